@@ -1,0 +1,1 @@
+//! Carrier links: pacing, windows, receipts; the only crate that talks to carriers.

@@ -1,0 +1,1 @@
+//! Runs triggers through policy, guardrails, outbox and channels, in that one direction.

@@ -1,0 +1,1 @@
+//! Runs policy plugins; the only crate that knows wasmtime.

@@ -1,0 +1,2 @@
+//! The gridbell command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Imports: CSV and XLSX rows to typed changes, with reject reports.

@@ -1,0 +1,1 @@
+//! Policies, schedules, guardrails and templates: what a decision becomes. Pure: no I/O.

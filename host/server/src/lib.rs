@@ -1,0 +1,1 @@
+//! HTTP API, console, access and metrics; the only crate that knows axum.

@@ -1,0 +1,1 @@
+//! Simulated gateways and a simulated province, for the demo and the tests.
