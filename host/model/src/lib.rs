@@ -3,6 +3,7 @@
 //! Pure: this crate does no I/O, reads no clock and draws no random number. Everything else in the house speaks in its types.
 
 mod account;
+mod carrier;
 mod columns;
 mod customer;
 mod error;
@@ -14,6 +15,7 @@ mod time;
 mod topic;
 
 pub use account::AccountNumber;
+pub use carrier::{Carrier, Segments};
 pub use columns::{CHUNK_ROWS, ColumnId, ColumnSlice, CustomerView, Decision, Table};
 pub use customer::{Preferences, Traits};
 pub use error::ModelError;
