@@ -1,1 +1,3 @@
 //! Simulated gateways and a simulated province, for the demo and the tests.
+
+pub mod cmpp;
