@@ -7,18 +7,18 @@ use super::fate::bare;
 
 /// Results of SUBMIT_RESP, as the specification numbers them.
 pub(super) mod result {
-    pub(in super::super) const ACCEPTED: u32 = 0;
-    pub(in super::super) const STRUCTURE: u32 = 1;
-    pub(in super::super) const REPEATED_SEQUENCE: u32 = 3;
-    pub(in super::super) const FEE_CODE: u32 = 5;
-    pub(in super::super) const TOO_LONG: u32 = 6;
-    pub(in super::super) const SERVICE: u32 = 7;
-    pub(in super::super) const FLOW_CONTROL: u32 = 8;
-    pub(in super::super) const NOT_BILLED_HERE: u32 = 9;
-    pub(in super::super) const SRC_ID: u32 = 10;
-    pub(in super::super) const MSG_SRC: u32 = 11;
-    pub(in super::super) const FEE_TERMINAL: u32 = 12;
-    pub(in super::super) const DESTINATION: u32 = 13;
+    pub(in crate::cmpp) const ACCEPTED: u32 = 0;
+    pub(in crate::cmpp) const STRUCTURE: u32 = 1;
+    pub(in crate::cmpp) const REPEATED_SEQUENCE: u32 = 3;
+    pub(in crate::cmpp) const FEE_CODE: u32 = 5;
+    pub(in crate::cmpp) const TOO_LONG: u32 = 6;
+    pub(in crate::cmpp) const SERVICE: u32 = 7;
+    pub(in crate::cmpp) const FLOW_CONTROL: u32 = 8;
+    pub(in crate::cmpp) const NOT_BILLED_HERE: u32 = 9;
+    pub(in crate::cmpp) const SRC_ID: u32 = 10;
+    pub(in crate::cmpp) const MSG_SRC: u32 = 11;
+    pub(in crate::cmpp) const FEE_TERMINAL: u32 = 12;
+    pub(in crate::cmpp) const DESTINATION: u32 = 13;
 }
 
 /// Octets that fit a message in ASCII.

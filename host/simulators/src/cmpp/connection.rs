@@ -152,7 +152,12 @@ impl Connection {
             {
                 return false;
             }
+            let parts = self.session.accepted.len();
             self.shared.log.lock().append(&mut self.session.accepted);
+            // Counted only now, so that whoever waits for the counter finds the log complete.
+            if let Some(account) = self.session.account() {
+                account.state.lock().stats.parts_accepted += parts as u64;
+            }
         }
         self.shared.changed.notify_waiters();
         true

@@ -38,7 +38,7 @@ pub struct AccountStats {
     pub submits: u64,
     /// Parts in them.
     pub parts_offered: u64,
-    /// Parts accepted.
+    /// Parts accepted and in the log.
     pub parts_accepted: u64,
     /// SUBMIT_RESPs by result, the lost ones included.
     pub results: BTreeMap<u32, u64>,
