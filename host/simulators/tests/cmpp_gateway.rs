@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gridbell_clock::Clock;
+use gridbell_clock::{Clock, Seed};
 use gridbell_cmpp::assemble::Assembler;
 use gridbell_cmpp::{
     Cancel, Connect, ConnectResp, Content, Decoder, Deliver, DeliverResp, FeeUserType, Frame, MsgFmt, MsgId, Number,
@@ -13,6 +13,7 @@ use gridbell_cmpp::{
 };
 use gridbell_model::{Date, Moment};
 use gridbell_simulators::cmpp::{Account, Config, Faults, Gateway, LogEntry, Mo, ResultFault};
+use rand_core::RngCore as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -730,4 +731,84 @@ async fn wrong_configurations_are_named() {
     let written = serde_json::to_string(&read).unwrap();
     assert_eq!(serde_json::from_str::<Config>(&written).unwrap(), read);
     assert!(serde_json::from_str::<Config>(r#"{"acounts": []}"#).is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_the_machines_own_clock_delayed_reports_come_by_themselves() {
+    let faults = Faults { report_delay_ms: (1, 20), response_delay_ms: (0, 5), ..Faults::default() };
+    let account = Account { rate: 0, window: 64, ..Account::default() };
+    let gateway =
+        Gateway::start(config(account, faults), Clock::system(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    // Two connections share the account: whichever is free gets a report, and one leaves in the middle.
+    let mut leaving = Client::login(&gateway, Version::V2_0).await;
+    let mut client = Client::login(&gateway, Version::V3_0).await;
+    leaving.send_all(&vec![Pdu::Submit(message("13800001234", "停电")); 30]).await;
+    let mut submitted = std::collections::BTreeSet::new();
+    while submitted.len() < 30 {
+        // Reports that come here are not acknowledged, so the other connection gets them in the end.
+        if let Pdu::SubmitResp(response) = leaving.next().await.unwrap().pdu {
+            submitted.insert(response.msg_id);
+        }
+    }
+    drop(leaving);
+    let mut reported = std::collections::BTreeSet::new();
+    while reported.len() < 30 {
+        reported.insert(client.report().await.msg_id);
+    }
+    assert_eq!(reported, submitted);
+    let stats = gateway.wait_until(|stats| stats.account(SP).delivers_queued == 0).await.account(SP);
+    assert_eq!((stats.delivers_acknowledged, stats.open), (30, 1));
+}
+
+#[tokio::test]
+async fn rubbish_ends_a_connection_at_worst() {
+    let (gateway, _clock) = gateway(config(Account { rate: 0, ..Account::default() }, Faults::default())).await;
+    let mut good = BytesMut::new();
+    for pdu in [Pdu::Submit(message("13800001234", "停电")), Pdu::ActiveTest, Pdu::Cancel(Cancel { msg_id: MsgId(1) })]
+    {
+        pdu.encode(99, Version::V3_0, &mut good).unwrap();
+    }
+    let mut dice = Seed(11).stream("rubbish");
+    for round in 0..300 {
+        let mut client = Client::login(&gateway, BOTH[round % 2]).await;
+        let mut octets = good.to_vec();
+        for _ in 0..=dice.next_u32() % 8 {
+            let at = dice.next_u32() as usize % octets.len();
+            octets[at] = dice.next_u32() as u8;
+        }
+        client.stream.write_all(&octets).await.unwrap();
+        client.stream.shutdown().await.unwrap();
+        // Read as octets: what the gateway answers to rubbish is not this test's matter, that it lets go is.
+        let mut answered = Vec::new();
+        let _ = client.stream.read_to_end(&mut answered).await;
+    }
+    let stats = gateway.wait_until(|stats| stats.account(SP).open == 0).await;
+    assert!(stats.account(SP).malformed > 0 && stats.protocol_errors > 0);
+    let mut client = Client::login(&gateway, Version::V3_0).await;
+    client.acknowledge_everything().await;
+    assert_eq!(client.submit(message("13800001234", "停电")).await.result, 0);
+}
+
+impl Client {
+    /// Takes what other connections left behind.
+    async fn acknowledge_everything(&mut self) {
+        let mut sequence = self.send(&Pdu::ActiveTest).await;
+        let mut delivered = false;
+        loop {
+            match self.next().await.unwrap() {
+                Frame { sequence, pdu: Pdu::Deliver(deliver) } => {
+                    delivered = true;
+                    self.acknowledge(sequence, deliver.msg_id, 0).await;
+                }
+                Frame { sequence: answered, pdu: Pdu::ActiveTestResp { .. } } if answered == sequence => {
+                    if !delivered {
+                        return;
+                    }
+                    delivered = false;
+                    sequence = self.send(&Pdu::ActiveTest).await;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }
