@@ -1,0 +1,197 @@
+//! The sandbox as this house uses it: wasmtime's flexibility narrowed to one configuration, its threads and its epoch.
+
+use std::hash::{Hash as _, Hasher};
+use std::time::Duration;
+
+use gridbell_clock::Clock;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::Linker;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
+
+use crate::check::features;
+use crate::compile::Variant;
+use crate::error::EngineError;
+use crate::guest::Guest;
+use crate::limits::{
+    DEADLINE_FACTOR, EPOCH_TICK, EngineConfig, GUEST_STACK_BYTES, MIN_DEADLINE, PoolLimits, THREAD_STACK_BYTES,
+};
+use crate::ticker::Ticker;
+
+/// Runs plugins: the sandbox, the threads that evaluate, and the thread that moves the epoch. One for a host; share it.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    clock: Clock,
+    plain: Sandbox,
+    metered: Sandbox,
+    threads: usize,
+    pool: ThreadPool,
+    ticker: Ticker,
+}
+
+/// One wasmtime engine: code that counts fuel is other code, so there are two.
+pub(crate) struct Sandbox {
+    pub(crate) engine: wasmtime::Engine,
+    pub(crate) linker: Linker<Guest>,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}
+
+/// How instances are made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Allocation {
+    /// From a pool for so many at once.
+    Pooled { instances: u32, limits: PoolLimits },
+    /// One by one, in the compiler's process.
+    OnDemand,
+}
+
+impl Engine {
+    /// Sets up the sandbox and starts its threads.
+    ///
+    /// # Errors
+    /// [`EngineError::Setup`] if the machine does not allow it: no address space for the pool, no threads.
+    pub fn new(config: EngineConfig, clock: Clock) -> Result<Self, EngineError> {
+        let setup = |detail: String| EngineError::Setup { detail };
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = if config.threads == 0 { cores } else { config.threads };
+        // A thread has one instance at a time; the spare ones cover explanations and look-ups from other threads.
+        let instances = u32::try_from(threads + 4).unwrap_or(u32::MAX);
+        let allocation = Allocation::Pooled { instances, limits: config.pool };
+        let plain = Sandbox::new(Variant::Plain, allocation, config.guest_memory_bytes)?;
+        let metered = Sandbox::new(Variant::Metered, allocation, config.guest_memory_bytes)?;
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .stack_size(THREAD_STACK_BYTES)
+            .thread_name(|n| format!("gridbell-eval-{n}"))
+            .build()
+            .map_err(|e| setup(e.to_string()))?;
+        let ticker =
+            Ticker::start(vec![plain.engine.clone(), metered.engine.clone()]).map_err(|e| setup(e.to_string()))?;
+        Ok(Self { config, clock, plain, metered, threads, pool, ticker })
+    }
+
+    /// How it was made.
+    #[must_use]
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// Threads that evaluate.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Version and compatibility of the precompiled code that this engine can load: part of an artifact's name.
+    #[must_use]
+    pub fn compatibility(&self, variant: Variant) -> String {
+        self.sandbox(variant).compatibility()
+    }
+
+    pub(crate) fn sandbox(&self, variant: Variant) -> &Sandbox {
+        match variant {
+            Variant::Plain => &self.plain,
+            Variant::Metered => &self.metered,
+        }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn pool(&self) -> &ThreadPool {
+        &self.pool
+    }
+
+    pub(crate) fn ticker(&self) -> &Ticker {
+        &self.ticker
+    }
+}
+
+/// The deadline of a call whose certified cost is `cost`.
+pub(crate) fn deadline(cost: Duration) -> Duration {
+    cost.saturating_mul(DEADLINE_FACTOR).max(MIN_DEADLINE)
+}
+
+/// `deadline` as epochs. One more, since the present epoch is partly over.
+pub(crate) fn epochs(deadline: Duration) -> u64 {
+    u64::try_from(deadline.as_millis().div_ceil(EPOCH_TICK.as_millis())).unwrap_or(u64::MAX / 2).saturating_add(1)
+}
+
+impl Sandbox {
+    pub(crate) fn new(variant: Variant, allocation: Allocation, guest_memory: usize) -> Result<Self, EngineError> {
+        let engine = wasmtime::Engine::new(&configure(variant, allocation, guest_memory))
+            .map_err(|e| EngineError::Setup { detail: format!("{e:#}") })?;
+        // Nothing is ever defined in it: a policy imports nothing.
+        let linker = Linker::new(&engine);
+        Ok(Self { engine, linker })
+    }
+
+    /// The same on every process of one build on one kind of machine, and another wherever artifacts could differ.
+    pub(crate) fn compatibility(&self) -> String {
+        let mut hasher = StableHasher(Sha256::new());
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        // wasmtime's version, its settings and this machine's instruction set are all in it.
+        hasher.0.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// The standard library's hasher may change between builds; names of files may not.
+struct StableHasher(Sha256);
+
+impl Hasher for StableHasher {
+    fn finish(&self) -> u64 {
+        0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+}
+
+fn configure(variant: Variant, allocation: Allocation, guest_memory: usize) -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_features(WasmFeatures::all(), false)
+        .wasm_features(features(), true)
+        // The same input gives the same answer on every machine.
+        .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        .epoch_interruption(true)
+        .consume_fuel(variant == Variant::Metered)
+        .max_wasm_stack(GUEST_STACK_BYTES)
+        // Guests neither await nor stream: its bookkeeping would be paid for each instance.
+        .concurrency_support(false);
+    if let Allocation::Pooled { instances, limits } = allocation {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(instances, limits, guest_memory)));
+    }
+    config
+}
+
+fn pooling(instances: u32, limits: PoolLimits, guest_memory: usize) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(limits.core_instances))
+        .total_memories(instances.saturating_mul(limits.memories))
+        .total_tables(instances.saturating_mul(limits.tables))
+        .max_core_instances_per_component(limits.core_instances)
+        .max_memories_per_component(limits.memories)
+        .max_tables_per_component(limits.tables)
+        .table_elements(limits.table_elements)
+        .max_component_instance_size(limits.instance_bytes)
+        .max_core_instance_size(limits.instance_bytes)
+        .max_memory_size(guest_memory)
+        .max_unused_warm_slots(instances)
+        .linear_memory_keep_resident(limits.keep_resident)
+        .table_keep_resident(limits.table_elements * size_of::<usize>())
+        // Wipes the pages that the guest touched, not all that it may keep.
+        .pagemap_scan(Enabled::Auto);
+    pool
+}
