@@ -150,6 +150,8 @@ pub struct CustomerView {
     pub paid_on: Date,
     /// Fingerprint of the latest payment's id; 0 for none.
     pub payment_key: u64,
+    /// Whether the latest payment was said.
+    pub payment_said: bool,
     /// Number of the latest message to this customer within the prefecture; 0 for none.
     pub last_message: u32,
 }
@@ -174,6 +176,7 @@ impl CustomerView {
             Topic::ArrearsReminder => Some(self.reminded_step),
             Topic::BillNotice => Some(self.bill_said),
             Topic::BalanceWarning => Some(self.balance_said),
+            Topic::PaymentReceived => Some(u8::from(self.payment_said)),
             _ => None,
         }
     }

@@ -1,1 +1,46 @@
-//! A province's state: in-memory columns, journal, outbox and documents, durable before visible.
+//! A province's state: customers as columns in memory, messages on their way, runs, documents and the audit log.
+//!
+//! A change is durable first, then visible, then acknowledged; one writer does it all in groups. This crate decides nothing, talks to no network
+//! and does not know what its documents mean. How it is laid out, and why, is in ARCHITECTURE.md, "State".
+
+mod audit;
+mod checkpoint;
+mod columns;
+mod core_state;
+mod docs;
+mod error;
+mod facts;
+mod keys;
+mod load;
+mod ops;
+mod outbox;
+mod prefecture;
+mod records;
+mod run_writer;
+mod runs;
+mod shared;
+mod snapshot;
+mod state;
+mod writer;
+
+pub use audit::{AuditBreak, AuditEntry};
+pub use checkpoint::DATA_FORMAT;
+pub use columns::PAGE_ROWS;
+pub use core_state::TRIGGER_PAYMENT_RECEIVED;
+pub use docs::{Doc, MAX_DOC_BYTES, MAX_DOC_NAME};
+pub use error::StateError;
+pub use facts::{
+    BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
+};
+pub use load::LoadReport;
+pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
+pub use outbox::{MAX_ATTEMPTS, MAX_PARKED_REPORTS, MessageEvent, MessageStatus};
+pub use prefecture::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
+pub use run_writer::RunWriter;
+pub use runs::{
+    DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,
+    StatCounts, StatKey, StatedFacts,
+};
+pub use snapshot::Snapshot;
+pub use state::{InboundMessage, LiveMessage, MAX_EVENTS_PER_OP, MAX_HISTORY, OutboxDepth, OutgoingMessage, State};
+pub use writer::{BULK_QUEUE, CHECKPOINT_JOURNAL_BYTES, MAX_GROUP_CHANGES, SINGLE_QUEUE};

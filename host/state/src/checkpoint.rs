@@ -1,0 +1,349 @@
+//! Folding: what is dirty goes into pages, what has no pages into parts of a new generation, and a marker makes them count. The writer takes a
+//! plan (an instant of the state, by sharing chunks); a thread of its own writes it through the bulk lane, so that single changes overtake.
+//!
+//! A crash in the middle leaves pages that are newer than the marker. Each page carries the sequence of its plan, so that replay leaves alone
+//! what the page knows already; parts of the new generation are not looked at before the marker names them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gridbell_model::{CHUNK_ROWS, MessageId, Moment, OrgCode, OrgTree, PrefectureCode};
+use gridbell_store::{Batch, KeyRange};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::columns::{Chunk, PAGE_ROWS};
+use crate::core_state::Told;
+use crate::error::StateError;
+use crate::outbox::{Live, MessageStatus};
+use crate::prefecture::Extra;
+use crate::runs::{StatCounts, StatKey};
+use crate::shared::Shared;
+use crate::writer::{Change, Command};
+use crate::{keys, records};
+
+/// Bytes of pages that go to the writer in one piece: small enough that a single change waits a few milliseconds for it.
+const SLICE_BYTES: usize = 2 << 20;
+/// Journal records dropped in one batch.
+const DROP_AT_ONCE: usize = 10_000;
+/// Entries of one part of a generation.
+const PART_ENTRIES: usize = 4_096;
+
+/// What the marker says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marker {
+    /// Version of the whole layout; a data directory of a later one is refused.
+    pub(crate) format: u32,
+    pub(crate) generation: u64,
+    pub(crate) seq: u64,
+}
+
+/// Version of the layout that this program writes.
+pub const DATA_FORMAT: u32 = 1;
+
+/// A part of a generation. Variants are appended, never reordered.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Part {
+    Org(OrgTree),
+    Prefecture {
+        code: PrefectureCode,
+        stations: Vec<OrgCode>,
+        sections: Vec<u32>,
+        payment_events: Vec<(u32, u64)>,
+        next_message: u32,
+    },
+    Live(Vec<(MessageId, Live)>),
+    Parked(Vec<(String, u64, String, Moment)>),
+    Stats(Vec<(StatKey, StatCounts)>),
+    Told(Told),
+}
+
+/// The extras of one page: row within the prefecture and what it has.
+pub(crate) type PageExtras = Vec<(u32, Extra)>;
+
+struct PrefecturePlan {
+    code: PrefectureCode,
+    dirty: Vec<u32>,
+    chunks: Vec<Arc<Chunk>>,
+    extras: BTreeMap<u32, PageExtras>,
+    names: Arc<BTreeMap<u32, String>>,
+}
+
+/// An instant of the state, to be written.
+pub(crate) struct Plan {
+    seq: u64,
+    generation: u64,
+    prefectures: Vec<PrefecturePlan>,
+    parts: Vec<Part>,
+    statuses: BTreeMap<MessageId, MessageStatus>,
+}
+
+/// What came of it.
+pub(crate) struct Done {
+    result: Result<(), StateError>,
+    generation: u64,
+    finals: Vec<MessageId>,
+    failed_pages: Vec<(PrefectureCode, Vec<u32>)>,
+    failed_statuses: Vec<MessageId>,
+}
+
+impl Plan {
+    /// Takes the plan. Only the writer calls this, between two groups, so that it is one instant.
+    pub(crate) fn take(shared: &Shared, seq: u64) -> Self {
+        let core = &shared.core;
+        let mut parts = vec![Part::Org((**core.org.read()).clone())];
+        let mut prefectures = Vec::new();
+        for (code, p) in core.prefectures.read().iter() {
+            let mut p = p.write();
+            let mut dirty: Vec<u32> = std::mem::take(&mut p.dirty).into_iter().collect();
+            let names = std::mem::take(&mut p.names);
+            dirty.extend(names.keys().map(|row| row / PAGE_ROWS as u32));
+            // Ascending: a page never exists on disk before those below it, so that rows have no holes.
+            dirty.sort_unstable();
+            dirty.dedup();
+            let mut extras: BTreeMap<u32, PageExtras> = BTreeMap::new();
+            for page in &dirty {
+                let rows = page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;
+                let of_page: PageExtras = p.extras.range(rows).map(|(row, e)| (*row, e.clone())).collect();
+                extras.insert(*page, of_page);
+            }
+            parts.push(Part::Prefecture {
+                code: *code,
+                stations: p.stations.to_vec(),
+                sections: p.sections.to_vec(),
+                payment_events: p.payment_events.iter().map(|(r, s)| (*r, *s)).collect(),
+                next_message: p.next_message,
+            });
+            p.names_folding = Arc::new(names);
+            let names = Arc::clone(&p.names_folding);
+            prefectures.push(PrefecturePlan { code: *code, dirty, chunks: p.chunks.clone(), extras, names });
+        }
+        let mut outbox = core.outbox.write();
+        let dirty = std::mem::take(&mut outbox.dirty);
+        let statuses = dirty.iter().filter_map(|id| Some((*id, outbox.live.get(id)?.status.clone()))).collect();
+        let live: Vec<_> =
+            outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| (*id, l.clone())).collect();
+        parts.extend(live.chunks(PART_ENTRIES).map(|c| Part::Live(c.to_vec())));
+        let parked: Vec<_> = outbox.parked().map(|((l, id), (s, at))| (l.clone(), *id, s.clone(), *at)).collect();
+        parts.extend(parked.chunks(PART_ENTRIES).map(|c| Part::Parked(c.to_vec())));
+        drop(outbox);
+        let stats: Vec<_> = core.stats.read().iter().map(|(k, c)| (*k, *c)).collect();
+        parts.extend(stats.chunks(PART_ENTRIES).map(|c| Part::Stats(c.to_vec())));
+        parts.push(Part::Told(core.told.read().clone()));
+        let generation = shared.generation.load(Ordering::Acquire) + 1;
+        Self { seq, generation, prefectures, parts, statuses }
+    }
+
+    /// Writes the plan through the bulk lane and waits for the marker to be durable.
+    pub(crate) fn write(self, shared: &Shared, bulk: &mpsc::Sender<Command>) -> Done {
+        let result = self.write_all(shared, bulk);
+        let failed = result.is_err();
+        Done {
+            result,
+            generation: self.generation,
+            finals: self.statuses.iter().filter(|(_, s)| s.state.is_final()).map(|(id, _)| *id).collect(),
+            failed_pages: if failed {
+                self.prefectures.iter().map(|p| (p.code, p.dirty.clone())).collect()
+            } else {
+                Vec::new()
+            },
+            failed_statuses: if failed { self.statuses.keys().copied().collect() } else { Vec::new() },
+        }
+    }
+
+    fn write_all(&self, shared: &Shared, bulk: &mpsc::Sender<Command>) -> Result<(), StateError> {
+        let mut slice = Slice { batch: Batch::new(), bulk };
+        for p in &self.prefectures {
+            for page in &p.dirty {
+                self.write_page(shared, p, *page, &mut slice)?;
+            }
+        }
+        self.write_statuses(shared, &mut slice)?;
+        for (number, part) in (0u32..).zip(&self.parts) {
+            let key = keys::checkpoint(self.generation, number);
+            slice.put(key.clone(), records::write(&shared.sealer, &key, part)?)?;
+        }
+        slice.send()?;
+        let marker = Marker { format: DATA_FORMAT, generation: self.generation, seq: self.seq };
+        let key = vec![keys::MARKER];
+        slice.put(key.clone(), records::write(&shared.sealer, &key, &marker)?)?;
+        slice.send()?;
+        self.drop_old(shared, &mut slice)
+    }
+
+    fn write_page(
+        &self,
+        shared: &Shared,
+        p: &PrefecturePlan,
+        page: u32,
+        slice: &mut Slice<'_>,
+    ) -> Result<(), StateError> {
+        let first = page as usize * PAGE_ROWS;
+        let Some(chunk) = p.chunks.get(first / CHUNK_ROWS) else { return Ok(()) };
+        let from = first % CHUNK_ROWS;
+        let to = (from + PAGE_ROWS).min(chunk.len());
+        let key = keys::paged(keys::PAGE, p.code, page);
+        let mut bytes = self.seq.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&chunk.encode(from, to));
+        slice.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?)?;
+
+        let extras = p.extras.get(&page).filter(|e| !e.is_empty());
+        let key = keys::paged(keys::EXTRA, p.code, page);
+        match extras {
+            Some(extras) => slice.put(key.clone(), records::write(&shared.sealer, &key, extras)?)?,
+            None => slice.delete(key)?,
+        }
+        let range = page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;
+        if p.names.range(range.clone()).next().is_some() {
+            let key = keys::paged(keys::NAMES, p.code, page);
+            let mut names = read_names(shared, p.code, page)?;
+            for (row, name) in p.names.range(range) {
+                let at = *row as usize % PAGE_ROWS;
+                if names.len() <= at {
+                    names.resize(at + 1, String::new());
+                }
+                names[at].clone_from(name);
+            }
+            slice.put(key.clone(), records::write(&shared.sealer, &key, &names)?)?;
+        }
+        Ok(())
+    }
+
+    /// States of messages, in blocks by number; a block is read, changed and written whole.
+    fn write_statuses(&self, shared: &Shared, slice: &mut Slice<'_>) -> Result<(), StateError> {
+        let mut blocks: BTreeMap<(PrefectureCode, u32), Vec<(u32, &MessageStatus)>> = BTreeMap::new();
+        for (id, status) in self.statuses.iter().filter(|(_, s)| s.state.is_final()) {
+            let block = id.number() / keys::STATUS_BLOCK;
+            blocks.entry((id.prefecture(), block)).or_default().push((id.number() % keys::STATUS_BLOCK, status));
+        }
+        for ((prefecture, block), changes) in blocks {
+            let key = keys::paged(keys::STATUS, prefecture, block);
+            let mut all = read_statuses(shared, prefecture, block)?;
+            for (at, status) in changes {
+                all.insert(at, status.clone());
+            }
+            slice.put(key.clone(), records::write(&shared.sealer, &key, &all)?)?;
+        }
+        Ok(())
+    }
+
+    /// Drops what the marker made superfluous: older generations and the journal up to its sequence.
+    fn drop_old(&self, shared: &Shared, slice: &mut Slice<'_>) -> Result<(), StateError> {
+        let ranges = [
+            KeyRange::between(&[keys::CHECKPOINT], &keys::checkpoint(self.generation, 0)),
+            KeyRange::between(&[keys::JOURNAL], &keys::journal(self.seq + 1)),
+        ];
+        for range in ranges {
+            let mut old = Vec::new();
+            shared.store.scan(&range, &mut |key, _| {
+                old.push(key.to_vec());
+                Ok(std::ops::ControlFlow::Continue(()))
+            })?;
+            for some in old.chunks(DROP_AT_ONCE) {
+                for key in some {
+                    slice.batch.delete(key.clone());
+                }
+                slice.send()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Done {
+    pub(crate) fn failed(why: String) -> Self {
+        Self {
+            result: Err(StateError::Refused(why)),
+            generation: 0,
+            finals: Vec::new(),
+            failed_pages: Vec::new(),
+            failed_statuses: Vec::new(),
+        }
+    }
+
+    /// Makes memory fit the checkpoint: final messages that are on disk are forgotten; after a failure what was not written is dirty again.
+    pub(crate) fn settle(self, shared: &Shared) -> Result<(), StateError> {
+        let core = &shared.core;
+        match self.result {
+            Ok(()) => {
+                shared.generation.store(self.generation, Ordering::Release);
+                core.outbox.write().forget(&self.finals);
+                for p in core.prefectures.read().values() {
+                    p.write().names_folding = Arc::default();
+                }
+                Ok(())
+            }
+            Err(e) => {
+                for (code, pages) in self.failed_pages {
+                    if let Some(p) = core.prefecture(code) {
+                        let mut p = p.write();
+                        p.dirty.extend(pages);
+                        let names = std::mem::take(&mut p.names_folding);
+                        for (row, name) in names.iter() {
+                            p.names.entry(*row).or_insert_with(|| name.clone());
+                        }
+                    }
+                }
+                core.outbox.write().dirty.extend(self.failed_statuses);
+                Err(e)
+            }
+        }
+    }
+}
+
+/// Names of a page as they are on disk.
+pub(crate) fn read_names(shared: &Shared, prefecture: PrefectureCode, page: u32) -> Result<Vec<String>, StateError> {
+    let key = keys::paged(keys::NAMES, prefecture, page);
+    match shared.store.get(&key)? {
+        Some(value) => records::read(&shared.sealer, &key, &value),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Final states of a block of messages as they are on disk.
+pub(crate) fn read_statuses(
+    shared: &Shared,
+    prefecture: PrefectureCode,
+    block: u32,
+) -> Result<BTreeMap<u32, MessageStatus>, StateError> {
+    let key = keys::paged(keys::STATUS, prefecture, block);
+    match shared.store.get(&key)? {
+        Some(value) => records::read(&shared.sealer, &key, &value),
+        None => Ok(BTreeMap::new()),
+    }
+}
+
+/// Collects records and sends them to the writer in slices, waiting for each: back-pressure.
+struct Slice<'a> {
+    batch: Batch,
+    bulk: &'a mpsc::Sender<Command>,
+}
+
+impl Slice<'_> {
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StateError> {
+        self.batch.put(key, value);
+        self.send_if_full()
+    }
+
+    fn delete(&mut self, key: Vec<u8>) -> Result<(), StateError> {
+        self.batch.delete(key);
+        self.send_if_full()
+    }
+
+    fn send_if_full(&mut self) -> Result<(), StateError> {
+        if self.batch.bytes() >= SLICE_BYTES { self.send() } else { Ok(()) }
+    }
+
+    fn send(&mut self) -> Result<(), StateError> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let (reply, answer) = oneshot::channel();
+        let mut change = Change::new(Vec::new());
+        change.puts = std::mem::take(&mut self.batch);
+        change.reply = Some(reply);
+        self.bulk.blocking_send(Command::Change(Box::new(change))).map_err(|_| StateError::Closed)?;
+        answer.blocking_recv().map_err(|_| StateError::Closed)?.map(|_| ())
+    }
+}

@@ -1,0 +1,246 @@
+//! Start-up: the marked checkpoint's pages and parts, then the journal behind it. Prefectures are read side by side.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
+
+use gridbell_model::{PrefectureCode, RunId};
+use gridbell_store::{Batch, Durability, KeyRange};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+use crate::audit::AuditEntry;
+use crate::checkpoint::{DATA_FORMAT, Marker, PageExtras, Part};
+use crate::core_state::{Context, PageSeqs};
+use crate::docs::Doc;
+use crate::error::StateError;
+use crate::ops::{Group, Op};
+use crate::prefecture::Prefecture;
+use crate::runs::RunRecord;
+use crate::shared::Shared;
+use crate::{keys, records};
+
+/// What start-up found.
+pub(crate) struct Loaded {
+    pub(crate) seq: u64,
+    pub(crate) audit_head: Option<AuditEntry>,
+    pub(crate) report: LoadReport,
+}
+
+/// What start-up did, for the log and the bench.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Customers in memory.
+    pub customers: u64,
+    /// Journal groups replayed.
+    pub replayed: u64,
+    /// Runs that were begun and never published: their decisions were dropped.
+    pub runs_dropped: u64,
+    /// Messages whose submit was cut off; they go again, marked.
+    pub cut_off: u64,
+}
+
+pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
+    let marker = read_marker(shared)?;
+    let mut pages = PageSeqs::default();
+    if let Some(marker) = marker {
+        shared.generation.store(marker.generation, Ordering::Release);
+        load_parts(shared, marker.generation)?;
+    }
+    load_pages(shared, &mut pages)?;
+    load_runs(shared)?;
+    load_docs(shared)?;
+    let audit_head = match shared.store.last(&[keys::AUDIT])? {
+        Some((key, value)) => Some(records::read::<AuditEntry>(&shared.sealer, &key, &value)?),
+        None => None,
+    };
+    let inbound = shared.store.last(&[keys::INBOUND])?.and_then(|(k, _)| keys::long_of(&k)).unwrap_or(0);
+    shared.next_inbound.store(inbound + 1, Ordering::Release);
+    let (seq, replayed) = replay(shared, marker.map_or(0, |m| m.seq), &pages)?;
+    shared.visible.store(seq, Ordering::Release);
+    let runs_dropped = drop_begun(shared)?;
+    let report = LoadReport { customers: shared.core.rows(), replayed, runs_dropped, cut_off: 0 };
+    Ok(Loaded { seq, audit_head, report })
+}
+
+fn read_marker(shared: &Shared) -> Result<Option<Marker>, StateError> {
+    let key = vec![keys::MARKER];
+    let Some(value) = shared.store.get(&key)? else { return Ok(None) };
+    let marker: Marker = records::read(&shared.sealer, &key, &value)?;
+    if marker.format > DATA_FORMAT {
+        return Err(StateError::Format { found: marker.format, known: DATA_FORMAT });
+    }
+    Ok(Some(marker))
+}
+
+fn load_parts(shared: &Shared, generation: u64) -> Result<(), StateError> {
+    let core = &shared.core;
+    let mut parts = Vec::new();
+    let range = KeyRange::prefix(&keys::long(keys::CHECKPOINT, generation));
+    collect(shared, &range, |key, value| {
+        parts.push(records::read::<Part>(&shared.sealer, key, value)?);
+        Ok(())
+    })?;
+    for part in parts {
+        match part {
+            Part::Org(tree) => *core.org.write() = Arc::new(tree),
+            Part::Prefecture { code, stations, sections, payment_events, next_message } => {
+                let p = core.prefecture_or_new(code);
+                let mut p = p.write();
+                p.set_units(stations, sections);
+                p.payment_events = payment_events.into_iter().collect();
+                p.next_message = next_message;
+            }
+            Part::Live(live) => {
+                let mut outbox = core.outbox.write();
+                live.into_iter().for_each(|(id, l)| outbox.restore(id, l));
+            }
+            Part::Parked(parked) => {
+                let mut outbox = core.outbox.write();
+                parked.into_iter().for_each(|(link, id, stat, at)| outbox.restore_parked(link, id, stat, at));
+            }
+            Part::Stats(stats) => core.stats.write().extend(stats),
+            Part::Told(told) => *core.told.write() = told,
+        }
+    }
+    Ok(())
+}
+
+/// Reads every prefecture's pages and extras, side by side.
+fn load_pages(shared: &Shared, seqs: &mut PageSeqs) -> Result<(), StateError> {
+    let mut codes = BTreeSet::new();
+    // One look at the first key of each prefecture, not a scan over all pages.
+    let mut from = vec![keys::PAGE];
+    loop {
+        let mut found = None;
+        shared.store.scan(&KeyRange::prefix_from(&[keys::PAGE], &from), &mut |key, _| {
+            found = keys::paged_of(key);
+            Ok(ControlFlow::Break(()))
+        })?;
+        let Some((code, _)) = found else { break };
+        codes.insert(code);
+        from = keys::prefix32(keys::PAGE, code.0 + 1);
+    }
+    let loaded: Vec<(PrefectureCode, Vec<(u32, u64)>)> = codes
+        .into_par_iter()
+        .map(|code| Ok((code, load_prefecture(shared, code)?)))
+        .collect::<Result<_, StateError>>()?;
+    for (code, pages) in loaded {
+        pages.into_iter().for_each(|(page, seq)| seqs.set(code, page, seq));
+    }
+    Ok(())
+}
+
+fn load_prefecture(shared: &Shared, code: PrefectureCode) -> Result<Vec<(u32, u64)>, StateError> {
+    let p = shared.core.prefecture_or_new(code);
+    let mut p = p.write();
+    let mut seqs = Vec::new();
+    collect(shared, &KeyRange::prefix(&keys::prefix32(keys::PAGE, code.0)), |key, value| {
+        let bytes = records::open(&shared.sealer, key, value)?;
+        let (seq, page) =
+            bytes.split_first_chunk::<8>().ok_or(StateError::Page { why: "shorter than its sequence" })?;
+        let number = keys::paged_of(key).map_or(0, |(_, page)| page);
+        if number as usize != seqs.len() {
+            return Err(StateError::Page { why: "missing: its followers are there" });
+        }
+        seqs.push((number, u64::from_le_bytes(*seq)));
+        p.load_page(page)
+    })?;
+    let p: &mut Prefecture = &mut p;
+    p.rebuild_index();
+    collect(shared, &KeyRange::prefix(&keys::prefix32(keys::EXTRA, code.0)), |key, value| {
+        p.extras.extend(records::read::<PageExtras>(&shared.sealer, key, value)?);
+        Ok(())
+    })?;
+    Ok(seqs)
+}
+
+fn load_runs(shared: &Shared) -> Result<(), StateError> {
+    let mut runs = shared.core.runs.write();
+    collect(shared, &KeyRange::prefix(&[keys::RUN]), |key, value| {
+        runs.insert(records::read::<RunRecord>(&shared.sealer, key, value)?);
+        Ok(())
+    })?;
+    let begun = shared.store.last(&[keys::RUN_BEGUN])?.and_then(|(k, _)| keys::long_of(&k)).unwrap_or(0);
+    let last = runs.by_id.keys().next_back().map_or(0, |r| r.0).max(begun);
+    shared.next_run.store(last + 1, Ordering::Release);
+    Ok(())
+}
+
+fn load_docs(shared: &Shared) -> Result<(), StateError> {
+    let mut docs = shared.docs.write();
+    collect(shared, &KeyRange::prefix(&[keys::DOC]), |key, value| {
+        let doc: Doc = records::read(&shared.sealer, key, value)?;
+        let name = String::from_utf8_lossy(&key[1..]).into_owned();
+        if let Some((kind, name)) = name.split_once('\0') {
+            docs.set(kind, name, Some(doc));
+        }
+        Ok(())
+    })
+}
+
+fn replay(shared: &Shared, after: u64, pages: &PageSeqs) -> Result<(u64, u64), StateError> {
+    let (mut seq, mut replayed) = (after, 0);
+    let mut pieces: Vec<u8> = Vec::new();
+    collect(shared, &KeyRange::prefix_from(&[keys::JOURNAL], &keys::journal(after + 1)), |key, value| {
+        let of = keys::long_of(key).unwrap_or(seq);
+        if of != seq && !pieces.is_empty() {
+            replay_group(shared, &std::mem::take(&mut pieces), seq, pages)?;
+            replayed += 1;
+        }
+        seq = of;
+        pieces.extend_from_slice(&records::open(&shared.sealer, key, value)?);
+        Ok(())
+    })?;
+    if !pieces.is_empty() {
+        replay_group(shared, &pieces, seq, pages)?;
+        replayed += 1;
+    }
+    Ok((seq, replayed))
+}
+
+fn replay_group(shared: &Shared, bytes: &[u8], seq: u64, pages: &PageSeqs) -> Result<(), StateError> {
+    let bad = |e: postcard::Error| StateError::Record { table: 'J', why: e.to_string() };
+    let group: Group = postcard::from_bytes(bytes).map_err(bad)?;
+    let ctx = Context { seq, at: group.at, replay: Some(pages) };
+    for bytes in &group.ops {
+        shared.core.apply(&Op::decode(bytes).map_err(bad)?, &ctx);
+    }
+    Ok(())
+}
+
+/// A run that was begun and never published leaves nothing behind.
+fn drop_begun(shared: &Shared) -> Result<u64, StateError> {
+    let mut begun = Vec::new();
+    collect(shared, &KeyRange::prefix(&[keys::RUN_BEGUN]), |key, _| {
+        begun.extend(keys::long_of(key).map(RunId));
+        Ok(())
+    })?;
+    for run in &begun {
+        let mut batch = Batch::new();
+        collect(shared, &KeyRange::prefix(&keys::run(keys::SEGMENT, *run)), |key, _| {
+            batch.delete(key);
+            Ok(())
+        })?;
+        batch.delete(keys::run(keys::RUN_BEGUN, *run));
+        shared.store.commit(batch, Durability::Durable)?;
+    }
+    Ok(begun.len() as u64)
+}
+
+/// Calls `take` with every record of `range`.
+fn collect(
+    shared: &Shared,
+    range: &KeyRange,
+    mut take: impl FnMut(&[u8], &[u8]) -> Result<(), StateError>,
+) -> Result<(), StateError> {
+    let mut failure = None;
+    shared.store.scan(range, &mut |key, value| match take(key, value) {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(e) => {
+            failure = Some(e);
+            Ok(ControlFlow::Break(()))
+        }
+    })?;
+    failure.map_or(Ok(()), Err)
+}

@@ -1,0 +1,122 @@
+//! Changes of the state. Everything that ever changes customers or messages is an [`Op`] in the journal; replaying the journal rebuilds both.
+
+use gridbell_model::{AccountNumber, MessageId, Moment, OrgTree, RunId};
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, PaymentFact};
+use crate::outbox::MessageEvent;
+use crate::runs::{Publication, RunRecord, RunStatus};
+
+/// Rows of facts in one op at most: larger imports are many ops.
+pub const MAX_FACTS_PER_OP: usize = 16_384;
+
+/// One change. Variants are appended, never reordered: the journal holds their numbers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) enum Op {
+    Org(OrgTree),
+    Customers(Vec<CustomerFact>),
+    Bills(Vec<BillFact>),
+    Balances(Vec<BalanceFact>),
+    Payments(Vec<PaymentFact>),
+    Change(AccountNumber, CustomerChange),
+    Publish(Box<RunRecord>, Vec<Publication>),
+    RunStatus(RunId, RunStatus),
+    Messages(Vec<(MessageId, MessageEvent)>),
+    Reports(String, Vec<(u64, String)>),
+}
+
+/// A group of ops as the journal keeps it: all or none, at one moment.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Group {
+    pub(crate) at: Moment,
+    pub(crate) ops: Vec<Vec<u8>>,
+}
+
+impl Op {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        // Serialising to a growing vector cannot fail: every type here is plain data.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::from_bytes(bytes)
+    }
+}
+
+/// Facts to take in, all of one kind, at most [`MAX_FACTS_PER_OP`].
+#[derive(Clone, PartialEq, Debug)]
+pub enum Facts {
+    /// Customers of the archive.
+    Customers(Vec<CustomerFact>),
+    /// Bills.
+    Bills(Vec<BillFact>),
+    /// Prepaid balances.
+    Balances(Vec<BalanceFact>),
+    /// Payments and reversals.
+    Payments(Vec<PaymentFact>),
+}
+
+impl Facts {
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Customers(v) => v.len(),
+            Self::Bills(v) => v.len(),
+            Self::Balances(v) => v.len(),
+            Self::Payments(v) => v.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn into_op(self) -> Op {
+        match self {
+            Self::Customers(v) => Op::Customers(v),
+            Self::Bills(v) => Op::Bills(v),
+            Self::Balances(v) => Op::Balances(v),
+            Self::Payments(v) => Op::Payments(v),
+        }
+    }
+}
+
+/// A document to store or delete: policies, templates, rules, users, tokens and the like. The state does not know what it means.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DocChange {
+    /// What kind of document; ASCII, at most [`crate::MAX_DOC_NAME`] bytes.
+    pub kind: String,
+    /// Its name within the kind; at most [`crate::MAX_DOC_NAME`] bytes.
+    pub key: String,
+    /// The new content, usually JSON; none deletes it.
+    pub value: Option<Vec<u8>>,
+    /// The version that must be there (0: must be absent); none for any.
+    pub expected: Option<u64>,
+}
+
+/// An entry for the audit log, written in the same group as the change that it tells of. Never holds personal data.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AuditNote {
+    /// User name, `system`, or the name of a token.
+    pub who: String,
+    /// What was done, dotted: `policy.apply`, `customer.unmask`.
+    pub action: String,
+    /// What it was done to.
+    pub subject: String,
+    /// More, as JSON text.
+    pub detail: String,
+}
+
+/// What became of a change.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Applied {
+    /// Rows of facts, if it held any.
+    pub facts: FactOutcome,
+    /// Message events that did not fit the message's state and changed nothing.
+    pub stale_events: u64,
+    /// The sequence at which it became visible.
+    pub seq: u64,
+}

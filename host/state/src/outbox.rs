@@ -1,0 +1,365 @@
+//! Messages on their way: each has one life, every step of it an event that is applied here and nowhere else. Deterministic; reads no clock,
+//! touches no store.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use gridbell_model::{Channel, HoldReason, Lane, MessageId, MessageState, Moment, OrgCode, RunId, Topic};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use crate::runs::Publication;
+
+/// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
+pub const MAX_PARKED_REPORTS: usize = 100_000;
+/// Submits of one message before it is given up.
+pub const MAX_ATTEMPTS: u8 = 20;
+
+/// What happened to a message. Times are the journal's.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum MessageEvent {
+    /// The intent to submit it on `link` is durable.
+    Submitting {
+        /// Name of the link.
+        link: String,
+    },
+    /// The carrier accepted part `part` (from 0) under `carrier_id`.
+    PartAccepted {
+        /// From 0.
+        part: u8,
+        /// The carrier's MsgId.
+        carrier_id: u64,
+    },
+    /// Back to the queue until `not_before`: throttled, or it never reached the socket.
+    Requeued {
+        /// Not to be tried before.
+        not_before: Moment,
+        /// The carrier's code, empty when it never left.
+        code: String,
+        /// Whether the carrier may have it all the same: the next submit is marked.
+        may_go_twice: bool,
+    },
+    /// Refused for good.
+    Refused {
+        /// The carrier's code.
+        code: String,
+    },
+    /// Taken back before submit.
+    Cancelled {
+        /// Why.
+        reason: HoldReason,
+    },
+    /// Its validity ended before submit, or no report came in time.
+    Expired,
+}
+
+/// Where a message stands, with the steps that brought it there.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct MessageStatus {
+    /// Its state.
+    pub state: MessageState,
+    /// The link that it went or goes by; empty before.
+    pub link: String,
+    /// Why it was cancelled.
+    pub reason: Option<HoldReason>,
+    /// The carrier's last code, kept as it came: `DELIVRD`, `MA:0001`, `result 13`.
+    pub code: String,
+    /// When it was queued.
+    pub queued_at: Moment,
+    /// When every part was accepted.
+    pub submitted_at: Option<Moment>,
+    /// When it came to its end.
+    pub final_at: Option<Moment>,
+    /// Submits tried.
+    pub attempts: u8,
+    /// Whether the customer may have got it twice.
+    pub maybe_twice: bool,
+    /// The carrier's ids, one for each part accepted.
+    pub carrier_ids: Vec<(u8, u64)>,
+    /// Reports, one for each part reported.
+    pub reports: Vec<(u8, String)>,
+}
+
+/// A message that is not final, or became final since the last checkpoint.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Live {
+    pub(crate) run: RunId,
+    pub(crate) topic: Topic,
+    pub(crate) data: Publication,
+    pub(crate) send_after: Moment,
+    pub(crate) expires: Moment,
+    pub(crate) status: MessageStatus,
+}
+
+/// What a final step asks of the columns and statistics.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Step {
+    pub(crate) id: MessageId,
+    pub(crate) from: MessageState,
+    pub(crate) to: MessageState,
+}
+
+/// The ready queues of one carrier: urgent and bulk, ordered by when they may go, then by number.
+type Queue = BTreeSet<(Moment, MessageId)>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) live: FxHashMap<MessageId, Live>,
+    queues: BTreeMap<(u8, Lane), Queue>,
+    by_carrier_id: FxHashMap<(String, u64), (MessageId, u8)>,
+    parked: BTreeMap<(String, u64), (String, Moment)>,
+    parked_order: VecDeque<(String, u64)>,
+    pub(crate) parked_dropped: u64,
+    /// Changed since the last checkpoint.
+    pub(crate) dirty: BTreeSet<MessageId>,
+}
+
+impl Outbox {
+    pub(crate) fn publish(&mut self, id: MessageId, run: RunId, topic: Topic, data: Publication, at: Moment) {
+        let (send_after, expires) = (minute(data.send_after), minute(data.expires));
+        let live = Live {
+            run,
+            topic,
+            send_after,
+            expires,
+            status: MessageStatus {
+                state: MessageState::Queued,
+                link: String::new(),
+                reason: None,
+                code: String::new(),
+                queued_at: at,
+                submitted_at: None,
+                final_at: None,
+                attempts: 0,
+                maybe_twice: false,
+                carrier_ids: Vec::new(),
+                reports: Vec::new(),
+            },
+            data,
+        };
+        self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((send_after, id));
+        self.live.insert(id, live);
+        self.dirty.insert(id);
+    }
+
+    /// Puts a message back as a checkpoint knew it.
+    pub(crate) fn restore(&mut self, id: MessageId, live: Live) {
+        if live.status.state == MessageState::Queued {
+            self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((live.send_after, id));
+        }
+        for (part, carrier_id) in &live.status.carrier_ids {
+            self.by_carrier_id.insert((live.status.link.clone(), *carrier_id), (id, *part));
+        }
+        self.live.insert(id, live);
+    }
+
+    /// Applies one event; none when it does not fit the message's state, which then stays as it is.
+    pub(crate) fn apply(&mut self, id: MessageId, event: &MessageEvent, at: Moment) -> Option<Step> {
+        let live = self.live.get_mut(&id)?;
+        let from = live.status.state;
+        let queue_key = (live.data.queue, live.data.lane);
+        let status = &mut live.status;
+        match event {
+            MessageEvent::Submitting { link } if from == MessageState::Queued => {
+                self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
+                status.state = MessageState::Submitting;
+                status.link.clone_from(link);
+                status.attempts = status.attempts.saturating_add(1);
+                status.carrier_ids.clear();
+                status.reports.clear();
+            }
+            MessageEvent::PartAccepted { part, carrier_id } if from == MessageState::Submitting => {
+                if !status.carrier_ids.iter().any(|(p, _)| p == part) {
+                    status.carrier_ids.push((*part, *carrier_id));
+                }
+                if status.carrier_ids.len() >= usize::from(live.data.parts) {
+                    status.state = MessageState::Submitted;
+                    status.submitted_at = Some(at);
+                }
+                let link = status.link.clone();
+                let parked = self.parked.remove(&(link.clone(), *carrier_id));
+                self.by_carrier_id.insert((link, *carrier_id), (id, *part));
+                if let Some((stat, _)) = parked {
+                    live.status.reports.push((*part, stat));
+                }
+                self.settle_reports(id, at);
+            }
+            MessageEvent::Requeued { not_before, code, may_go_twice } if from == MessageState::Submitting => {
+                forget_carrier_ids(&mut self.by_carrier_id, status);
+                status.maybe_twice |= *may_go_twice;
+                status.code.clone_from(code);
+                if status.attempts >= MAX_ATTEMPTS {
+                    finish(status, MessageState::Failed, at);
+                } else {
+                    status.state = MessageState::Queued;
+                    live.send_after = live.send_after.max(*not_before);
+                    self.queues.entry(queue_key).or_default().insert((live.send_after, id));
+                }
+            }
+            MessageEvent::Refused { code } if from == MessageState::Submitting => {
+                status.code.clone_from(code);
+                finish(status, MessageState::Failed, at);
+            }
+            MessageEvent::Cancelled { reason } if from == MessageState::Queued => {
+                self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
+                status.reason = Some(*reason);
+                finish(status, MessageState::Cancelled, at);
+            }
+            MessageEvent::Expired if matches!(from, MessageState::Queued | MessageState::Submitted) => {
+                if let Some(queue) = self.queues.get_mut(&queue_key) {
+                    queue.remove(&(live.send_after, id));
+                }
+                finish(&mut live.status, MessageState::Expired, at);
+            }
+            _ => return None,
+        }
+        self.dirty.insert(id);
+        let to = self.live.get(&id)?.status.state;
+        Some(Step { id, from, to })
+    }
+
+    /// Applies the carrier's report on `carrier_id`; parks it when no answer has named that id yet.
+    pub(crate) fn report(&mut self, link: &str, carrier_id: u64, stat: &str, at: Moment) -> Option<Step> {
+        let key = (link.to_owned(), carrier_id);
+        let Some((id, part)) = self.by_carrier_id.get(&key).copied() else {
+            self.restore_parked(key.0, key.1, stat.to_owned(), at);
+            return None;
+        };
+        let live = self.live.get_mut(&id)?;
+        let from = live.status.state;
+        if live.status.reports.iter().any(|(p, s)| *p == part && s == stat) {
+            return None;
+        }
+        live.status.reports.push((part, stat.to_owned()));
+        self.dirty.insert(id);
+        self.settle_reports(id, at);
+        let to = self.live.get(&id)?.status.state;
+        Some(Step { id, from, to })
+    }
+
+    /// Ends a submitted message when its reports say so: all parts delivered, or any part failed for good. ACCEPTD is not final (CMPP 3.0).
+    fn settle_reports(&mut self, id: MessageId, at: Moment) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        if live.status.state != MessageState::Submitted {
+            return;
+        }
+        let last = |part: u8| live.status.reports.iter().rev().find(|(p, s)| *p == part && s != "ACCEPTD");
+        let finals: Vec<&str> = (0..live.data.parts).filter_map(|p| last(p).map(|(_, s)| s.as_str())).collect();
+        let failed = finals.iter().find(|s| **s != "DELIVRD").map(|s| (*s).to_owned());
+        if let Some(code) = failed {
+            live.status.code = code;
+            finish(&mut live.status, MessageState::Failed, at);
+        } else if finals.len() == usize::from(live.data.parts) {
+            "DELIVRD".clone_into(&mut live.status.code);
+            finish(&mut live.status, MessageState::Delivered, at);
+        }
+    }
+
+    /// Messages of `queue` that may go at `now`, urgent first, in order, until `parts` are reached; `skip` leaves out those claimed already.
+    pub(crate) fn ready(
+        &self,
+        queue: u8,
+        now: Moment,
+        mut parts: usize,
+        skip: impl Fn(MessageId) -> bool,
+    ) -> Vec<MessageId> {
+        let mut out = Vec::new();
+        for lane in [Lane::Urgent, Lane::Bulk] {
+            let Some(waiting) = self.queues.get(&(queue, lane)) else { continue };
+            for (after, id) in waiting {
+                if *after > now || parts == 0 {
+                    break;
+                }
+                if skip(*id) {
+                    continue;
+                }
+                let cost = self.live.get(id).map_or(1, |l| usize::from(l.data.parts));
+                parts = parts.saturating_sub(cost);
+                out.push(*id);
+            }
+        }
+        out
+    }
+
+    /// When the next message of `queue` may go; none when nothing waits.
+    pub(crate) fn next_due(&self, queue: u8) -> Option<Moment> {
+        [Lane::Urgent, Lane::Bulk]
+            .into_iter()
+            .filter_map(|lane| self.queues.get(&(queue, lane))?.first().map(|(at, _)| *at))
+            .min()
+    }
+
+    /// When the next queued message of any queue may go.
+    pub(crate) fn next_due_any(&self) -> Option<Moment> {
+        self.queues.values().filter_map(|q| q.first().map(|(at, _)| *at)).min()
+    }
+
+    /// How many messages wait in each queue, urgent and bulk.
+    pub(crate) fn depths(&self) -> BTreeMap<u8, (usize, usize)> {
+        let mut out: BTreeMap<u8, (usize, usize)> = BTreeMap::new();
+        for ((queue, lane), waiting) in &self.queues {
+            let entry = out.entry(*queue).or_default();
+            match lane {
+                Lane::Urgent => entry.0 += waiting.len(),
+                Lane::Bulk => entry.1 += waiting.len(),
+            }
+        }
+        out
+    }
+
+    /// Ids whose submit was cut off by the end of the process: intended, not answered for every part.
+    pub(crate) fn cut_off(&self) -> Vec<MessageId> {
+        self.live.iter().filter(|(_, l)| l.status.state == MessageState::Submitting).map(|(id, _)| *id).collect()
+    }
+
+    /// Drops messages that a checkpoint wrote as final.
+    pub(crate) fn forget(&mut self, finals: &[MessageId]) {
+        for id in finals {
+            if let Some(live) = self.live.remove(id) {
+                forget_carrier_ids(&mut self.by_carrier_id, &live.status);
+            }
+        }
+    }
+
+    pub(crate) fn parked(&self) -> impl Iterator<Item = (&(String, u64), &(String, Moment))> {
+        self.parked.iter()
+    }
+
+    pub(crate) fn restore_parked(&mut self, link: String, carrier_id: u64, stat: String, at: Moment) {
+        let key = (link, carrier_id);
+        if self.parked.insert(key.clone(), (stat, at)).is_none() {
+            self.parked_order.push_back(key);
+        }
+        while self.parked_order.len() > MAX_PARKED_REPORTS {
+            let Some(oldest) = self.parked_order.pop_front() else { break };
+            if self.parked.remove(&oldest).is_some() {
+                self.parked_dropped += 1;
+            }
+        }
+    }
+}
+
+impl Live {
+    /// The customer's station, for statistics.
+    pub(crate) fn station(&self) -> OrgCode {
+        OrgCode(self.data.station)
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        self.data.channel
+    }
+}
+
+fn finish(status: &mut MessageStatus, state: MessageState, at: Moment) {
+    status.state = state;
+    status.final_at = Some(at);
+}
+
+fn forget_carrier_ids(map: &mut FxHashMap<(String, u64), (MessageId, u8)>, status: &MessageStatus) {
+    for (_, carrier_id) in &status.carrier_ids {
+        map.remove(&(status.link.clone(), *carrier_id));
+    }
+}
+
+fn minute(civil: i64) -> Moment {
+    gridbell_model::CivilMinute(civil).some().map_or(Moment::from_unix_ms(i64::MAX), |m| m.moment())
+}

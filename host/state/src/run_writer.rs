@@ -1,0 +1,234 @@
+//! Publishing a run: segments first, then one commit record that makes them count. Killed in between, nothing is left behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gridbell_model::{HoldReason, PrefectureCode, RunId};
+use gridbell_store::{Batch, Record};
+use rayon::prelude::*;
+
+use crate::error::StateError;
+use crate::keys;
+use crate::ops::{Applied, AuditNote, DocChange, Op};
+use crate::records;
+use crate::runs::{DecisionRecord, Outcome, Publication, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo};
+use crate::shared::Shared;
+use crate::snapshot::Snapshot;
+use crate::state::State;
+use crate::writer::Change;
+
+/// Bytes of segments that go to the writer in one piece.
+const SLICE_BYTES: usize = 4 << 20;
+/// Segments sealed side by side before they go to the writer.
+const SEGMENTS_AT_ONCE: usize = 64;
+
+/// A run between its begin and its publication. One for each prefecture at a time. Dropped unpublished, it leaves nothing.
+pub struct RunWriter {
+    state: State,
+    id: RunId,
+    snapshot: Snapshot,
+    next_message: u32,
+    pending: Vec<DecisionRecord>,
+    segments: Vec<SegmentInfo>,
+    /// Number of the first message after the last segment written.
+    segment_end: u32,
+    publications: Vec<Publication>,
+    held: BTreeMap<HoldReason, u64>,
+    decided: u64,
+    parts: u64,
+    cost_milli_fen: u64,
+    published: bool,
+}
+
+impl RunWriter {
+    pub(crate) async fn begin(state: &State, prefecture: PrefectureCode) -> Result<Self, StateError> {
+        let shared = state.shared();
+        if !shared.publishing.lock().insert(prefecture) {
+            return Err(StateError::RunInProgress(prefecture));
+        }
+        let release = || shared.publishing.lock().remove(&prefecture);
+        let Some(snapshot) = state.snapshot(prefecture) else {
+            release();
+            return Err(StateError::NoPrefecture(prefecture));
+        };
+        let id = RunId(shared.next_run.fetch_add(1, std::sync::atomic::Ordering::AcqRel));
+        let mut change = Change::new(Vec::new());
+        change.puts.put(keys::run(keys::RUN_BEGUN, id), Vec::new());
+        if let Err(e) = state.submit(change).await {
+            release();
+            return Err(e);
+        }
+        Ok(Self {
+            state: state.clone(),
+            id,
+            next_message: snapshot.next_message,
+            snapshot,
+            pending: Vec::new(),
+            segments: Vec::new(),
+            segment_end: 0,
+            publications: Vec::new(),
+            held: BTreeMap::new(),
+            decided: 0,
+            parts: 0,
+            cost_milli_fen: 0,
+            published: false,
+        })
+    }
+
+    /// The run's number.
+    #[must_use]
+    pub fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The columns that the run reads; what comes after this instant does not disturb it.
+    #[must_use]
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Takes decisions in ascending order of row, numbers their messages, and writes full segments. Waits when the writer is behind.
+    ///
+    /// # Errors
+    /// When the store refuses; the run is then to be dropped.
+    pub async fn push(&mut self, mut decisions: Vec<DecisionRecord>) -> Result<(), StateError> {
+        for record in &mut decisions {
+            self.decided += 1;
+            let (row, step) = (record.row, record.step);
+            match &mut record.outcome {
+                Outcome::Held(why) => *self.held.entry(*why).or_default() += 1,
+                Outcome::Queued(message) => {
+                    message.number = self.next_message;
+                    message.previous = self.snapshot.view(row).map_or(0, |v| v.last_message);
+                    self.next_message = self.next_message.saturating_add(1);
+                    self.parts += u64::from(message.parts);
+                    self.cost_milli_fen += u64::from(message.cost_milli_fen);
+                    self.publications.push(Publication {
+                        number: message.number,
+                        row,
+                        phone: message.phone.packed(),
+                        station: message.station.0,
+                        step,
+                        said_before: message.said_before,
+                        key: message.key,
+                        parts: message.parts,
+                        cost_milli_fen: message.cost_milli_fen,
+                        send_after: message.send_after.0,
+                        expires: message.expires.0,
+                        lane: message.lane,
+                        queue: message.queue,
+                        channel: message.channel,
+                    });
+                }
+            }
+        }
+        self.pending.append(&mut decisions);
+        while self.pending.len() >= SEGMENT_DECISIONS * SEGMENTS_AT_ONCE {
+            let rest = self.pending.split_off(SEGMENT_DECISIONS * SEGMENTS_AT_ONCE);
+            let full = std::mem::replace(&mut self.pending, rest);
+            self.write(full).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, decisions: Vec<DecisionRecord>) -> Result<(), StateError> {
+        let first = self.segments.len();
+        let mut number = self.segments.last().map_or(self.snapshot.next_message, |_| self.segment_end);
+        for segment in decisions.chunks(SEGMENT_DECISIONS) {
+            self.segments.push(SegmentInfo {
+                first_row: segment[0].row,
+                first_message: number,
+                decisions: u32::try_from(segment.len()).unwrap_or(u32::MAX),
+            });
+            number +=
+                u32::try_from(segment.iter().filter(|d| matches!(d.outcome, Outcome::Queued(_))).count()).unwrap_or(0);
+        }
+        self.segment_end = number;
+        let (id, shared) = (self.id, Arc::clone(self.state.shared()));
+        let sealed: Vec<Record> = tokio::task::spawn_blocking(move || seal_segments(&shared, id, first, &decisions))
+            .await
+            .map_err(|e| StateError::Refused(e.to_string()))??;
+        let mut change = Change::new(Vec::new());
+        for (key, value) in sealed {
+            change.puts.put(key, value);
+            if change.puts.bytes() >= SLICE_BYTES {
+                let full = std::mem::replace(&mut change, Change::new(Vec::new()));
+                self.state.submit_bulk(full).await?;
+            }
+        }
+        if change.puts.is_empty() { Ok(()) } else { self.state.submit_bulk(change).await.map(|_| ()) }
+    }
+
+    /// Publishes the run: counts, segments and status of `record` are filled in from what was pushed; documents and audit notes go into the
+    /// same commit. Returns the record as it is kept.
+    ///
+    /// # Errors
+    /// When the store refuses: then nothing was published.
+    pub async fn publish(
+        mut self,
+        mut record: RunRecord,
+        docs: Vec<DocChange>,
+        audit: Vec<AuditNote>,
+    ) -> Result<(RunRecord, Applied), StateError> {
+        let rest = std::mem::take(&mut self.pending);
+        if !rest.is_empty() {
+            self.write(rest).await?;
+        }
+        record.id = self.id;
+        record.prefecture = self.snapshot.prefecture();
+        record.snapshot = self.snapshot.seq();
+        record.customers = u64::from(self.snapshot.rows());
+        record.decided = self.decided;
+        record.queued = self.publications.len() as u64;
+        record.held = std::mem::take(&mut self.held);
+        record.parts = self.parts;
+        record.cost_milli_fen = self.cost_milli_fen;
+        record.first_message = self.snapshot.next_message;
+        record.segments = std::mem::take(&mut self.segments);
+        record.ended = self.state.shared().clock.now();
+        debug_assert!(
+            record.status == RunStatus::Published || self.publications.is_empty(),
+            "only a published run queues"
+        );
+        let publications = std::mem::take(&mut self.publications);
+        let key = keys::run(keys::RUN, self.id);
+        let value = records::write(&self.state.shared().sealer, &key, &record)?;
+        let mut change = Change::new(vec![Op::Publish(Box::new(record.clone()), publications)]);
+        change.docs = docs;
+        change.audit = audit;
+        let mut puts = Batch::new();
+        puts.put(key, value);
+        puts.delete(keys::run(keys::RUN_BEGUN, self.id));
+        change.puts = puts;
+        let applied = self.state.submit(change).await?;
+        self.published = true;
+        Ok((record, applied))
+    }
+}
+
+fn seal_segments(
+    shared: &Shared,
+    id: RunId,
+    first: usize,
+    decisions: &[DecisionRecord],
+) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    decisions
+        .par_chunks(SEGMENT_DECISIONS)
+        .enumerate()
+        .map(|(i, segment)| {
+            let key = keys::segment(id, u32::try_from(first + i).unwrap_or(u32::MAX));
+            let value = records::write(&shared.sealer, &key, &segment)?;
+            Ok((key, value))
+        })
+        .collect()
+}
+
+impl Drop for RunWriter {
+    fn drop(&mut self) {
+        self.state.shared().publishing.lock().remove(&self.snapshot.prefecture());
+        if !self.published {
+            // The segments have no run record and so do not count; the next start drops them by the marker of the begun run.
+            tracing::warn!(run = %self.id, "state.run_dropped: a run ended without publication; it left nothing behind");
+        }
+    }
+}

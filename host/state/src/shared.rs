@@ -1,0 +1,34 @@
+//! What the handle, the writer and the checkpoint share.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use gridbell_clock::Clock;
+use gridbell_model::PrefectureCode;
+use gridbell_store::{Sealer, Store};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+use crate::core_state::Core;
+use crate::docs::Docs;
+
+pub(crate) struct Shared {
+    pub(crate) core: Core,
+    pub(crate) docs: RwLock<Docs>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) clock: Clock,
+    /// Sequence of the last group that is visible.
+    pub(crate) visible: AtomicU64,
+    /// Generation of the last complete checkpoint.
+    pub(crate) generation: AtomicU64,
+    pub(crate) next_run: AtomicU64,
+    pub(crate) next_inbound: AtomicU64,
+    /// Prefectures with a run between its begin and its publication.
+    pub(crate) publishing: Mutex<BTreeSet<PrefectureCode>>,
+    /// Why the writer stopped, once it did.
+    pub(crate) failed: RwLock<Option<String>>,
+    /// Told of every visible group.
+    pub(crate) changed: watch::Sender<u64>,
+}

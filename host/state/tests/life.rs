@@ -1,0 +1,412 @@
+//! A state's life through its public face: facts in, a run out, receipts back, through crashes and checkpoints.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+use std::sync::Arc;
+
+use gridbell_clock::Clock;
+use gridbell_model::{
+    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Initiator, Lane, MessageId, MessageState,
+    OrgCode, OrgLevel, OrgTree, OrgUnit, Phone, PrefectureCode, RunId, Topic, Traits,
+};
+use gridbell_state::*;
+use gridbell_store::{Key, MemStore, Sealer};
+use proptest::prelude::*;
+
+const TAIYUAN: PrefectureCode = PrefectureCode(140_100);
+const DATONG: PrefectureCode = PrefectureCode(140_200);
+
+fn today() -> Date {
+    Date::from_ymd(2026, 11, 21).unwrap()
+}
+
+fn org() -> OrgTree {
+    let mut tree = OrgTree::default();
+    let rows = [
+        (14, None, OrgLevel::Province),
+        (140_100, Some(14), OrgLevel::Prefecture),
+        (140_105, Some(140_100), OrgLevel::County),
+        (14_010_501, Some(140_105), OrgLevel::Station),
+        (140_200, Some(14), OrgLevel::Prefecture),
+        (14_020_001, Some(140_200), OrgLevel::Station),
+    ];
+    for (code, parent, level) in rows {
+        tree.insert(OrgUnit { code: OrgCode(code), parent: parent.map(OrgCode), level, name: format!("u{code}") });
+    }
+    tree
+}
+
+struct World {
+    store: MemStore,
+    sealer: Arc<Sealer>,
+    clock: Clock,
+    state: State,
+}
+
+impl World {
+    async fn new() -> Self {
+        let store = MemStore::new();
+        let sealer = Arc::new(Sealer::new(&Key::parse(&"07".repeat(32), "test").unwrap()));
+        let clock = Clock::manual(today().at(9, 0).moment());
+        let (state, _) = State::open(Arc::new(store.clone()), Arc::clone(&sealer), clock.clone()).unwrap();
+        state.set_org(org(), vec![]).await.unwrap();
+        Self { store, sealer, clock, state }
+    }
+
+    /// Kill -9 and start again: only what was durable is there.
+    fn crash(&mut self) -> LoadReport {
+        let survivor = self.store.crash();
+        let (state, report) =
+            State::open(Arc::new(survivor.clone()), Arc::clone(&self.sealer), self.clock.clone()).unwrap();
+        self.store = survivor;
+        self.state = state;
+        report
+    }
+
+    async fn facts(&self, facts: Facts) -> FactOutcome {
+        self.state.facts(facts, false, vec![]).await.unwrap().facts
+    }
+}
+
+fn account(n: u64) -> AccountNumber {
+    format!("{n:010}").parse().unwrap()
+}
+
+fn customer(n: u64) -> CustomerFact {
+    CustomerFact {
+        account: account(n),
+        station: OrgCode(if n % 5 == 4 { 14_020_001 } else { 14_010_501 }),
+        section: (n % 7) as u32,
+        traits: Traits::RESIDENT,
+        traits_given: Traits::RESIDENT | Traits::PREPAID,
+        name: format!("客户{n}"),
+        phone: Some(Phone::from_text(&format!("138{n:08}"))),
+        threshold: None,
+    }
+}
+
+fn bill(n: u64, period: u32, yuan: i64) -> BillFact {
+    BillFact {
+        account: account(n),
+        period,
+        amount: Fen(yuan * 100),
+        kwh: 100,
+        issued: today(),
+        late_fee_from: today().plus_days(7),
+        as_of: today(),
+    }
+}
+
+fn payment(n: u64, id: &str, yuan: i64) -> PaymentFact {
+    PaymentFact { account: account(n), key: payment_key(id), amount: Fen(yuan * 100), paid_on: today() }
+}
+
+fn record(state: &State, trigger: u16) -> RunRecord {
+    let now = CivilMinute(today().at(9, 0).0);
+    RunRecord {
+        id: RunId(0),
+        prefecture: TAIYUAN,
+        policy: "arrears-reminder".into(),
+        topic: Topic::ArrearsReminder,
+        plugin: "arrears-reminder".into(),
+        plugin_version: "0.1.0".into(),
+        digest: "00".into(),
+        params: "{}".into(),
+        trigger,
+        schedule: "morning".into(),
+        scheduled_at: now,
+        now,
+        snapshot: 0,
+        initiator: Initiator::System,
+        scope: String::new(),
+        customers: 0,
+        passed: 0,
+        decided: 0,
+        queued: 0,
+        held: Default::default(),
+        parts: 0,
+        cost_milli_fen: 0,
+        interest_misses: 0,
+        first_message: 0,
+        segments: vec![],
+        started: state.snapshot(TAIYUAN).map_or(today().at(9, 0).moment(), |_| today().at(9, 0).moment()),
+        ended: today().at(9, 0).moment(),
+        status: RunStatus::Published,
+    }
+}
+
+fn queued(view: &gridbell_model::CustomerView, step: u8, parts: u8) -> DecisionRecord {
+    let decision = Decision {
+        row: view.row,
+        notice: 0,
+        step,
+        reason: 0,
+        route: 0,
+        arg0: view.arrears.0,
+        arg1: 0,
+        not_before: CivilMinute::NONE,
+        expires: CivilMinute::NONE,
+    };
+    let message = QueuedMessage {
+        number: 0,
+        previous: 0,
+        channel: Channel::Sms,
+        phone: view.phone,
+        station: view.station,
+        text: format!("【国网山西电力】您的电费{}元未缴", view.arrears.yuan()),
+        template: 1,
+        parts,
+        cost_milli_fen: 3500,
+        send_after: today().at(9, 0),
+        expires: today().at(18, 0),
+        lane: Lane::Bulk,
+        queue: 1,
+        key: view.business_key(Topic::ArrearsReminder),
+        said_before: view.reminded_step,
+        facts: StatedFacts { arrears: view.arrears.0, balance: 0 },
+    };
+    DecisionRecord::new(&decision, view.account, Outcome::Queued(Box::new(message)))
+}
+
+/// Publishes a reminder to every customer who owes, with step 1.
+async fn remind(state: &State, parts: u8) -> RunRecord {
+    let mut run = state.begin_run(TAIYUAN).await.unwrap();
+    let snapshot = run.snapshot().clone();
+    let mut decisions = vec![];
+    for row in 0..snapshot.rows() {
+        let view = snapshot.view(row).unwrap();
+        if view.arrears > Fen::ZERO {
+            decisions.push(queued(&view, 1, parts));
+        } else {
+            let mut held = queued(&view, 1, parts);
+            held.outcome = Outcome::Held(HoldReason::NoAddress);
+            decisions.push(held);
+        }
+    }
+    run.push(decisions).await.unwrap();
+    run.publish(record(state, 1), vec![], vec![]).await.unwrap().0
+}
+
+fn view(state: &State, n: u64) -> gridbell_model::CustomerView {
+    state.customer(account(n)).unwrap().1
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_file_twice_changes_nothing() {
+    let mut w = World::new().await;
+    let customers: Vec<_> = (0..2_000).map(customer).collect();
+    let first = w.facts(Facts::Customers(customers.clone())).await;
+    assert_eq!((first.created, first.rejected.len()), (2_000, 0));
+    let bills: Vec<_> = (0..2_000).map(|n| bill(n, 202_610, 50)).collect();
+    assert_eq!(w.facts(Facts::Bills(bills.clone())).await.changed, 2_000);
+    let payments = vec![payment(3, "p1", 50), payment(3, "p2", 20), payment(4, "p3", 10), payment(9_999, "p4", 1)];
+    let paid = w.facts(Facts::Payments(payments.clone())).await;
+    assert_eq!((paid.changed, paid.rejected), (3, vec![(3, FactReject::UnknownAccount)]));
+    let before: Vec<_> = (0..2_000).map(|n| view(&w.state, n)).collect();
+    w.state.checkpoint().await.unwrap();
+    w.crash();
+    for _ in 0..2 {
+        assert_eq!(w.facts(Facts::Customers(customers.clone())).await.unchanged, 2_000);
+        assert_eq!(w.facts(Facts::Bills(bills.clone())).await.unchanged, 2_000);
+        assert_eq!(w.facts(Facts::Payments(payments.clone())).await.unchanged, 3);
+    }
+    let after: Vec<_> = (0..2_000).map(|n| view(&w.state, n)).collect();
+    assert_eq!(before, after);
+    assert_eq!(view(&w.state, 3).arrears, Fen::ZERO);
+    assert_eq!(view(&w.state, 3).balance, Fen(2_000));
+    assert_eq!(view(&w.state, 4).arrears, Fen(4_000));
+    assert_eq!(w.state.name(account(7)).unwrap(), "客户7");
+    assert_eq!(w.state.prefectures()[&DATONG], 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_lives_once_through_crashes() {
+    let mut w = World::new().await;
+    w.facts(Facts::Customers((0..600).map(customer).collect())).await;
+    w.facts(Facts::Bills((0..600).filter(|n| n % 2 == 0).map(|n| bill(n, 202_610, 50)).collect())).await;
+    let run = remind(&w.state, 2).await;
+    assert_eq!((run.decided, run.queued, run.held[&HoldReason::NoAddress]), (480, 240, 240));
+    w.crash();
+    assert_eq!(view(&w.state, 0).reminded_step, 1);
+    let ids = w.state.ready(1, 10, |_| false);
+    assert_eq!(ids.len(), 5, "ten parts are five messages of two");
+    let outgoing = w.state.outgoing(&ids).unwrap();
+    assert!(matches!(&outgoing[0].decision.outcome, Outcome::Queued(m) if m.text.contains("50.00元")));
+    let link = || "mobile".to_owned();
+    let events = ids.iter().map(|id| (*id, MessageEvent::Submitting { link: link() })).collect();
+    w.state.message_events(events).await.unwrap();
+    // The first is answered for both parts, the second for one, then the process dies.
+    let accepted = |id, part, carrier_id| (id, MessageEvent::PartAccepted { part, carrier_id });
+    let answers = vec![accepted(ids[0], 0, 100), accepted(ids[0], 1, 101), accepted(ids[1], 0, 102)];
+    w.state.message_events(answers).await.unwrap();
+    let report = w.crash();
+    assert_eq!(report.cut_off, 4);
+    let status = |w: &World, id: MessageId| w.state.message_status(id).unwrap().unwrap();
+    assert_eq!(status(&w, ids[0]).state, MessageState::Submitted);
+    assert!(!status(&w, ids[0]).maybe_twice);
+    assert_eq!(status(&w, ids[1]).state, MessageState::Queued);
+    assert!(status(&w, ids[1]).maybe_twice);
+    // A report for the second part, an unknown one that is parked, and the last part's after a checkpoint.
+    w.state.reports("mobile", vec![(101, "DELIVRD".into()), (777, "DELIVRD".into())]).await.unwrap();
+    w.state.checkpoint().await.unwrap();
+    w.crash();
+    assert_eq!(w.state.depth().parked, 1);
+    w.state.reports("mobile", vec![(100, "DELIVRD".into()), (100, "DELIVRD".into())]).await.unwrap();
+    assert_eq!(status(&w, ids[0]).state, MessageState::Delivered);
+    // The answer after its report.
+    w.state.message_events(vec![(ids[1], MessageEvent::Submitting { link: link() })]).await.unwrap();
+    w.state.message_events(vec![accepted(ids[1], 0, 777), accepted(ids[1], 1, 778)]).await.unwrap();
+    w.state.reports("mobile", vec![(778, "MA:0001".into())]).await.unwrap();
+    assert_eq!((status(&w, ids[1]).state, status(&w, ids[1]).code.as_str()), (MessageState::Failed, "MA:0001"));
+    w.state.checkpoint().await.unwrap();
+    w.crash();
+    assert_eq!(status(&w, ids[0]).state, MessageState::Delivered);
+    assert_eq!(status(&w, ids[1]).state, MessageState::Failed);
+    let history = w.state.messages_of(account(0), 10).unwrap();
+    assert_eq!((history.len(), history[0].id), (1, ids[0]));
+    let day = w.state.stats(today(), today());
+    let sum = |f: fn(&StatCounts) -> u64| day.iter().map(|(_, c)| f(c)).sum::<u64>();
+    assert_eq!((sum(|c| c.queued), sum(|c| c.submitted), sum(|c| c.delivered), sum(|c| c.failed)), (240, 2, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_dies_leaves_nothing_and_a_cancelled_message_may_be_said_again() {
+    let mut w = World::new().await;
+    w.facts(Facts::Customers((0..50).map(customer).collect())).await;
+    w.facts(Facts::Bills((0..50).map(|n| bill(n, 202_610, 50)).collect())).await;
+    let mut run = w.state.begin_run(TAIYUAN).await.unwrap();
+    assert!(matches!(w.state.begin_run(TAIYUAN).await, Err(StateError::RunInProgress(_))));
+    let first = run.snapshot().view(0).unwrap();
+    run.push(vec![queued(&first, 1, 1)]).await.unwrap();
+    let dead = run.id();
+    drop(run);
+    assert_eq!(w.crash().runs_dropped, 1);
+    assert!(w.state.run(dead).is_none());
+    assert_eq!(view(&w.state, 0).reminded_step, 0);
+    let run = remind(&w.state, 1).await;
+    assert!(run.id > dead, "numbers are never reused");
+    let id = MessageId::new(TAIYUAN, run.first_message);
+    assert_eq!(w.state.told(TAIYUAN, 0, view(&w.state, 0).phone.number(), today()), (1, 1));
+    w.state.message_events(vec![(id, MessageEvent::Cancelled { reason: HoldReason::Paid })]).await.unwrap();
+    assert_eq!(view(&w.state, 0).reminded_step, 0);
+    assert_eq!(view(&w.state, 1).reminded_step, 1);
+    assert_eq!(w.state.told(TAIYUAN, 0, view(&w.state, 0).phone.number(), today()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_know_their_version_and_the_audit_log_its_chain() {
+    let mut w = World::new().await;
+    let put = |value: &str, expected| DocChange {
+        kind: "policy".into(),
+        key: "140100".into(),
+        value: Some(value.into()),
+        expected,
+    };
+    let note = |n: &str| AuditNote {
+        who: "li".into(),
+        action: "policy.apply".into(),
+        subject: n.into(),
+        detail: String::new(),
+    };
+    w.state.put_docs(vec![put("a", Some(0))], vec![note("1")]).await.unwrap();
+    let conflict = w.state.put_docs(vec![put("b", Some(0))], vec![note("never")]).await.unwrap_err();
+    assert!(matches!(conflict, StateError::Conflict { found: 1, .. }), "{conflict}");
+    w.state.put_docs(vec![put("b", Some(1))], vec![note("2")]).await.unwrap();
+    w.crash();
+    assert_eq!(w.state.doc("policy", "140100").unwrap().version, 2);
+    assert_eq!(&*w.state.docs("policy")[0].1.value, b"b");
+    assert_eq!(w.state.verify_audit().unwrap(), Ok(2));
+    assert_eq!(w.state.audit(1, 10).unwrap()[1].note.subject, "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_a_contact_leaves_no_name_and_no_number() {
+    let mut w = World::new().await;
+    w.facts(Facts::Customers((0..3).map(customer).collect())).await;
+    w.state.checkpoint().await.unwrap();
+    w.state.change_customer(account(1), vec![CustomerChange::Erase], vec![], vec![]).await.unwrap();
+    w.state.checkpoint().await.unwrap();
+    w.crash();
+    assert_eq!(w.state.name(account(1)).unwrap(), "");
+    assert_eq!(view(&w.state, 1).phone, Phone::NONE);
+    assert!(!view(&w.state, 1).traits.has(Traits::HAS_MOBILE));
+    assert_eq!(w.state.name(account(2)).unwrap(), "客户2");
+    assert_eq!(w.state.by_phone(13_800_000_001, 10).len(), 0);
+    assert_eq!(w.state.by_phone(13_800_000_002, 10).len(), 1);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Customers(u64, u64),
+    Bill(u64, u32, i64),
+    Pay(u64, u8, i64),
+    Balance(u64, i64),
+    Remind,
+    Checkpoint,
+    /// The process dies somewhere within a checkpoint.
+    CutCheckpoint(u8),
+    Crash,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0u64..900, 1u64..300).prop_map(|(a, n)| Step::Customers(a, n)),
+        (0u64..900, 202_609u32..202_612, 1i64..300).prop_map(|(a, p, y)| Step::Bill(a, p, y)),
+        (0u64..900, any::<u8>(), -50i64..300).prop_map(|(a, k, y)| Step::Pay(a, k, y)),
+        (0u64..900, -10i64..100).prop_map(|(a, y)| Step::Balance(a, y)),
+        Just(Step::Remind),
+        Just(Step::Checkpoint),
+        (0u8..40).prop_map(Step::CutCheckpoint),
+        Just(Step::Crash),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// With crashes and checkpoints anywhere, the state is what it would be without them.
+    #[test]
+    fn crashes_and_checkpoints_change_nothing(steps in proptest::collection::vec(step(), 1..30)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let mut tried = World::new().await;
+            let plain = World::new().await;
+            for step in &steps {
+                let facts = match *step {
+                    Step::Customers(a, n) => Facts::Customers((a..a + n).map(customer).collect()),
+                    Step::Bill(a, p, y) => Facts::Bills(vec![bill(a, p, y)]),
+                    Step::Pay(a, k, y) => Facts::Payments(vec![payment(a, &k.to_string(), y)]),
+                    Step::Balance(a, y) => Facts::Balances(vec![BalanceFact { account: account(a), balance: Fen(y * 100), as_of: today() }]),
+                    Step::Remind => {
+                        if plain.state.snapshot(TAIYUAN).is_some() {
+                            remind(&tried.state, 1).await;
+                            remind(&plain.state, 1).await;
+                        }
+                        continue;
+                    }
+                    Step::Checkpoint => { tried.state.checkpoint().await.unwrap(); continue }
+                    Step::CutCheckpoint(commits) => {
+                        let before = tried.store.commits();
+                        let state = tried.state.clone();
+                        let checkpoint = tokio::spawn(async move { state.checkpoint().await });
+                        while !checkpoint.is_finished() && tried.store.commits() < before + u64::from(commits) {
+                            tokio::task::yield_now().await;
+                        }
+                        tried.crash();
+                        continue;
+                    }
+                    Step::Crash => { tried.crash(); continue }
+                };
+                let (a, b) = (tried.facts(facts.clone()).await, plain.facts(facts).await);
+                assert_eq!(a, b);
+            }
+            tried.crash();
+            for n in 0..1_200 {
+                assert_eq!(tried.state.customer(account(n)), plain.state.customer(account(n)), "account {n}");
+            }
+            assert_eq!(tried.state.depth(), plain.state.depth());
+            assert_eq!(tried.state.stats(today(), today()), plain.state.stats(today(), today()));
+            let paid = |s: &State| s.snapshot(TAIYUAN).map(|s| s.paid_rows().clone());
+            assert_eq!(paid(&tried.state), paid(&plain.state));
+        });
+    }
+}
