@@ -1,1 +1,39 @@
-//! Policies, schedules, guardrails and templates: what a decision becomes. Pure: no I/O.
+//! Policies, schedules, guardrails and templates: what a decision becomes. Pure: no I/O, no clock, no randomness.
+//!
+//! A city's [`PolicySet`] says which plugin runs when and how what it decides may be sent; [`ProvinceRules`], [`TemplateSet`] and [`Calendar`]
+//! are the province's. For each run a [`Guard`] is made from them, which turns each decision of the plugin into a [`Planned`] message or a
+//! reason why there is none; [`blast`] looks at the run as a whole and [`recheck`] once more at each message before it is submitted.
+
+mod blast;
+mod calendar;
+mod error;
+mod guard;
+mod policy;
+mod read;
+mod rules;
+mod schedule;
+mod template;
+mod times;
+
+pub use blast::{BlastReason, BlastVerdict, blast};
+pub use calendar::{Calendar, DAYS_AFTER, DAYS_BEFORE};
+pub use error::{Place, PlannerError, Problem, Problems};
+pub use guard::{
+    DayCaps, EXEMPTIONS, Guard, GuardContext, GuardSetup, Planned, QueuedFacts, RunScope, SendTimes, Told, Verdict,
+    recheck,
+};
+pub use policy::{
+    Caps, Change, Event, Hop, MAX_ENTRIES, MAX_POLICIES, Plugins, Policy, PolicyFile, PolicySet, Schedule, SendDays,
+    check as check_policy, diff,
+};
+pub use rules::{
+    BlastRules, ClassRule, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind, Senders, TopicRule,
+};
+pub use schedule::{CronExpr, Due, MAX_OCCURRENCES};
+pub use semver::{Version, VersionReq};
+pub use template::{
+    Compiled, Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, MAX_PARTS, MAX_TEMPLATE_CHARS, MAX_TEMPLATES,
+    PART_UNITS, RenderError, SINGLE_UNITS, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan, fact_of,
+    parts, utf16_units,
+};
+pub use times::{OpenMinutes, TimeSpan};

@@ -1,0 +1,251 @@
+//! The province's rules: data that an operator edits, never code. Topic classes, quiet hours, caps, signature, blast radius, retention.
+
+mod file;
+
+use std::collections::BTreeMap;
+
+use gridbell_model::{Date, Topic, TopicClass};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Problem;
+use crate::policy::Caps;
+use crate::times::TimeSpan;
+
+/// The longest validity, wait or catch-up that a document may ask for: 31 days.
+pub const MAX_MINUTES: u32 = 31 * 1440;
+/// The longest freshness limit: a year.
+pub const MAX_DAYS: u16 = 366;
+/// The largest daily cap.
+pub const MAX_COUNT: u16 = 1000;
+
+/// Everything that is the province's to say. One document; every city lives under it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProvinceRules {
+    /// Who sends, in full.
+    pub name: String,
+    /// The day from which these rules hold.
+    pub holds_from: Date,
+    /// In front of every SMS and counted in its length: 【国网山西电力】.
+    pub signature: String,
+    /// The number that customers call.
+    pub hotline: String,
+    /// What follows every marketing text, and no other: how to opt out.
+    pub opt_out: String,
+    /// Numbers that recipients see.
+    pub senders: Senders,
+    /// By topic; a topic that is not here keeps [`TopicRule::default_of`].
+    #[serde(default)]
+    pub topics: BTreeMap<Topic, TopicRule>,
+    /// By class; a class that is not here keeps [`ClassRule::default_of`].
+    #[serde(default)]
+    pub classes: BTreeMap<TopicClass, ClassRule>,
+    /// When a run is too large.
+    pub blast_radius: BlastRules,
+    /// How long records stay in the online store, in days. A kind that is not here keeps [`RecordKind::default_days`].
+    #[serde(default)]
+    pub retention_days: BTreeMap<RecordKind, u32>,
+}
+
+/// Numbers that recipients see: customers must see another than staff (N6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Senders {
+    /// To customers: 95598.
+    pub customer: String,
+    /// To staff: 10657….
+    pub staff: String,
+}
+
+/// What holds for a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicRule {
+    /// Its class: which guardrails apply.
+    pub class: TopicClass,
+    /// How old the fact that its texts state may be, in days; none for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freshness_days: Option<u16>,
+    /// How long a message is worth sending, in minutes.
+    pub validity_minutes: u32,
+    /// How often a message that failed may be issued again to the same customer.
+    pub reissues: u8,
+}
+
+impl TopicRule {
+    /// What holds for `topic` until the province says otherwise.
+    #[must_use]
+    pub fn default_of(topic: Topic) -> Self {
+        // Balances are computed daily and for 98.8 % of customers (N33): two days old is one computation missed.
+        let (freshness_days, hours, reissues) = match topic {
+            Topic::ArrearsReminder | Topic::CutOff => (Some(2), 48, 1),
+            Topic::BillNotice => (Some(7), 72, 1),
+            Topic::BalanceWarning => (Some(2), 24, 1),
+            Topic::PaymentReceived => (Some(3), 24, 1),
+            Topic::Outage | Topic::Restore => (None, 12, 3),
+            Topic::Campaign => (None, 72, 0),
+            Topic::Staff | Topic::Correction => (None, 48, 3),
+        };
+        Self { class: topic.default_class(), freshness_days, validity_minutes: hours * 60, reissues }
+    }
+}
+
+/// What holds for a class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassRule {
+    /// Nothing of the class is sent in these hours, whatever a city's windows say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<TimeSpan>,
+    /// Messages of the class to one customer and to one phone in a day.
+    #[serde(default)]
+    pub caps: Caps,
+}
+
+impl ClassRule {
+    /// What holds for `class` until the province says otherwise: quiet from 21:00 to 08:00 but for what law or duty demands at once.
+    #[must_use]
+    pub fn default_of(class: TopicClass) -> Self {
+        let night = Some(TimeSpan { from: 21 * 60, to: 8 * 60 });
+        let caps = |customer, phone| Caps { per_customer: Some(customer), per_phone: Some(phone) };
+        match class {
+            TopicClass::Statutory | TopicClass::Staff => Self { quiet: None, caps: Caps::default() },
+            TopicClass::Service => Self { quiet: night, caps: caps(2, 6) },
+            TopicClass::Subscribed => Self { quiet: night, caps: caps(2, 6) },
+            TopicClass::Marketing => Self { quiet: night, caps: caps(1, 1) },
+        }
+    }
+}
+
+/// When a run is so large that a person must look at it first; see [`crate::blast`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlastRules {
+    /// How many times the median of its last like runs a run may reach.
+    pub multiple: u32,
+    /// How many of the last like runs count.
+    pub history: u16,
+    /// Fewer like runs than this say nothing: then only the policy's ceiling holds.
+    pub least_history: u16,
+    /// A run that reaches no more than this is never held by the median: three times next to nothing is noise.
+    pub floor: u64,
+}
+
+impl Default for BlastRules {
+    fn default() -> Self {
+        Self { multiple: 3, history: 14, least_history: 3, floor: 500 }
+    }
+}
+
+/// What is kept for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordKind {
+    /// Messages with their text and states.
+    Message,
+    /// Runs with their counts.
+    Run,
+    /// Customers' replies.
+    Inbound,
+    /// Imports and their reject files.
+    Import,
+    /// Payments, as far as messages refer to them.
+    Payment,
+    /// The audit log.
+    Audit,
+}
+
+impl RecordKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Message, Self::Run, Self::Inbound, Self::Import, Self::Payment, Self::Audit];
+
+    /// Its word in files.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Run => "run",
+            Self::Inbound => "inbound",
+            Self::Import => "import",
+            Self::Payment => "payment",
+            Self::Audit => "audit",
+        }
+    }
+
+    /// Days until the province says otherwise: a year online for what people look up, three for what auditors ask about.
+    #[must_use]
+    pub fn default_days(self) -> u32 {
+        match self {
+            Self::Message | Self::Run | Self::Inbound => 366,
+            Self::Import => 90,
+            Self::Payment => 180,
+            Self::Audit => 1096,
+        }
+    }
+}
+
+impl ProvinceRules {
+    /// What holds for `topic`.
+    #[must_use]
+    pub fn topic(&self, topic: Topic) -> TopicRule {
+        self.topics.get(&topic).copied().unwrap_or_else(|| TopicRule::default_of(topic))
+    }
+
+    /// What holds for `class`.
+    #[must_use]
+    pub fn class(&self, class: TopicClass) -> ClassRule {
+        self.classes.get(&class).copied().unwrap_or_else(|| ClassRule::default_of(class))
+    }
+
+    /// How long records of `kind` stay online, in days.
+    #[must_use]
+    pub fn retention(&self, kind: RecordKind) -> u32 {
+        self.retention_days.get(&kind).copied().unwrap_or_else(|| kind.default_days())
+    }
+
+    /// The number that recipients of `class` see.
+    #[must_use]
+    pub fn sender(&self, class: TopicClass) -> &str {
+        if class == TopicClass::Staff { &self.senders.staff } else { &self.senders.customer }
+    }
+
+    /// What is wrong with the rules as they stand, whether they came from a file or from a form.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut list = Vec::new();
+        let mut note = |field: String, message: String| list.push(Problem { place: None, field, message });
+        let signed = self.signature.starts_with('【') && self.signature.ends_with('】');
+        if !signed || self.signature.chars().count() < 3 || self.signature.chars().count() > 20 {
+            note(
+                "signature".to_owned(),
+                format!("`{}` is not a signature: write it as 【国网山西电力】", self.signature),
+            );
+        }
+        for (field, number) in [("senders.customer", &self.senders.customer), ("senders.staff", &self.senders.staff)] {
+            // CMPP's Src_Id holds 21 characters.
+            if number.is_empty() || number.len() > 21 || !number.bytes().all(|b| b.is_ascii_digit()) {
+                note(field.to_owned(), format!("`{number}` is not a sender number: 1 to 21 digits"));
+            }
+        }
+        if self.senders.customer == self.senders.staff {
+            note("senders.staff".to_owned(), "staff must see another number than customers".to_owned());
+        }
+        for (topic, rule) in &self.topics {
+            if rule.class == TopicClass::Subscribed && crate::guard::subscription_of(*topic).is_none() {
+                note(
+                    format!("topic.{topic}.class"),
+                    format!("nobody can subscribe to {topic}: put it into another class"),
+                );
+            }
+            if rule.validity_minutes == 0 || rule.validity_minutes > MAX_MINUTES {
+                note(format!("topic.{topic}.validity_minutes"), format!("1 to {MAX_MINUTES} minutes are allowed"));
+            }
+        }
+        let blast = &self.blast_radius;
+        if blast.multiple < 2 || blast.history == 0 || blast.least_history > blast.history {
+            let message = "multiple is at least 2, history at least 1, least_history no more than history";
+            note("blast_radius".to_owned(), message.to_owned());
+        }
+        list
+    }
+}
