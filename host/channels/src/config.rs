@@ -1,0 +1,349 @@
+//! A link's configuration as operators write it (TOML), and the checks that say in their words what is wrong.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gridbell_cmpp::{Octets, Version};
+use gridbell_model::Carrier;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::error::ChannelError;
+use crate::pacer::MAX_GRANT;
+use crate::secret::SecretRef;
+
+/// The most octets of a link's name.
+const MAX_NAME: usize = 40;
+/// The most unanswered submits of one connection. The specification says 16; gateways that grant more exist.
+const MAX_WINDOW: usize = 4096;
+/// The most connections of one link.
+const MAX_CONNECTIONS: usize = 16;
+/// The most parts in one commit group.
+const MAX_GROUP: usize = 16_384;
+
+/// A link's name: lower case, digits, `-`. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct LinkName(Arc<str>);
+
+impl LinkName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// Where it is empty, longer than 40, or has other characters than a–z, 0–9 and `-`.
+    pub fn new(name: &str) -> Result<Self, ChannelError> {
+        let fits = !name.is_empty() && name.len() <= MAX_NAME;
+        if fits && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+            return Ok(Self(name.into()));
+        }
+        let why = format!("use 1 to {MAX_NAME} of a–z, 0–9 and `-`");
+        let shown: String = name.chars().take(MAX_NAME).collect();
+        Err(ChannelError::Config { link: shown.clone(), field: "name", value: shown, why })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for LinkName {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(d)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What is spoken on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// CMPP 2.0.
+    Cmpp2,
+    /// CMPP 3.0; falls back to 2.0 where the gateway says that it speaks no more.
+    Cmpp3,
+}
+
+impl Protocol {
+    pub(crate) const fn version(self) -> Version {
+        match self {
+            Self::Cmpp2 => Version::V2_0,
+            Self::Cmpp3 => Version::V3_0,
+        }
+    }
+}
+
+/// What a code outside the specification means on this link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeAction {
+    /// Slow down and try again soon.
+    Retry,
+    /// Try again in an hour (forbidden hours).
+    DeferHour,
+    /// Try again in a day (a daily quota).
+    DeferDay,
+    /// The message fails.
+    GiveUp,
+    /// The number is bad for good.
+    BadNumber,
+    /// Nothing will go through: stop the link, raise an alarm.
+    Stop,
+}
+
+/// Every time that a link waits for something. The first three are the specification's C, T and N.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+pub struct Timers {
+    /// Seconds of silence after which a heartbeat goes out.
+    pub heartbeat_s: u64,
+    /// Seconds within which an answer must come.
+    pub answer_s: u64,
+    /// How often a heartbeat is tried before the connection counts as dead.
+    pub heartbeat_tries: u32,
+    /// Seconds within which a connection must open.
+    pub connect_s: u64,
+    /// Milliseconds before the first reconnect.
+    pub reconnect_min_ms: u64,
+    /// Seconds that reconnects are at most apart.
+    pub reconnect_max_s: u64,
+    /// Milliseconds to wait after a flow control refusal; doubles while they go on.
+    pub throttle_min_ms: u64,
+    /// Seconds to wait at most after flow control refusals and before retries of single messages.
+    pub throttle_max_s: u64,
+    /// Seconds that a drain may take before what is unanswered is left as it is.
+    pub drain_s: u64,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            heartbeat_s: 180,
+            answer_s: 60,
+            heartbeat_tries: 3,
+            connect_s: 10,
+            reconnect_min_ms: 500,
+            reconnect_max_s: 60,
+            throttle_min_ms: 1000,
+            throttle_max_s: 60,
+            drain_s: 70,
+        }
+    }
+}
+
+impl Timers {
+    pub(crate) const fn heartbeat(&self) -> Duration {
+        Duration::from_secs(self.heartbeat_s)
+    }
+    pub(crate) const fn answer(&self) -> Duration {
+        Duration::from_secs(self.answer_s)
+    }
+    pub(crate) const fn connect(&self) -> Duration {
+        Duration::from_secs(self.connect_s)
+    }
+    pub(crate) const fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s)
+    }
+    pub(crate) const fn throttle_min(&self) -> Duration {
+        Duration::from_millis(self.throttle_min_ms)
+    }
+    pub(crate) const fn throttle_max(&self) -> Duration {
+        Duration::from_secs(self.throttle_max_s)
+    }
+}
+
+const fn default_window() -> usize {
+    16
+}
+const fn default_connections() -> usize {
+    1
+}
+const fn default_group() -> usize {
+    512
+}
+const fn default_attempts() -> u8 {
+    8
+}
+const fn default_enabled() -> bool {
+    true
+}
+
+/// A link to one carrier's gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LinkConfig {
+    /// Its name, for people, metrics and the outbox.
+    pub name: LinkName,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// The gateway's host and port.
+    pub address: String,
+    /// The enterprise code that the carrier gave, `SP_Id`: six digits.
+    pub sp_id: String,
+    /// Where the shared secret is kept.
+    pub secret: SecretRef,
+    /// The service that the carrier bills, `Service_Id`.
+    pub service_id: String,
+    /// The sender numbers that the carrier granted. A message's sender must be one of them or begin with one.
+    pub src_ids: Vec<String>,
+    /// Parts a second that the carrier granted to the link, all connections together; 0 for no pacing.
+    pub grant: u32,
+    /// Unanswered submits that a connection may have.
+    #[serde(default = "default_window")]
+    pub window: usize,
+    /// Connections kept open.
+    #[serde(default = "default_connections")]
+    pub connections: usize,
+    /// Parts that may be intended ahead of the windows, all connections together: what a crash exposes besides the windows.
+    #[serde(default = "default_group")]
+    pub commit_group: usize,
+    /// How often one message is tried before it is given up.
+    #[serde(default = "default_attempts")]
+    pub attempts: u8,
+    /// What codes outside the specification mean here, such as `101 = "retry"`. One that is not listed is retried.
+    #[serde(default, deserialize_with = "codes")]
+    pub codes: BTreeMap<u32, CodeAction>,
+    /// Whose customers it reaches.
+    pub serves: Vec<Carrier>,
+    /// Whether it is used.
+    #[serde(default = "default_enabled")]
+    pub enabled: bool,
+    /// Its timers.
+    #[serde(default)]
+    pub timers: Timers,
+}
+
+/// TOML's keys are text.
+fn codes<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<u32, CodeAction>, D::Error> {
+    let bad = |key: &str| serde::de::Error::custom(format!("`{key}` is not a result code: write a whole number"));
+    BTreeMap::<String, CodeAction>::deserialize(d)?
+        .into_iter()
+        .map(|(key, action)| key.parse().map(|code| (code, action)).map_err(|_| bad(&key)))
+        .collect()
+}
+
+impl LinkConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that cannot be, with what to write.
+    pub fn check(&self) -> Result<(), ChannelError> {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let graphic = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+        let (host, port) = self.address.rsplit_once(':').unwrap_or_default();
+        self.must("address", &self.address, !host.is_empty() && port.parse::<u16>().is_ok(), "write host:port")?;
+        self.must("sp-id", &self.sp_id, graphic(&self.sp_id) && self.sp_id.len() <= 6, "it has at most 6 characters")?;
+        let service = graphic(&self.service_id) && self.service_id.len() <= 10;
+        self.must("service-id", &self.service_id, service, "it has at most 10 characters")?;
+        self.must("src-ids", "", !self.src_ids.is_empty(), "name at least one sender number")?;
+        for src_id in &self.src_ids {
+            self.must("src-ids", src_id, digits(src_id) && src_id.len() <= 20, "write at most 20 digits")?;
+        }
+        self.within("grant", u64::from(self.grant), 0, u64::from(MAX_GRANT))?;
+        self.within("window", self.window as u64, 1, MAX_WINDOW as u64)?;
+        self.within("connections", self.connections as u64, 1, MAX_CONNECTIONS as u64)?;
+        self.within("commit-group", self.commit_group as u64, 1, MAX_GROUP as u64)?;
+        self.within("attempts", u64::from(self.attempts), 1, 255)?;
+        self.must("serves", "", !self.serves.is_empty(), "name at least one carrier")?;
+        let timers = &self.timers;
+        self.within("timers.heartbeat-s", timers.heartbeat_s, 1, 3600)?;
+        self.within("timers.answer-s", timers.answer_s, 1, 600)?;
+        self.within("timers.heartbeat-tries", u64::from(timers.heartbeat_tries), 1, 10)?;
+        self.within("timers.connect-s", timers.connect_s, 1, 600)?;
+        self.within("timers.reconnect-min-ms", timers.reconnect_min_ms, 1, 600_000)?;
+        self.within("timers.reconnect-max-s", timers.reconnect_max_s, 1, 3600)?;
+        self.within("timers.throttle-min-ms", timers.throttle_min_ms, 1, 600_000)?;
+        self.within("timers.throttle-max-s", timers.throttle_max_s, 1, 86_400)?;
+        self.within("timers.drain-s", timers.drain_s, 1, 3600)
+    }
+
+    fn must(&self, field: &'static str, value: &str, holds: bool, why: &str) -> Result<(), ChannelError> {
+        if holds {
+            return Ok(());
+        }
+        let (link, value) = (self.name.to_string(), value.to_owned());
+        Err(ChannelError::Config { link, field, value, why: why.to_owned() })
+    }
+
+    fn within(&self, field: &'static str, value: u64, min: u64, max: u64) -> Result<(), ChannelError> {
+        self.must(field, &value.to_string(), (min..=max).contains(&value), &format!("write {min} to {max}"))
+    }
+
+    /// The sender as it goes on the wire, or none where the carrier has not granted it: it would stop the whole link.
+    pub(crate) fn sender(&self, asked: &str) -> Option<Octets<21>> {
+        let sender = match asked {
+            "" => self.src_ids.first()?,
+            _ => asked,
+        };
+        let granted = self.src_ids.iter().any(|granted| sender.starts_with(granted.as_str()));
+        let digits = sender.bytes().all(|b| b.is_ascii_digit());
+        (granted && digits).then(|| Octets::new("Src_Id", sender).ok()).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = r#"
+        name = "mobile"
+        protocol = "cmpp3"
+        address = "10.1.2.3:7890"
+        sp-id = "901234"
+        secret = { env = "MOBILE_SECRET" }
+        service-id = "DLFW"
+        src-ids = ["95598", "1065712"]
+        grant = 100
+        serves = ["mobile", "broadnet"]
+        codes = { 101 = "defer-day", 102 = "stop" }
+        timers = { answer-s = 30 }
+    "#;
+
+    #[test]
+    fn a_link_is_read_with_the_specifications_defaults() {
+        let link: LinkConfig = toml::from_str(EXAMPLE).unwrap();
+        link.check().unwrap();
+        assert_eq!((link.window, link.connections, link.commit_group, link.enabled), (16, 1, 512, true));
+        assert_eq!((link.timers.heartbeat_s, link.timers.answer_s, link.timers.heartbeat_tries), (180, 30, 3));
+        assert_eq!(link.codes[&101], CodeAction::DeferDay);
+        assert_eq!(link.sender("").unwrap().as_bytes(), b"95598");
+        assert_eq!(link.sender("106571299").unwrap().as_bytes(), b"106571299");
+        for refused in ["10086", "95598x", "955981234567890123456789"] {
+            assert!(link.sender(refused).is_none(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_named_with_its_field() {
+        let with = |from: &str, to: &str| toml::from_str::<LinkConfig>(&EXAMPLE.replace(from, to)).map(|l| l.check());
+        let message = |from: &str, to: &str| match with(from, to) {
+            Ok(checked) => checked.unwrap_err().to_string(),
+            Err(read) => read.to_string(),
+        };
+        for (from, to, expected) in [
+            ("10.1.2.3:7890", "10.1.2.3", "link `mobile`: field `address` is `10.1.2.3`: write host:port"),
+            ("901234", "9012345", "field `sp-id` is `9012345`: it has at most 6 characters"),
+            ("grant = 100", "grant = 100000000", "field `grant` is `100000000`: write 0 to 100000"),
+            ("answer-s = 30", "answer-s = 0", "field `timers.answer-s` is `0`: write 1 to 600"),
+            ("\"mobile\"\n", "\"Mobile 1\"\n", "use 1 to 40 of a–z, 0–9 and `-`"),
+            ("101 =", "x =", "`x` is not a result code"),
+            ("grant", "grunt", "unknown field `grunt`"),
+        ] {
+            let message = message(from, to);
+            assert!(message.contains(expected), "{message}");
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! One logged-in connection as a machine without I/O: octets in, octets out, errands for the outbox. It is told the time and never
+//! waits; [`crate::driver`] moves the octets and runs the errands.
+//!
+//! It keeps these bounds: unanswered parts ≤ window; intended parts without a durable answer ≤ window + its share of the commit group
+//! (beyond the last message's further parts); reports and inbound messages not yet durable ≤ [`MAX_UNSETTLED`].
+
+mod gateway;
+mod timing;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use gridbell_cmpp::{Decoder, MsgFmt, Number, Octets, Pdu, Submit, Version};
+use gridbell_model::MessageId;
+use rustc_hash::FxHashMap;
+
+use crate::dispose::PAYER;
+use crate::inbound::Mailbox;
+use crate::intake::{Batch, Taken};
+use crate::login::Login;
+use crate::pacer::Ticket;
+use crate::port::{Answer, Outcome};
+use crate::queue::{Queue, Ready};
+use crate::shared::{Shared, Wish};
+use crate::status::{Anomaly, Counters};
+
+/// Reports and inbound messages of one connection that are not yet durable; beyond, the socket is not read.
+const MAX_UNSETTLED: usize = 4096;
+/// Octets waiting to be written beyond which no SUBMIT is added: what a hold cannot take back.
+const MAX_SUBMIT_OUTPUT: usize = 64 * 1024;
+/// Octets waiting to be written beyond which the socket is not read.
+const MAX_OUTPUT: usize = 256 * 1024;
+/// How long an intended part may wait before its facts must be checked again.
+const STALE: Duration = Duration::from_secs(5);
+/// `FeeType`: free to whoever receives it.
+const FEE_TYPE: &str = "01";
+/// `FeeCode`, in fen.
+const FEE_CODE: &str = "000000";
+
+/// A field that the configuration's checks have found to fit.
+fn fixed<const N: usize>(field: &'static str, text: &str) -> Octets<N> {
+    Octets::new(field, text).unwrap_or(Octets::EMPTY)
+}
+
+/// Why a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As was wished.
+    Drained,
+    /// Otherwise, in a sentence without anything personal.
+    Lost(String),
+}
+
+/// A part that was put into the output.
+#[derive(Debug)]
+struct Flight {
+    message: MessageId,
+    part: u8,
+    attempt: u8,
+    expires: bool,
+    ticket: Option<Ticket>,
+    at: Duration,
+    /// The output's offset behind it: below it in what was written, the gateway cannot have the part.
+    end: u64,
+}
+
+/// How far the polite end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// We said TERMINATE; until when the answer may come.
+    Ending {
+        until: Duration,
+    },
+    /// The gateway said it; until when our answer may take to be written.
+    Ended {
+        until: Duration,
+    },
+    /// Nothing is left to be said.
+    Over,
+}
+
+/// A heartbeat under way.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    at: Duration,
+    tries: u32,
+}
+
+pub(crate) struct Core {
+    shared: Arc<Shared>,
+    decoder: Decoder,
+    /// The SUBMIT with all that does not change.
+    submit: Pdu,
+    /// Octets read and not yet understood.
+    pub(crate) input: BytesMut,
+    /// Octets to write.
+    pub(crate) output: BytesMut,
+    /// Octets that were ever put into the output, and taken from it.
+    encoded: u64,
+    written: u64,
+    sequence: u32,
+    queue: Queue,
+    flight: FxHashMap<u32, Flight>,
+    batch: Batch,
+    /// Answers, and reports with inbound messages, in the errand under way.
+    settling: (usize, usize),
+    /// Parts asked for by the errand under way.
+    asked: usize,
+    mailbox: Mailbox,
+    phase: Phase,
+    heard: Duration,
+    spoke: Duration,
+    probe: Option<Probe>,
+    /// A submit went unanswered: nothing is sent until the gateway answers something.
+    suspect: bool,
+    answers_due: Option<Duration>,
+    throttle: Duration,
+    throttled_until: Duration,
+    /// SUBMITs in a row with which the gateway found fault.
+    faults: u32,
+    malformed: u32,
+    given_back: u64,
+    /// The same when the errand under way began.
+    asked_after: u64,
+    /// When the pacer lets the next part go.
+    paced: Option<Duration>,
+    gauge: usize,
+}
+
+impl Core {
+    pub(crate) fn new(shared: Arc<Shared>, login: Login, now: Duration) -> Self {
+        let config = &shared.config;
+        let submit = Pdu::Submit(Submit {
+            registered_delivery: 1,
+            service_id: fixed("Service_Id", &config.service_id),
+            fee_user_type: PAYER,
+            msg_fmt: MsgFmt::UCS2,
+            msg_src: fixed("Msg_src", &config.sp_id),
+            fee_type: fixed("FeeType", FEE_TYPE),
+            fee_code: fixed("FeeCode", FEE_CODE),
+            destinations: vec![Number::EMPTY],
+            ..Submit::default()
+        });
+        let (throttle, given_back) = (config.timers.throttle_min(), shared.wish.borrow().give_back);
+        Self {
+            decoder: Decoder::new(login.version),
+            submit,
+            input: login.input,
+            output: BytesMut::new(),
+            encoded: 0,
+            written: 0,
+            // CONNECT had 1.
+            sequence: 1,
+            queue: Queue::default(),
+            flight: FxHashMap::default(),
+            batch: Batch::default(),
+            settling: (0, 0),
+            asked: 0,
+            mailbox: Mailbox::default(),
+            phase: Phase::Running,
+            heard: now,
+            spoke: now,
+            probe: None,
+            suspect: false,
+            answers_due: None,
+            throttle,
+            throttled_until: Duration::ZERO,
+            faults: 0,
+            malformed: 0,
+            given_back,
+            asked_after: given_back,
+            paced: None,
+            gauge: 0,
+            shared,
+        }
+    }
+
+    /// One turn: understand what came, obey, keep the timers, write what may be written.
+    pub(crate) fn turn(&mut self, now: Duration) -> Result<(), End> {
+        self.understand(now)?;
+        let wish = *self.shared.wish.borrow();
+        self.obey(wish, now);
+        self.keep_time(now)?;
+        self.fill(now);
+        self.show_window();
+        self.end(now)
+    }
+
+    fn version(&self) -> Version {
+        self.decoder.version()
+    }
+
+    fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1).max(1);
+        self.sequence
+    }
+
+    /// Puts a PDU into the output.
+    fn say(&mut self, sequence: u32, pdu: &Pdu) {
+        let before = self.output.len();
+        let version = self.version();
+        if let Err(error) = pdu.encode(sequence, version, &mut self.output) {
+            // Only SUBMITs carry anything that could not fit; see `fill`.
+            self.shared.failed(format!("an answer could not be written: {error}"));
+        }
+        self.encoded += (self.output.len() - before) as u64;
+    }
+
+    fn obey(&mut self, wish: Wish, now: Duration) {
+        let give_back = wish.give_back != self.given_back;
+        self.given_back = wish.give_back;
+        if (give_back || !self.shared.may_submit()) && self.queue.parts() > 0 {
+            self.batch.unsent.extend(self.queue.take_all());
+        }
+        let idle = self.flight.is_empty() && self.asked == 0 && self.batch.is_empty() && self.settling == (0, 0);
+        if wish.draining && self.phase == Phase::Running && idle {
+            let sequence = self.next_sequence();
+            self.say(sequence, &Pdu::Terminate);
+            self.phase = Phase::Ending { until: now + timing::LAST_WORDS };
+        }
+    }
+
+    /// Writes SUBMITs into the output as far as wish, window, gateway and pacer allow.
+    fn fill(&mut self, now: Duration) {
+        self.paced = None;
+        let civil = self.shared.clock.now();
+        let mut sent = 0;
+        while self.may_submit(now) {
+            let Some(front) = self.queue.front() else {
+                break;
+            };
+            if front.valid_until.is_some_and(|until| until <= civil) {
+                self.batch.unsent.extend(self.queue.drop_front());
+                continue;
+            }
+            match self.shared.pace(now) {
+                Ok(ticket) => sent += usize::from(self.submit_part(ticket, now)),
+                Err(when) => {
+                    self.paced = Some(when);
+                    break;
+                }
+            }
+        }
+        if sent > 0 {
+            self.spoke = now;
+            self.shared.sent(sent, now);
+        }
+    }
+
+    fn may_submit(&self, now: Duration) -> bool {
+        self.flight.len() < self.shared.config.window
+            && self.output.len() < MAX_SUBMIT_OUTPUT
+            && self.phase == Phase::Running
+            && !self.suspect
+            && self.throttled_until <= now
+            && self.shared.may_submit()
+    }
+
+    /// Puts the next part into the output and into the window; false where it cannot be written.
+    fn submit_part(&mut self, ticket: Option<Ticket>, now: Duration) -> bool {
+        let sequence = self.next_sequence();
+        let version = self.version();
+        let (Some(front), Pdu::Submit(submit)) = (self.queue.front(), &mut self.submit) else {
+            return false;
+        };
+        let (message, attempt, expires) = (front.id, front.attempt, front.valid_until.is_some());
+        submit.msg_level = u8::from(front.urgent);
+        submit.valid_time = front.valid_time;
+        submit.src_id = front.sender;
+        submit.destinations[0] = front.number;
+        let Some(part) = self.queue.pop_part() else {
+            return false;
+        };
+        (submit.pk_total, submit.pk_number, submit.tp_udhi) = (part.total, part.number, part.udhi);
+        submit.content = part.content;
+        let before = self.output.len();
+        if self.submit.encode(sequence, version, &mut self.output).is_err() {
+            let outcome = Outcome::Unsendable { reason: "短信无法编码" };
+            self.batch.answers.push(Answer { message, part: part.number, outcome });
+            self.batch.unsent.extend(self.queue.drop_begun(message));
+            self.shared.paced_answer(ticket, now);
+            return false;
+        }
+        self.encoded += (self.output.len() - before) as u64;
+        let end = self.encoded;
+        self.flight.insert(sequence, Flight { message, part: part.number, attempt, expires, ticket, at: now, end });
+        self.answers_due.get_or_insert(now + self.shared.config.timers.answer());
+        true
+    }
+
+    /// `octets` of the output were taken by the socket.
+    pub(crate) fn wrote(&mut self, octets: usize, now: Duration) {
+        self.written += octets as u64;
+        self.spoke = now;
+    }
+
+    /// Whether the socket may be read.
+    pub(crate) fn can_read(&self) -> bool {
+        self.unsettled() < MAX_UNSETTLED && self.output.len() < MAX_OUTPUT
+    }
+
+    fn unsettled(&self) -> usize {
+        self.batch.reports.len() + self.batch.inbound.len() + self.settling.1
+    }
+
+    /// How many parts to fetch now; none while that is not worth an errand.
+    pub(crate) fn wants(&self, now: Duration) -> Option<usize> {
+        let blocked = self.suspect || self.throttled_until > now || self.phase != Phase::Running;
+        if blocked || !self.shared.may_submit() {
+            return None;
+        }
+        let config = &self.shared.config;
+        let share = |parts: usize| (parts / config.connections).max(1);
+        // No more than half a second's worth ahead: an urgent message overtakes only what is not intended yet.
+        let pace = if config.grant == 0 { usize::MAX } else { (config.grant as usize / 2).max(1) };
+        let ahead = share(config.commit_group.min(pace));
+        let settling = self.batch.answers.len() + self.settling.0;
+        let waiting = self.queue.parts() + self.asked;
+        let exposed = waiting + self.flight.len() + settling;
+        let room = (config.window + ahead).saturating_sub(exposed).min(ahead.saturating_sub(waiting));
+        (room > 0 && room >= ahead / 4).then_some(room)
+    }
+
+    /// An errand for `parts` parts begins.
+    pub(crate) fn asking(&mut self, parts: usize) {
+        self.asked = parts;
+        self.asked_after = self.given_back;
+    }
+
+    /// It ended.
+    pub(crate) fn took(&mut self, taken: Taken) {
+        self.asked = 0;
+        if self.asked_after == self.shared.wish.borrow().give_back {
+            taken.ready.into_iter().for_each(|ready| self.queue.push(ready));
+        } else {
+            // Perhaps claimed before what is to be held was.
+            self.batch.unsent.extend(taken.ready.iter().map(Ready::unsent));
+        }
+        self.batch.answers.extend(taken.answers);
+        self.batch.unsent.extend(taken.unsent);
+    }
+
+    /// What the outbox must be told, if anything; the errand begins.
+    pub(crate) fn take_batch(&mut self) -> Option<Batch> {
+        if self.batch.is_empty() {
+            return None;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.settling = (batch.answers.len(), batch.reports.len() + batch.inbound.len());
+        Some(batch)
+    }
+
+    /// The outbox has it: what the gateway waits for may be acknowledged.
+    pub(crate) fn settled(&mut self, batch: Batch) {
+        self.settling = (0, 0);
+        Counters::add(&self.shared.counters.reports, batch.reports.len());
+        Counters::add(&self.shared.counters.inbound, batch.inbound.len());
+        for ack in batch.acks {
+            self.say(ack.sequence, &Pdu::DeliverResp(ack.resp));
+        }
+    }
+
+    /// How the connection ended, now that the socket failed.
+    pub(crate) fn lost(&self, why: String) -> End {
+        if matches!(self.phase, Phase::Ending { .. }) { End::Drained } else { End::Lost(why) }
+    }
+
+    /// The connection is gone: nothing stays in its hands.
+    pub(crate) fn abandon(&mut self, now: Duration) {
+        let mut flights: Vec<(u32, Flight)> = self.flight.drain().collect();
+        flights.sort_by_key(|(_, flight)| flight.end);
+        for (_, flight) in flights {
+            self.shared.paced_answer(flight.ticket, now);
+            if flight.end <= self.written {
+                self.unanswered(&flight);
+            } else {
+                self.batch.unsent(flight.message, flight.part);
+            }
+        }
+        self.batch.unsent.extend(self.queue.take_all());
+        self.show_window();
+    }
+
+    fn unanswered(&mut self, flight: &Flight) {
+        Counters::add(&self.shared.counters.unanswered, 1);
+        let again = flight.attempt.saturating_add(1) < self.shared.config.attempts;
+        let outcome = Outcome::Unanswered { again };
+        self.batch.answers.push(Answer { message: flight.message, part: flight.part, outcome });
+    }
+
+    fn show_window(&mut self) {
+        let used = &self.shared.window_used;
+        match self.flight.len() {
+            more if more > self.gauge => used.fetch_add(more - self.gauge, Ordering::Relaxed),
+            fewer => used.fetch_sub(self.gauge - fewer, Ordering::Relaxed),
+        };
+        self.gauge = self.flight.len();
+    }
+
+    fn end(&self, now: Duration) -> Result<(), End> {
+        match self.phase {
+            Phase::Over => Err(End::Drained),
+            Phase::Ending { until } if until <= now => Err(End::Drained),
+            Phase::Ended { until } if until <= now || self.output.is_empty() => {
+                Err(End::Lost("the gateway ended the connection".to_owned()))
+            }
+            Phase::Running | Phase::Ending { .. } | Phase::Ended { .. } => Ok(()),
+        }
+    }
+
+    fn noted(&self, kind: Anomaly, detail: &dyn std::fmt::Display) {
+        self.shared.anomaly(kind, detail);
+    }
+}

@@ -1,0 +1,88 @@
+//! The specification's timers: heartbeat after C of silence, answers within T, N tries; and when the driver must look again.
+
+use std::time::Duration;
+
+use gridbell_cmpp::Pdu;
+
+use super::{Core, End, Phase, Probe, STALE};
+use crate::status::Anomaly;
+
+/// How long TERMINATE and its answer may take.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(5);
+
+impl Core {
+    /// Does what the clock asks for.
+    pub(super) fn keep_time(&mut self, now: Duration) -> Result<(), End> {
+        if self.answers_due.is_some_and(|due| due <= now) {
+            self.expire_answers(now);
+        }
+        self.keep_alive(now)?;
+        if self.queue.oldest().is_some_and(|since| since + STALE <= now) {
+            // Their facts must be checked again before they are sent.
+            self.batch.unsent.extend(self.queue.take_waiting());
+        }
+        self.mailbox.expire(now, &mut self.batch);
+        Ok(())
+    }
+
+    /// Parts whose answers are overdue leave the window. A gateway that owes an answer gets nothing more until it answers something.
+    fn expire_answers(&mut self, now: Duration) {
+        let limit = self.shared.config.timers.answer();
+        let mut overdue: Vec<u32> =
+            self.flight.iter().filter(|(_, flight)| flight.at + limit <= now).map(|(sequence, _)| *sequence).collect();
+        overdue.sort_unstable();
+        for sequence in overdue {
+            if let Some(flight) = self.flight.remove(&sequence) {
+                self.shared.paced_answer(flight.ticket, now);
+                self.suspect = true;
+                self.noted(Anomaly::NoAnswer, &"a SUBMIT was not answered in time");
+                if flight.end <= self.written {
+                    self.unanswered(&flight);
+                } else {
+                    self.batch.unsent(flight.message, flight.part);
+                }
+            }
+        }
+        self.answers_due = self.flight.values().map(|flight| flight.at + limit).min();
+    }
+
+    fn keep_alive(&mut self, now: Duration) -> Result<(), End> {
+        let timers = &self.shared.config.timers;
+        let (answer, most) = (timers.answer(), timers.heartbeat_tries);
+        let tries = match self.probe {
+            None if self.suspect || self.silent_since() + timers.heartbeat() <= now => 1,
+            Some(probe) if probe.at + answer <= now && probe.tries >= most => {
+                return Err(End::Lost(format!("the gateway answered none of {most} heartbeats")));
+            }
+            Some(probe) if probe.at + answer <= now => probe.tries + 1,
+            _ => return Ok(()),
+        };
+        self.probe = Some(Probe { at: now, tries });
+        let sequence = self.next_sequence();
+        self.say(sequence, &Pdu::ActiveTest);
+        Ok(())
+    }
+
+    fn silent_since(&self) -> Duration {
+        self.heard.max(self.spoke)
+    }
+
+    /// When the next turn is due, whatever happens on the socket.
+    pub(crate) fn next_turn(&self, now: Duration) -> Duration {
+        let timers = &self.shared.config.timers;
+        let keep_alive = match self.probe {
+            Some(probe) => probe.at + timers.answer(),
+            None => self.silent_since() + timers.heartbeat(),
+        };
+        let last_words = match self.phase {
+            Phase::Ending { until } | Phase::Ended { until } => Some(until),
+            Phase::Running | Phase::Over => None,
+        };
+        let throttled = (self.throttled_until > now).then_some(self.throttled_until);
+        let stale = self.queue.oldest().map(|since| since + STALE);
+        [self.answers_due, self.paced, last_words, throttled, stale, self.mailbox.next_expiry()]
+            .into_iter()
+            .flatten()
+            .fold(keep_alive, Duration::min)
+    }
+}

@@ -1,0 +1,183 @@
+//! Moves a connection's octets and runs its errands. Everything it decides is in [`Core`].
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gridbell_clock::Clock;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+
+use crate::core::{Core, End};
+use crate::intake::{self, Batch, Taken};
+use crate::port::Outbox;
+use crate::shared::{Shared, Wish};
+
+/// Octets that one read may bring: some 300 answers and reports.
+const READ: usize = 64 * 1024;
+
+type Errand<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The errand for new messages.
+enum Fetching {
+    Idle,
+    /// Waiting until there may be some; may be dropped.
+    Waiting(Errand<()>),
+    /// Under way; runs to its end.
+    Taking(Errand<Taken>),
+}
+
+/// Runs one connection to its end; then the outbox knows what became of every part that it had.
+pub(crate) async fn run<S, O>(stream: S, mut core: Core, outbox: Arc<O>, shared: Arc<Shared>) -> End
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+    O: Outbox,
+{
+    let clock = shared.clock.clone();
+    let mut wish = shared.wish.subscribe();
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let mut fetching = Fetching::Idle;
+    let mut settling: Option<Errand<Batch>> = None;
+    let mut timer = Timer::new(clock.clone());
+    let end = loop {
+        let now = clock.monotonic();
+        if let Err(end) = core.turn(now) {
+            break end;
+        }
+        if settling.is_none() {
+            settling = core.take_batch().map(|batch| settle(&outbox, &shared, batch));
+        }
+        if matches!(fetching, Fetching::Idle)
+            && let Some(parts) = core.wants(now)
+        {
+            fetching = fetch(&mut core, &outbox, &shared, parts);
+        }
+        timer.set(core.next_turn(now), now);
+        if core.input.capacity() - core.input.len() < READ / 4 {
+            core.input.reserve(READ);
+        }
+        let (can_read, can_write) = (core.can_read(), !core.output.is_empty());
+        tokio::select! {
+            biased;
+            written = writer.write_buf(&mut core.output), if can_write => match written {
+                Ok(0) => break core.lost("the gateway closed the connection".to_owned()),
+                Ok(octets) => core.wrote(octets, clock.monotonic()),
+                Err(error) => break core.lost(format!("writing failed: {error}")),
+            },
+            batch = errand(&mut settling) => {
+                settling = None;
+                core.settled(batch);
+            }
+            taken = fetched(&mut fetching) => {
+                fetching = Fetching::Idle;
+                match taken {
+                    Some(taken) if taken.nothing => {
+                        core.took(taken);
+                        fetching = wait(&outbox, &shared);
+                    }
+                    Some(taken) => core.took(taken),
+                    None => {}
+                }
+            }
+            read = reader.read_buf(&mut core.input), if can_read => match read {
+                Ok(0) => break core.lost("the gateway closed the connection".to_owned()),
+                Ok(_) => {}
+                Err(error) => break core.lost(format!("reading failed: {error}")),
+            },
+            () = timer.due() => {}
+            () = changed(&mut wish) => {}
+        }
+    };
+    finish(core, fetching, settling, &outbox, &shared).await;
+    end
+}
+
+/// Tells the outbox the rest.
+async fn finish<O: Outbox>(
+    mut core: Core,
+    fetching: Fetching,
+    mut settling: Option<Errand<Batch>>,
+    outbox: &Arc<O>,
+    shared: &Arc<Shared>,
+) {
+    if let Fetching::Taking(errand) = fetching {
+        core.took(errand.await);
+    }
+    core.abandon(shared.clock.monotonic());
+    loop {
+        if let Some(errand) = settling.take() {
+            core.settled(errand.await);
+        }
+        match core.take_batch() {
+            Some(batch) => settling = Some(settle(outbox, shared, batch)),
+            None => break,
+        }
+    }
+}
+
+fn settle<O: Outbox>(outbox: &Arc<O>, shared: &Arc<Shared>, batch: Batch) -> Errand<Batch> {
+    Box::pin(intake::settle(Arc::clone(outbox), Arc::clone(shared), batch))
+}
+
+fn fetch<O: Outbox>(core: &mut Core, outbox: &Arc<O>, shared: &Arc<Shared>, parts: usize) -> Fetching {
+    core.asking(parts);
+    Fetching::Taking(Box::pin(intake::take(Arc::clone(outbox), Arc::clone(shared), parts)))
+}
+
+fn wait<O: Outbox>(outbox: &Arc<O>, shared: &Arc<Shared>) -> Fetching {
+    let (outbox, shared) = (Arc::clone(outbox), Arc::clone(shared));
+    Fetching::Waiting(Box::pin(async move { outbox.ready(&shared.config.name).await }))
+}
+
+async fn errand<T>(errand: &mut Option<Errand<T>>) -> T {
+    match errand {
+        Some(errand) => errand.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What was taken, or none when there may be something to take.
+async fn fetched(fetching: &mut Fetching) -> Option<Taken> {
+    match fetching {
+        Fetching::Idle => std::future::pending().await,
+        Fetching::Waiting(errand) => {
+            errand.await;
+            None
+        }
+        Fetching::Taking(errand) => Some(errand.await),
+    }
+}
+
+/// Also resolves when the sender is gone, which outlives every connection.
+async fn changed(wish: &mut watch::Receiver<Wish>) {
+    let _ = wish.changed().await;
+}
+
+/// One sleep, made anew only when something is due earlier.
+struct Timer {
+    clock: Clock,
+    due: Duration,
+    sleep: Option<Errand<()>>,
+}
+
+impl Timer {
+    fn new(clock: Clock) -> Self {
+        Self { clock, due: Duration::ZERO, sleep: None }
+    }
+
+    fn set(&mut self, due: Duration, now: Duration) {
+        if self.sleep.is_some() && self.due <= due {
+            return;
+        }
+        let clock = self.clock.clone();
+        let wait = due.saturating_sub(now);
+        self.due = due;
+        self.sleep = Some(Box::pin(async move { clock.sleep(wait).await }));
+    }
+
+    async fn due(&mut self) {
+        errand(&mut self.sleep).await;
+        self.sleep = None;
+    }
+}
