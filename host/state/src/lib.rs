@@ -34,7 +34,7 @@ pub use facts::{
 };
 pub use load::LoadReport;
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
-pub use outbox::{MAX_ATTEMPTS, MAX_PARKED_REPORTS, MessageEvent, MessageStatus};
+pub use outbox::{AcceptedPart, MAX_PARKED_REPORTS, MessageEvent, MessageStatus};
 pub use prefecture::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use run_writer::RunWriter;
 pub use runs::{

@@ -11,9 +11,6 @@ use crate::runs::Publication;
 
 /// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
 pub const MAX_PARKED_REPORTS: usize = 100_000;
-/// Submits of one message before it is given up.
-pub const MAX_ATTEMPTS: u8 = 20;
-
 /// What happened to a message. Times are the journal's.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum MessageEvent {
@@ -22,24 +19,30 @@ pub enum MessageEvent {
         /// Name of the link.
         link: String,
     },
-    /// The carrier accepted part `part` (from 0) under `carrier_id`.
+    /// The carrier accepted part `part` under `carrier_id`.
     PartAccepted {
-        /// From 0.
+        /// From 1, as CMPP's Pk_number.
         part: u8,
         /// The carrier's MsgId.
         carrier_id: u64,
     },
-    /// Back to the queue until `not_before`: throttled, or it never reached the socket.
-    Requeued {
+    /// Part `part` is back without having been accepted. When all parts that were out are back or settled, the message waits again.
+    PartBack {
+        /// From 1.
+        part: u8,
         /// Not to be tried before.
         not_before: Moment,
-        /// The carrier's code, empty when it never left.
+        /// The carrier's code, empty when it gave none.
         code: String,
-        /// Whether the carrier may have it all the same: the next submit is marked.
+        /// Whether the carrier may have it all the same: the message is marked.
         may_go_twice: bool,
+        /// Whether this counts as an attempt.
+        counted: bool,
     },
-    /// Refused for good.
-    Refused {
+    /// The carrier refused part `part` for good, or it cannot be sent.
+    PartRefused {
+        /// From 1.
+        part: u8,
         /// The carrier's code.
         code: String,
     },
@@ -73,10 +76,21 @@ pub struct MessageStatus {
     pub attempts: u8,
     /// Whether the customer may have got it twice.
     pub maybe_twice: bool,
-    /// The carrier's ids, one for each part accepted.
-    pub carrier_ids: Vec<(u8, u64)>,
+    /// One for each part accepted.
+    pub accepted: Vec<AcceptedPart>,
     /// Reports, one for each part reported.
     pub reports: Vec<(u8, String)>,
+}
+
+/// A part that the carrier has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AcceptedPart {
+    /// From 1.
+    pub part: u8,
+    /// The link it went by.
+    pub link: String,
+    /// The carrier's MsgId.
+    pub carrier_id: u64,
 }
 
 /// A message that is not final, or became final since the last checkpoint.
@@ -88,6 +102,12 @@ pub(crate) struct Live {
     pub(crate) send_after: Moment,
     pub(crate) expires: Moment,
     pub(crate) status: MessageStatus,
+    /// Parts in a link's hands.
+    pub(crate) out: Vec<u8>,
+    /// A part of this submit came back and counts as an attempt.
+    counted: bool,
+    /// A part was refused for good.
+    refused: bool,
 }
 
 /// What a final step asks of the columns and statistics.
@@ -131,9 +151,12 @@ impl Outbox {
                 final_at: None,
                 attempts: 0,
                 maybe_twice: false,
-                carrier_ids: Vec::new(),
+                accepted: Vec::new(),
                 reports: Vec::new(),
             },
+            out: Vec::new(),
+            counted: false,
+            refused: false,
             data,
         };
         self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((send_after, id));
@@ -146,8 +169,8 @@ impl Outbox {
         if live.status.state == MessageState::Queued {
             self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((live.send_after, id));
         }
-        for (part, carrier_id) in &live.status.carrier_ids {
-            self.by_carrier_id.insert((live.status.link.clone(), *carrier_id), (id, *part));
+        for a in &live.status.accepted {
+            self.by_carrier_id.insert((a.link.clone(), a.carrier_id), (id, a.part));
         }
         self.live.insert(id, live);
     }
@@ -163,46 +186,40 @@ impl Outbox {
                 self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
                 status.state = MessageState::Submitting;
                 status.link.clone_from(link);
-                status.attempts = status.attempts.saturating_add(1);
-                status.carrier_ids.clear();
-                status.reports.clear();
+                live.out = open_parts(live);
+                (live.counted, live.refused) = (false, false);
             }
-            MessageEvent::PartAccepted { part, carrier_id } if from == MessageState::Submitting => {
-                if !status.carrier_ids.iter().any(|(p, _)| p == part) {
-                    status.carrier_ids.push((*part, *carrier_id));
-                }
-                if status.carrier_ids.len() >= usize::from(live.data.parts) {
-                    status.state = MessageState::Submitted;
-                    status.submitted_at = Some(at);
-                }
+            MessageEvent::PartAccepted { part, carrier_id } if live.out.contains(part) => {
+                live.out.retain(|p| p != part);
                 let link = status.link.clone();
+                status.accepted.push(AcceptedPart { part: *part, link: link.clone(), carrier_id: *carrier_id });
                 let parked = self.parked.remove(&(link.clone(), *carrier_id));
                 self.by_carrier_id.insert((link, *carrier_id), (id, *part));
                 if let Some((stat, _)) = parked {
-                    live.status.reports.push((*part, stat));
+                    status.reports.push((*part, stat));
                 }
-                self.settle_reports(id, at);
+                self.settle_parts(id, at);
             }
-            MessageEvent::Requeued { not_before, code, may_go_twice } if from == MessageState::Submitting => {
-                forget_carrier_ids(&mut self.by_carrier_id, status);
+            MessageEvent::PartBack { part, not_before, code, may_go_twice, counted } if live.out.contains(part) => {
+                live.out.retain(|p| p != part);
                 status.maybe_twice |= *may_go_twice;
-                status.code.clone_from(code);
-                if status.attempts >= MAX_ATTEMPTS {
-                    finish(status, MessageState::Failed, at);
-                } else {
-                    status.state = MessageState::Queued;
-                    live.send_after = live.send_after.max(*not_before);
-                    self.queues.entry(queue_key).or_default().insert((live.send_after, id));
+                if !code.is_empty() {
+                    status.code.clone_from(code);
                 }
+                live.counted |= *counted;
+                live.send_after = live.send_after.max(*not_before);
+                self.settle_parts(id, at);
             }
-            MessageEvent::Refused { code } if from == MessageState::Submitting => {
+            MessageEvent::PartRefused { part, code } if live.out.contains(part) => {
+                live.out.retain(|p| p != part);
                 status.code.clone_from(code);
-                finish(status, MessageState::Failed, at);
+                live.refused = true;
+                self.settle_parts(id, at);
             }
-            MessageEvent::Cancelled { reason } if from == MessageState::Queued => {
+            MessageEvent::Cancelled { reason } if from == MessageState::Queued && live.status.accepted.is_empty() => {
                 self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
-                status.reason = Some(*reason);
-                finish(status, MessageState::Cancelled, at);
+                live.status.reason = Some(*reason);
+                finish(&mut live.status, MessageState::Cancelled, at);
             }
             MessageEvent::Expired if matches!(from, MessageState::Queued | MessageState::Submitted) => {
                 if let Some(queue) = self.queues.get_mut(&queue_key) {
@@ -236,6 +253,26 @@ impl Outbox {
         Some(Step { id, from, to })
     }
 
+    /// Settles a submit when no part is out any more: refused, all accepted, or back to the queue with the parts that are open.
+    fn settle_parts(&mut self, id: MessageId, at: Moment) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        if live.status.state != MessageState::Submitting || !live.out.is_empty() {
+            return;
+        }
+        if live.refused {
+            finish(&mut live.status, MessageState::Failed, at);
+        } else if live.status.accepted.len() >= usize::from(live.data.parts) {
+            live.status.state = MessageState::Submitted;
+            live.status.submitted_at = Some(at);
+            self.settle_reports(id, at);
+        } else {
+            live.status.attempts = live.status.attempts.saturating_add(u8::from(live.counted));
+            live.status.state = MessageState::Queued;
+            let key = (live.data.queue, live.data.lane);
+            self.queues.entry(key).or_default().insert((live.send_after, id));
+        }
+    }
+
     /// Ends a submitted message when its reports say so: all parts delivered, or any part failed for good. ACCEPTD is not final (CMPP 3.0).
     fn settle_reports(&mut self, id: MessageId, at: Moment) {
         let Some(live) = self.live.get_mut(&id) else { return };
@@ -243,7 +280,7 @@ impl Outbox {
             return;
         }
         let last = |part: u8| live.status.reports.iter().rev().find(|(p, s)| *p == part && s != "ACCEPTD");
-        let finals: Vec<&str> = (0..live.data.parts).filter_map(|p| last(p).map(|(_, s)| s.as_str())).collect();
+        let finals: Vec<&str> = (1..=live.data.parts).filter_map(|p| last(p).map(|(_, s)| s.as_str())).collect();
         let failed = finals.iter().find(|s| **s != "DELIVRD").map(|s| (*s).to_owned());
         if let Some(code) = failed {
             live.status.code = code;
@@ -272,7 +309,7 @@ impl Outbox {
                 if skip(*id) {
                     continue;
                 }
-                let cost = self.live.get(id).map_or(1, |l| usize::from(l.data.parts));
+                let cost = self.live.get(id).map_or(1, |l| usize::from(l.data.parts) - l.status.accepted.len());
                 parts = parts.saturating_sub(cost);
                 out.push(*id);
             }
@@ -306,9 +343,12 @@ impl Outbox {
         out
     }
 
-    /// Ids whose submit was cut off by the end of the process: intended, not answered for every part.
-    pub(crate) fn cut_off(&self) -> Vec<MessageId> {
-        self.live.iter().filter(|(_, l)| l.status.state == MessageState::Submitting).map(|(id, _)| *id).collect()
+    /// Parts whose submit was cut off by the end of the process: intended and not answered.
+    pub(crate) fn cut_off(&self) -> Vec<(MessageId, Vec<u8>)> {
+        let mut all: Vec<_> =
+            self.live.iter().filter(|(_, l)| !l.out.is_empty()).map(|(id, l)| (*id, l.out.clone())).collect();
+        all.sort_unstable();
+        all
     }
 
     /// Drops messages that a checkpoint wrote as final.
@@ -339,6 +379,11 @@ impl Outbox {
 }
 
 impl Live {
+    /// Parts that no carrier has accepted, from 1.
+    pub(crate) fn open(&self) -> Vec<u8> {
+        open_parts(self)
+    }
+
     /// The customer's station, for statistics.
     pub(crate) fn station(&self) -> OrgCode {
         OrgCode(self.data.station)
@@ -355,9 +400,14 @@ fn finish(status: &mut MessageStatus, state: MessageState, at: Moment) {
 }
 
 fn forget_carrier_ids(map: &mut FxHashMap<(String, u64), (MessageId, u8)>, status: &MessageStatus) {
-    for (_, carrier_id) in &status.carrier_ids {
-        map.remove(&(status.link.clone(), *carrier_id));
+    for a in &status.accepted {
+        map.remove(&(a.link.clone(), a.carrier_id));
     }
+}
+
+/// Parts that no carrier has accepted, from 1.
+fn open_parts(live: &Live) -> Vec<u8> {
+    (1..=live.data.parts).filter(|p| !live.status.accepted.iter().any(|a| a.part == *p)).collect()
 }
 
 fn minute(civil: i64) -> Moment {

@@ -75,6 +75,10 @@ pub struct OutgoingMessage {
     pub expires: Moment,
     /// Whether an earlier submit of it may have reached the carrier.
     pub maybe_twice: bool,
+    /// Attempts that counted before.
+    pub attempts: u8,
+    /// Parts that no carrier has accepted, from 1.
+    pub open: Vec<u8>,
 }
 
 /// How messages stand that are not final.
@@ -126,11 +130,17 @@ impl State {
 
     /// Messages whose submit was cut off go again, marked: the carrier may have them.
     fn requeue_cut_off(&self) -> Result<u64, StateError> {
-        let ids = self.shared.core.outbox.read().cut_off();
-        let now = self.shared.clock.now();
-        for some in ids.chunks(MAX_EVENTS_PER_OP) {
-            let event = MessageEvent::Requeued { not_before: now, code: String::new(), may_go_twice: true };
-            let events = some.iter().map(|id| (*id, event.clone())).collect();
+        let cut_off = self.shared.core.outbox.read().cut_off();
+        let not_before = self.shared.clock.now();
+        for some in cut_off.chunks(MAX_EVENTS_PER_OP / 8) {
+            let back = |part| MessageEvent::PartBack {
+                part,
+                not_before,
+                code: String::new(),
+                may_go_twice: true,
+                counted: true,
+            };
+            let events = some.iter().flat_map(|(id, parts)| parts.iter().map(|p| (*id, back(*p)))).collect();
             let (reply, answer) = oneshot::channel();
             let mut change = Change::new(vec![Op::Messages(events)]);
             change.reply = Some(reply);
@@ -138,7 +148,7 @@ impl State {
             self.single.try_send(Command::Change(Box::new(change))).map_err(|_| StateError::Closed)?;
             wait_outside_runtime(answer)?;
         }
-        Ok(ids.len() as u64)
+        Ok(cut_off.len() as u64)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -532,22 +542,22 @@ impl State {
         let mut segments: BTreeMap<(RunId, u32), BTreeMap<u32, DecisionRecord>> = BTreeMap::new();
         let mut out = Vec::with_capacity(ids.len());
         for id in ids {
-            let Some((topic, expires, maybe_twice)) = self.live_facts(*id) else { continue };
+            let Some((topic, expires, maybe_twice, attempts, open)) = self.live_facts(*id) else { continue };
             let (run, segment) = self.locate(*id)?;
             let by_number = match segments.entry((run.id, segment)) {
                 std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
                 std::collections::btree_map::Entry::Vacant(e) => e.insert(numbered(self.decisions(run.id, segment)?)),
             };
             let decision = by_number.remove(&id.number()).ok_or(StateError::NoMessage(*id))?;
-            out.push(OutgoingMessage { id: *id, topic, decision, expires, maybe_twice });
+            out.push(OutgoingMessage { id: *id, topic, decision, expires, maybe_twice, attempts, open });
         }
         Ok(out)
     }
 
-    fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, bool)> {
+    fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, bool, u8, Vec<u8>)> {
         let outbox = self.shared.core.outbox.read();
         let live = outbox.live.get(&id).filter(|l| !l.status.state.is_final())?;
-        Some((live.topic, live.expires, live.status.maybe_twice))
+        Some((live.topic, live.expires, live.status.maybe_twice, live.status.attempts, live.open()))
     }
 
     /// Messages that are not final and that `wanted` takes (id, run, topic, queue, state, submitted, expires), up to `limit`, in order of id.
