@@ -109,8 +109,8 @@ impl Pacer {
         let eligible = (plain + excess.saturating_sub(GUARD).min(EXTRA_MAX).min(saved)).max(self.eligible);
         let wait = eligible.max(self.spread.saturating_sub(BURST));
         if wait > now {
-            // For a late answer, ask again at the latest when its wait has run out.
-            return Err(wait);
+            // A late answer may come on another connection: ask again soon.
+            return Err(if oldest.excess.is_none() && plain <= now { wait.min(now + GUARD) } else { wait });
         }
         let spent = nanos(eligible.saturating_sub(plain));
         self.budget = (self.budget - spent + nanos(EXTRA_MEAN)).min(self.most_saved());
