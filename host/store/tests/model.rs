@@ -1,9 +1,11 @@
 //! Any sequence of batches leaves every store equal to a plain sorted map, across restarts.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use gridbell_store::{Batch, Durability, KeyRange, SledOptions, SledStore, Store, StoreError};
+use gridbell_store::{Batch, Durability, KeyRange, MemStore, SledOptions, SledStore, Store, StoreError};
 use proptest::prelude::*;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -107,6 +109,26 @@ fn options() -> SledOptions {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_in_memory_is_a_sorted_map(steps in prop::collection::vec(step(), 1..30), probes in prop::collection::vec(key(), 1..8)) {
+        let (mut store, mut model) = (MemStore::new(), Model::new());
+        for step in &steps {
+            match step {
+                Step::Commit(operations, durable) => {
+                    store.commit(batch(operations), durability(*durable)).unwrap();
+                    apply(&mut model, operations);
+                }
+                Step::Sync => store.sync().unwrap(),
+                Step::Trim => store.trim().unwrap(),
+                Step::Reopen => {
+                    store.sync().unwrap();
+                    store = store.crash();
+                }
+            }
+        }
+        agrees(&store, &model, &probes);
+    }
 
     #[test]
     fn sled_is_a_sorted_map(steps in prop::collection::vec(step(), 1..30), probes in prop::collection::vec(key(), 1..8)) {
