@@ -39,7 +39,7 @@ pub use prefecture::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use run_writer::RunWriter;
 pub use runs::{
     DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,
-    StatCounts, StatKey, StatedFacts,
+    StatCounts, StatKey,
 };
 pub use snapshot::Snapshot;
 pub use state::{InboundMessage, LiveMessage, MAX_EVENTS_PER_OP, MAX_HISTORY, OutboxDepth, OutgoingMessage, State};

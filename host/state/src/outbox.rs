@@ -46,6 +46,11 @@ pub enum MessageEvent {
         /// The carrier's code.
         code: String,
     },
+    /// Its send window closed while it waited: it goes in the next one.
+    Postponed {
+        /// Not to be tried before.
+        until: Moment,
+    },
     /// Taken back before submit.
     Cancelled {
         /// Why.
@@ -216,6 +221,12 @@ impl Outbox {
                 live.refused = true;
                 self.settle_parts(id, at);
             }
+            MessageEvent::Postponed { until } if from == MessageState::Queued => {
+                let queue = self.queues.get_mut(&queue_key)?;
+                queue.remove(&(live.send_after, id));
+                live.send_after = live.send_after.max(*until);
+                queue.insert((live.send_after, id));
+            }
             MessageEvent::Cancelled { reason } if from == MessageState::Queued && live.status.accepted.is_empty() => {
                 self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
                 live.status.reason = Some(*reason);
@@ -297,7 +308,7 @@ impl Outbox {
         queue: u8,
         now: Moment,
         mut parts: usize,
-        skip: impl Fn(MessageId) -> bool,
+        skip: impl Fn(MessageId, Topic) -> bool,
     ) -> Vec<MessageId> {
         let mut out = Vec::new();
         for lane in [Lane::Urgent, Lane::Bulk] {
@@ -306,10 +317,8 @@ impl Outbox {
                 if *after > now || parts == 0 {
                     break;
                 }
-                if skip(*id) {
-                    continue;
-                }
-                let cost = self.live.get(id).map_or(1, |l| usize::from(l.data.parts) - l.status.accepted.len());
+                let Some(live) = self.live.get(id).filter(|l| !skip(*id, l.topic)) else { continue };
+                let cost = usize::from(live.data.parts).saturating_sub(live.status.accepted.len());
                 parts = parts.saturating_sub(cost);
                 out.push(*id);
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gridbell_model::{
-    AccountNumber, Channel, CivilMinute, Date, Decision, HoldReason, Initiator, Lane, MessageId, Moment, OrgCode,
+    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Initiator, Lane, MessageId, Moment, OrgCode,
     Phone, PrefectureCode, RunId, Topic,
 };
 use serde::{Deserialize, Serialize};
@@ -100,17 +100,10 @@ pub struct QueuedMessage {
     pub key: u64,
     /// Highest step that was said before this message.
     pub said_before: u8,
-    /// What the text states, to be checked again just before submit.
-    pub facts: StatedFacts,
-}
-
-/// Facts that a text states.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct StatedFacts {
-    /// `arrears` in fen at the decision.
-    pub arrears: i64,
-    /// `balance` in fen at the decision.
-    pub balance: i64,
+    /// Which hop of the route this is, from 0.
+    pub hop: u8,
+    /// The amount that the text states, to be checked again just before submit; 0 where it states none.
+    pub stated: Fen,
 }
 
 /// How a run ended.

@@ -515,9 +515,9 @@ impl State {
         Ok(out)
     }
 
-    /// Messages of `queue` that may go now, urgent first, as many as fit `parts`; `skip` leaves out those claimed already.
+    /// Messages of `queue` that may go now, urgent first, as many as fit `parts`; `skip` leaves out those claimed or held.
     #[must_use]
-    pub fn ready(&self, queue: u8, parts: usize, skip: impl Fn(MessageId) -> bool) -> Vec<MessageId> {
+    pub fn ready(&self, queue: u8, parts: usize, skip: impl Fn(MessageId, Topic) -> bool) -> Vec<MessageId> {
         self.shared.core.outbox.read().ready(queue, self.shared.clock.now(), parts, skip)
     }
 

@@ -163,7 +163,8 @@ fn queued(view: &gridbell_model::CustomerView, step: u8, parts: u8) -> DecisionR
         queue: 1,
         key: view.business_key(Topic::ArrearsReminder),
         said_before: view.reminded_step,
-        facts: StatedFacts { arrears: view.arrears.0, balance: 0 },
+        hop: 0,
+        stated: view.arrears,
     };
     DecisionRecord::new(&decision, view.account, Outcome::Queued(Box::new(message)))
 }
@@ -228,7 +229,7 @@ async fn a_message_lives_once_through_crashes() {
     assert_eq!((run.decided, run.queued, run.held[&HoldReason::NoAddress]), (480, 240, 240));
     w.crash();
     assert_eq!(view(&w.state, 0).reminded_step, 1);
-    let ids = w.state.ready(1, 10, |_| false);
+    let ids = w.state.ready(1, 10, |_, _| false);
     assert_eq!(ids.len(), 5, "ten parts are five messages of two");
     let outgoing = w.state.outgoing(&ids).unwrap();
     assert!(matches!(&outgoing[0].decision.outcome, Outcome::Queued(m) if m.text.contains("50.00元")));
