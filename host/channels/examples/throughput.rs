@@ -1,11 +1,12 @@
 //! Messages a second from an outbox in memory to the simulated gateway on loopback, answers and reports included, without pacing.
 //!
-//! `cargo run --release -p gridbell-channels --example throughput [messages] [window] [connections] [commit-group]`
+//! `cargo run --release -p gridbell-channels --example throughput [messages] [window] [connections] [commit-group] [commit-ms]`
 
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use gridbell_channels::{Secret, Tcp, start};
 use gridbell_clock::{Clock, Seed};
@@ -22,13 +23,14 @@ fn argument(n: usize, default: usize) -> usize {
 async fn main() {
     let (messages, window) = (argument(1, 500_000), argument(2, 16));
     let (connections, group) = (argument(3, 1), argument(4, 512));
+    let commit = Duration::from_millis(argument(5, 0) as u64);
     let clock = Clock::system();
     let account =
-        Account { rate: 0, window, deliver_window: window.max(16), max_connections: connections, ..Account::default() };
+        Account { rate: 0, window, deliver_window: group, max_connections: connections, ..Account::default() };
     let gateway = Config { log_capacity: 0, ..Config::with_account(account) };
     let gateway =
         Gateway::start(gateway, clock.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("a free port");
-    let outbox = MemoryOutbox::quiet(&clock);
+    let outbox = MemoryOutbox::quiet(&clock, commit);
     for n in 0..messages {
         outbox.put(
             &(13_000_000_000 + n).to_string(),
@@ -48,7 +50,8 @@ async fn main() {
         (messages as u64, messages as u64, 0)
     );
     println!(
-        "{messages} messages, window {window}, {connections} connections, commit group {group}: {:.2} s, {:.0} messages/s",
+        "{messages} messages, window {window}, {connections} connections, commit group {group} in {} ms: {:.2} s, {:.0} messages/s",
+        commit.as_millis(),
         took.as_secs_f64(),
         messages as f64 / took.as_secs_f64()
     );

@@ -53,27 +53,30 @@ pub struct MemoryOutbox {
     inner: Mutex<Inner>,
     wake: Notify,
     told: watch::Sender<u64>,
+    /// How long each commit takes.
+    pub commit: Duration,
     /// While true, `inbound` and `reported` do not return.
     pub gate: watch::Sender<bool>,
 }
 
 impl MemoryOutbox {
     pub fn new(clock: &Clock) -> Arc<Self> {
-        Self::build(clock, false)
+        Self::build(clock, false, Duration::ZERO)
     }
 
-    /// Remembers no events: for measuring.
-    pub fn quiet(clock: &Clock) -> Arc<Self> {
-        Self::build(clock, true)
+    /// Remembers no events and takes `commit` to make something durable: for measuring.
+    pub fn quiet(clock: &Clock, commit: Duration) -> Arc<Self> {
+        Self::build(clock, true, commit)
     }
 
-    fn build(clock: &Clock, quiet: bool) -> Arc<Self> {
+    fn build(clock: &Clock, quiet: bool, commit: Duration) -> Arc<Self> {
         Arc::new(Self {
             clock: clock.clone(),
             quiet,
             inner: Mutex::default(),
             wake: Notify::new(),
             told: watch::Sender::new(0),
+            commit,
             gate: watch::Sender::new(false),
         })
     }
@@ -163,7 +166,10 @@ impl MemoryOutbox {
         self.told.send_modify(|n| *n += 1);
     }
 
-    fn may_fail(&self) -> Result<(), OutboxError> {
+    async fn commit(&self) -> Result<(), OutboxError> {
+        if self.commit > Duration::ZERO {
+            self.clock.sleep(self.commit).await;
+        }
         let mut inner = self.inner.lock();
         if inner.failing > 0 {
             inner.failing -= 1;
@@ -259,7 +265,7 @@ impl Outbox for MemoryOutbox {
     }
 
     async fn intend(&self, _: &LinkName, messages: &[MessageId]) -> Result<Vec<MessageId>, OutboxError> {
-        self.may_fail()?;
+        self.commit().await?;
         let mut left = messages.to_vec();
         {
             let mut inner = self.inner.lock();
@@ -276,7 +282,7 @@ impl Outbox for MemoryOutbox {
     }
 
     async fn answered(&self, _: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
-        self.may_fail()?;
+        self.commit().await?;
         let now = self.clock.monotonic();
         {
             let mut inner = self.inner.lock();
@@ -289,7 +295,7 @@ impl Outbox for MemoryOutbox {
 
     async fn reported(&self, _: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
         self.gate().await;
-        self.may_fail()?;
+        self.commit().await?;
         self.note(reports.iter().map(|report| Event::Reported(report.clone())));
         Ok(())
     }
@@ -297,13 +303,13 @@ impl Outbox for MemoryOutbox {
     async fn inbound(&self, _: &LinkName, messages: &[Inbound]) -> Result<(), OutboxError> {
         self.note([Event::InboundBegun]);
         self.gate().await;
-        self.may_fail()?;
+        self.commit().await?;
         self.note(messages.iter().map(|message| Event::Inbound(message.clone())));
         Ok(())
     }
 
     async fn release(&self, _: &LinkName, parts: &[Unsent]) -> Result<(), OutboxError> {
-        self.may_fail()?;
+        self.commit().await?;
         let now = self.clock.monotonic();
         {
             let mut inner = self.inner.lock();
