@@ -233,8 +233,13 @@ fn odd_phone(text: &str) -> Phone {
     if whole.class() != PhoneClass::Bad {
         return whole;
     }
-    let parts = || tidied.split([',', '/', '、', ';', '，', '；', ' ', '|']).map(Phone::from_text);
-    let first = |class| parts().find(|p| p.class() == class);
+    // Blanks stand between numbers and within them, so that they part what other marks do not.
+    let marks = |c: char| matches!(c, ',' | '/' | '、' | ';' | '，' | '；' | '|' | '\n');
+    let any = |c: char| marks(c) || c.is_whitespace();
+    let first = |class| {
+        let by_marks = tidied.split(marks).map(Phone::from_text).find(|p| p.class() == class);
+        by_marks.or_else(|| tidied.split(any).map(Phone::from_text).find(|p| p.class() == class))
+    };
     first(PhoneClass::Mobile).or_else(|| first(PhoneClass::Landline)).unwrap_or(whole)
 }
 

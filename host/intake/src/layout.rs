@@ -7,6 +7,7 @@ use gridbell_model::Traits;
 use crate::error::IntakeError;
 use crate::field::{FieldSpec, Kind, MAX_FIELDS, normal};
 use crate::mapping::Mapping;
+use crate::mask::{shown, shown_header};
 
 /// A header is looked for in so many rows: offices put a title above it.
 pub(crate) const MAX_HEADER_ROWS: usize = 10;
@@ -223,15 +224,11 @@ fn header_error(
     }
 }
 
-/// What a row says, shortened. A file without a header has a person's data in its first line: runs of digits and Han text are masked there.
+/// What a row says, shortened. A file without a header has a person in its first line: where numbers stand, names are masked.
 fn seen(row: &Candidate) -> String {
     const MAX_CELLS: usize = 12;
-    let shown: Vec<String> = row.cells.iter().take(MAX_CELLS).map(|c| crate::mask::shown(c, None)).collect();
-    let looks_like_data = row.cells.iter().any(|c| c.bytes().filter(u8::is_ascii_digit).count() >= 6);
-    let shown = if looks_like_data {
-        row.cells.iter().take(MAX_CELLS).map(|c| crate::mask::shown(c, Some(crate::field::Sort::Identifier))).collect()
-    } else {
-        shown
-    };
-    shown.join(", ") + if row.cells.len() > MAX_CELLS { ", …" } else { "" }
+    let is_data = row.cells.iter().any(|c| c.bytes().filter(u8::is_ascii_digit).count() >= 6);
+    let shown = |c: &String| if is_data { shown(c, None) } else { shown_header(c) };
+    let cells: Vec<String> = row.cells.iter().take(MAX_CELLS).map(shown).collect();
+    cells.join(", ") + if row.cells.len() > MAX_CELLS { ", …" } else { "" }
 }

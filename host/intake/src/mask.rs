@@ -8,20 +8,32 @@ use crate::field::Sort;
 const MAX_SHOWN: usize = 40;
 
 /// `value` as a report may show it: shortened, without line breaks; a person's name keeps its first character, anything that may be a phone number
-/// is masked, in whatever column it stands.
+/// is masked, in whatever column it stands. Without a sort it is part of a row, of which nobody knows what stands where.
 pub(crate) fn shown(value: &str, sort: Option<Sort>) -> String {
-    let short: String = value.trim().chars().take(MAX_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if sort == Some(Sort::Personal) {
-        return personal(&short);
+    let short = short(value);
+    match sort {
+        Some(Sort::Personal) => personal(&short),
+        None => mask_numbers(&short.chars().map(|c| if is_han(c) { '*' } else { c }).collect::<String>()),
+        // A name that slipped into a column of something else.
+        Some(_) if short.chars().any(is_han) && !matches!(short.as_str(), "合计" | "小计" | "总计") => {
+            personal(&short)
+        }
+        Some(_) => mask_numbers(&short),
     }
-    // A name that slipped into a column of numbers: Han characters have no business there, unless they are the words that dates are written with.
-    let is_han =
-        |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c) && !matches!(c, '年' | '月' | '日' | '元' | '时' | '分');
-    let expects_words = matches!(sort, Some(Sort::Word) | None);
-    if !expects_words && short.chars().any(is_han) && !matches!(short.as_str(), "合计" | "小计" | "总计") {
-        return personal(&short);
-    }
-    mask_numbers(&short)
+}
+
+/// A header's cell: Han characters are what it is made of.
+pub(crate) fn shown_header(value: &str) -> String {
+    mask_numbers(&short(value))
+}
+
+fn short(value: &str) -> String {
+    value.trim().chars().take(MAX_SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Han characters but for those that dates and amounts are written with.
+fn is_han(c: char) -> bool {
+    ('\u{3400}'..='\u{9fff}').contains(&c) && !matches!(c, '年' | '月' | '日' | '元' | '时' | '分')
 }
 
 fn personal(text: &str) -> String {
@@ -64,6 +76,8 @@ mod tests {
         assert_eq!(shown("13812341234", Some(Sort::Amount)), "138****1234");
         assert_eq!(shown("tel:8613812341234,", None), "tel:861****1234,");
         assert_eq!(shown("138x", Some(Sort::Personal)), "****");
+        assert_eq!(shown("张三", Some(Sort::Word)), "张*");
+        assert_eq!(shown("0012345678,\"张三,", None), "0012345678,\"**,");
     }
 
     #[test]
@@ -71,6 +85,7 @@ mod tests {
         assert_eq!(shown("1.2E+12", Some(Sort::Identifier)), "1.2E+12");
         assert_eq!(shown("2026年13月", Some(Sort::Period)), "2026年13月");
         assert_eq!(shown("合计", Some(Sort::Identifier)), "合计");
+        assert_eq!(shown_header("户号"), "户号");
         assert_eq!(shown("a\nb", Some(Sort::Identifier)), "a b");
         assert_eq!(shown(&"9".repeat(100), None).len(), MAX_SHOWN);
     }
