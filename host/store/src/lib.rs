@@ -5,7 +5,7 @@
 //!
 //! - [`Store`] is the seam at which a PostgreSQL-wire store will stand beside sled; [`SledStore`] is the product's, [`MemStore`] the
 //!   simulation's, with seeded faults.
-//! - [`backup`] writes one instant of a running store to one file, [`restore`] puts it back after checking its digest.
+//! - [`backup()`] writes one instant of a running store to one file, [`restore()`] puts it back after checking its digest.
 //! - [`Sealer`] encrypts the values that the caller says are secret.
 
 mod backup;
