@@ -175,6 +175,7 @@ fn sdk_value(column: &ColumnDef) -> &'static str {
         ("fen", ColumnType::S64, false) => "Fen",
         ("fen", ColumnType::U32, true) => "Option<Fen>",
         ("bits", ColumnType::U32, _) => "Traits",
+        ("kwh", ColumnType::U32, _) => "Kwh",
         (_, ColumnType::U8, _) => "u8",
         (_, ColumnType::U16, _) => "u16",
         (_, ColumnType::U32, _) => "u32",
@@ -207,7 +208,7 @@ fn sdk_registry(registry: &Registry) -> String {
     );
     line!(out, "pub mod columns {{");
     line!(out, "    use crate::column::column;");
-    line!(out, "    use crate::{{Date, Fen, Traits}};");
+    line!(out, "    use crate::{{Date, Fen, Kwh, Traits}};");
     for c in registry.columns().iter().filter(|c| !c.reserved) {
         line!(out);
         line!(out, "    column! {{");
@@ -220,7 +221,8 @@ fn sdk_registry(registry: &Registry) -> String {
             line!(out, "        ///");
             line!(out, "        /// None: {means}.");
         }
-        line!(out, "        {} = {}, \"{}\", {} => {};", lower(&c.name), c.id.0, c.name, rust_type(c.ty), sdk_value(c));
+        let (field, raw, value, unknown) = (lower(&c.name), rust_type(c.ty), sdk_value(c), c.none.unwrap_or(0));
+        line!(out, "        {field} = {}, \"{}\", {raw} => {value}, {unknown};", c.id.0, c.name);
         line!(out, "    }}");
     }
     line!(out, "}}");

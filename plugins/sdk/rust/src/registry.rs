@@ -4,139 +4,139 @@
 #[expect(non_camel_case_types, reason = "a column's type, its value and the customer's field share one name")]
 pub mod columns {
     use crate::column::column;
-    use crate::{Date, Fen, Traits};
+    use crate::{Date, Fen, Kwh, Traits};
 
     column! {
         /// What kind of customer it is and what state the account is in. Unit: bits.
         ///
         /// Bits as listed under traits; a bit that is not set is false or not known.
-        traits = 1, "traits", u32 => Traits;
+        traits = 1, "traits", u32 => Traits, 0;
     }
 
     column! {
         /// Everything unpaid over all open bills, late fees not included. Positive is owed. Unit: fen.
         ///
         /// 0: nothing owed.
-        arrears = 2, "arrears", i64 => Fen;
+        arrears = 2, "arrears", i64 => Fen, 0;
     }
 
     column! {
         /// Billing period of the oldest unpaid bill: what a reminder is about. With the step it is the host's key for "not twice". Unit: yyyymm.
         ///
         /// None: no open bill.
-        arrears_period = 3, "arrears-period", u32 => u32;
+        arrears_period = 3, "arrears-period", u32 => u32, 0;
     }
 
     column! {
         /// First day on which a late fee accrues on the oldest unpaid bill. Unit: date.
         ///
         /// None: no open bill.
-        late_fee_from = 4, "late-fee-from", i32 => Date;
+        late_fee_from = 4, "late-fee-from", i32 => Date, -2147483648;
     }
 
     column! {
         /// How many bills are unpaid. Unit: count.
         ///
         /// 0: no open bill. 255 stands for more too.
-        months_owed = 5, "months-owed", u8 => u8;
+        months_owed = 5, "months-owed", u8 => u8, 0;
     }
 
     column! {
         /// Highest step of the arrears reminder that was said about `arrears-period`. Unit: step.
         ///
         /// 0: nothing said.
-        reminded_step = 6, "reminded-step", u8 => u8;
+        reminded_step = 6, "reminded-step", u8 => u8, 0;
     }
 
     column! {
         /// Billing period of the latest bill, paid or not. Unit: yyyymm.
         ///
         /// None: no bill yet.
-        bill_period = 7, "bill-period", u32 => u32;
+        bill_period = 7, "bill-period", u32 => u32, 0;
     }
 
     column! {
         /// Day on which the latest bill was issued (电费发行). Unit: date.
         ///
         /// None: no bill yet.
-        bill_issued = 8, "bill-issued", i32 => Date;
+        bill_issued = 8, "bill-issued", i32 => Date, -2147483648;
     }
 
     column! {
         /// Amount of the latest bill. Unit: fen.
         ///
         /// 0 with `bill-issued` none: no bill yet. Negative: a credit.
-        bill_amount = 9, "bill-amount", i64 => Fen;
+        bill_amount = 9, "bill-amount", i64 => Fen, 0;
     }
 
     column! {
         /// Energy of the latest bill. Unit: kwh.
         ///
         /// 0: none used, or not known.
-        bill_kwh = 10, "bill-kwh", u32 => u32;
+        bill_kwh = 10, "bill-kwh", u32 => Kwh, 0;
     }
 
     column! {
         /// Highest step of the bill notice that was said about `bill-period`. Unit: step.
         ///
         /// 0: nothing said.
-        bill_said = 11, "bill-said", u8 => u8;
+        bill_said = 11, "bill-said", u8 => u8, 0;
     }
 
     column! {
         /// Prepaid balance; negative is overdrawn. Unit: fen.
         ///
         /// 0 with `balance-as-of` none: no balance known.
-        balance = 12, "balance", i64 => Fen;
+        balance = 12, "balance", i64 => Fen, 0;
     }
 
     column! {
         /// The day for which `balance` was computed. Only about 99 % of balances are computed on a day. Unit: date.
         ///
         /// None: no balance known.
-        balance_as_of = 13, "balance-as-of", i32 => Date;
+        balance_as_of = 13, "balance-as-of", i32 => Date, -2147483648;
     }
 
     column! {
         /// Balance under which a prepaid customer wants to be warned. Unit: fen.
         ///
         /// None: the customer has none of its own.
-        threshold = 14, "threshold", u32 => Option<Fen>;
+        threshold = 14, "threshold", u32 => Option<Fen>, 4294967295;
     }
 
     column! {
         /// Counts the times that the balance fell under the threshold; with the step it is the host's key for "not twice". It moves on when the balance is back at or above the threshold. Unit: count.
         ///
         /// 0: never below.
-        balance_episode = 15, "balance-episode", u16 => u16;
+        balance_episode = 15, "balance-episode", u16 => u16, 0;
     }
 
     column! {
         /// Highest step of the balance warning that was said in this episode. Unit: step.
         ///
         /// 0: nothing said.
-        balance_said = 16, "balance-said", u8 => u8;
+        balance_said = 16, "balance-said", u8 => u8, 0;
     }
 
     column! {
         /// Amount of the latest payment. Unit: fen.
         ///
         /// 0 with `paid-on` none: no payment known. Negative: a reversal.
-        paid_amount = 17, "paid-amount", i64 => Fen;
+        paid_amount = 17, "paid-amount", i64 => Fen, 0;
     }
 
     column! {
         /// Day of the latest payment. Unit: date.
         ///
         /// None: no payment known.
-        paid_on = 18, "paid-on", i32 => Date;
+        paid_on = 18, "paid-on", i32 => Date, -2147483648;
     }
 
     column! {
         /// The day for which the bills are true. Unit: date.
         ///
         /// None: no bill known.
-        arrears_as_of = 19, "arrears-as-of", i32 => Date;
+        arrears_as_of = 19, "arrears-as-of", i32 => Date, -2147483648;
     }
 }
 
