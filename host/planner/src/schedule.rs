@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use gridbell_model::CivilMinute;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,17 @@ pub struct Due {
     pub late_minutes: u32,
 }
 
+/// The parser's message in the house's style, without the names of its own parts.
+fn words(error: &CronError) -> String {
+    match error {
+        CronError::EmptyPattern => "it is empty".to_owned(),
+        CronError::InvalidPattern(m) | CronError::IllegalCharacters(m) | CronError::ComponentError(m) => {
+            m.trim_end_matches('.').to_lowercase()
+        }
+        other => other.to_string().trim_end_matches('.').to_lowercase(),
+    }
+}
+
 fn instant(at: CivilMinute) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp(at.some()?.0.checked_mul(60)?, 0)
 }
@@ -88,7 +100,7 @@ impl FromStr for CronExpr {
     fn from_str(s: &str) -> Result<Self, PlannerError> {
         let bad = |reason: String| PlannerError::Cron { pattern: s.chars().take(80).collect(), reason };
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(s).map_err(|e| bad(e.to_string().trim_end_matches('.').to_lowercase()))?;
+        let cron = parser.parse(s).map_err(|e| bad(words(&e)))?;
         let expr = Self { text: s.trim().to_owned(), cron };
         // 2024-01-01: any pattern that ever occurs does so within croner's limit from here, 29 February included.
         if expr.at_or_after(CivilMinute(19_723 * 1440)).is_none() {

@@ -77,7 +77,7 @@ fn address(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
 /// Whether what the text states is still so.
 ///
 /// A balance that only fell since is left alone: the text says 截至 its day, and the customer should hear it. A payment that arrived stays a
-/// fact whatever comes after it; a bill that was paid was still issued.
+/// fact whatever comes after it, unless that is a reversal; a bill that was paid was still issued.
 fn facts(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
     let same_key = view.business_key(queued.topic) == queued.business_key;
     let amount = fact_of(queued.topic, view).map_or(Fen::ZERO, |f| f.amount);
@@ -87,13 +87,14 @@ fn facts(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
         Topic::ArrearsReminder | Topic::CutOff => (amount != queued.stated).then_some(HoldReason::FactsChanged),
         Topic::BillNotice => (!same_key || amount != queued.stated).then_some(HoldReason::FactsChanged),
         Topic::BalanceWarning => balance(queued, view, same_key),
-        Topic::PaymentReceived
-        | Topic::Outage
-        | Topic::Restore
-        | Topic::Campaign
-        | Topic::Staff
-        | Topic::Correction => None,
+        Topic::PaymentReceived => reversed(view),
+        Topic::Outage | Topic::Restore | Topic::Campaign | Topic::Staff | Topic::Correction => None,
     }
+}
+
+/// Nobody is thanked for what was taken back meanwhile.
+fn reversed(view: &CustomerView) -> Option<HoldReason> {
+    (view.paid_amount < Fen::ZERO).then_some(HoldReason::FactsChanged)
 }
 
 fn balance(queued: &QueuedFacts, view: &CustomerView, same_key: bool) -> Option<HoldReason> {

@@ -122,8 +122,12 @@ fn read_policy(mut f: Fields<'_, '_>) -> Option<Policy> {
     let enabled = f.optional("enabled").map_or(Some(true), |i| i.boolean());
     let scope = f.optional("scope").and_then(|i| i.integer(1..=999_999_999)).map(OrgCode);
     let parameters = f.required("parameters").and_then(|i| object(&i));
-    let schedules = f.optional("schedule").map(|i| read_schedules(&i)).unwrap_or_default();
-    let events = f.optional("events").map(|i| read_events(&i)).unwrap_or_default();
+    let (schedule_item, events_item) = (f.optional("schedule"), f.optional("events"));
+    if schedule_item.is_none() && events_item.is_none() {
+        f.note("nothing ever runs this policy: give it a `[[policy.schedule]]` or `events`");
+    }
+    let schedules = schedule_item.map(|i| read_schedules(&i)).unwrap_or_default();
+    let events = events_item.map(|i| read_events(&i)).unwrap_or_default();
     let windows = f.optional("windows").map(|i| read_windows(&i)).unwrap_or_default();
     let days = f.optional("days").map_or(Some(SendDays::All), |i| send_days(&i));
     let caps = f.optional("caps").and_then(|i| i.fields()).map(read_caps).unwrap_or_default();
@@ -133,9 +137,6 @@ fn read_policy(mut f: Fields<'_, '_>) -> Option<Policy> {
     let routes = f.required("routes").and_then(|i| i.fields()).map(read_routes);
     let ceiling = f.optional("ceiling").and_then(|i| i.integer(1..=i64::from(u32::MAX)));
     let lane = f.optional("lane").map_or(Some(Lane::Bulk), |i| i.parsed());
-    if schedules.is_empty() && events.is_empty() {
-        f.note("nothing ever runs this policy: give it a `[[policy.schedule]]` or `events`");
-    }
     f.finish();
     Some(Policy {
         name: name?,

@@ -168,9 +168,11 @@ pub(crate) enum Slot {
 /// The names that a text about `topic` for `notice` may use.
 pub(crate) fn slots_of(topic: Topic, notice: &Notice) -> Vec<(String, Slot)> {
     let arg = |n: u8, arg: &Option<Arg>| arg.as_ref().map(|a| (a.name.clone(), Slot::Arg(n, a.unit)));
-    let own = [arg(0, &notice.arg0), arg(1, &notice.arg1)].into_iter().flatten();
+    let own: Vec<(String, Slot)> = [arg(0, &notice.arg0), arg(1, &notice.arg1)].into_iter().flatten().collect();
+    // A plugin's number comes before the house's fact of the same name: it is what the plugin decided by.
+    let own_names: Vec<String> = own.iter().map(|(name, _)| name.clone()).collect();
     let host = HOST_PLACEHOLDERS.iter().filter(|p| p.is_for(topic)).map(|p| (p.name.to_owned(), p.slot));
-    own.chain(host).collect()
+    own.into_iter().chain(host.filter(|(name, _)| !own_names.contains(name))).collect()
 }
 
 /// A fact that the text needs is not there.
