@@ -1,1 +1,33 @@
 //! HTTP API, console, access and metrics; the only crate that knows axum.
+//!
+//! `/v1` for programs (bearer tokens), `/` for people (a console, signed in by a cookie), `/openapi.json`, `/healthz`, `/readyz`, `/metrics`.
+//! What is true comes from the state and the conductor behind [`Conduct`]; the server holds nothing but throttles, counts and open connections.
+//! It must never decide who gets a message, never show what the caller's scope or role does not cover, and never log a number, a name or a
+//! path with an account in it.
+
+mod access;
+mod api;
+mod app;
+mod conduct;
+mod console;
+mod extract;
+mod health;
+mod idempotency;
+mod metrics;
+mod observe;
+mod problem;
+mod serve;
+
+pub use access::{
+    Action, Bootstrap, Caller, FREE_TRIES, LONGEST_WAIT, MAX_TOKEN_DAYS, MAX_WATCHED, MIN_PASSWORD_CHARS, NewToken, OPERATOR, Role, Scope,
+    bootstrap, create_token, create_user,
+};
+pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
+pub use conduct::{
+    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder,
+    RunReport, Stop, StopScope,
+};
+pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES};
+pub use observe::REQUEST_TIMEOUT;
+pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemBody};
+pub use serve::{DRAIN, Server, ServerError, ServerOptions, Tls, openapi, router};

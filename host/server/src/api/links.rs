@@ -1,0 +1,116 @@
+//! Links to carriers and alarms: the province's own, seen by whoever sees the province.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::page::Page;
+use crate::access::{Action, Caller};
+use crate::app::App;
+use crate::extract::At;
+use crate::problem::{Problem, ProblemBody};
+
+/// A link as of now; rates and counts are in parts.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct LinkView {
+    /// Its name.
+    pub(crate) name: String,
+    /// What offices call it.
+    pub(crate) title: String,
+    /// `connecting`, `up`, `held`, `stopped`, `draining`, `closed`.
+    pub(crate) state: String,
+    /// Connections that are up.
+    pub(crate) connections: usize,
+    /// Parts granted a second; 0 for no pacing.
+    pub(crate) grant: u32,
+    /// Parts written in the last whole second.
+    pub(crate) rate: u64,
+    /// Parts unanswered.
+    pub(crate) window_used: usize,
+    /// Parts that may be.
+    pub(crate) window: usize,
+    /// Parts written since it started.
+    pub(crate) sent: u64,
+    /// Parts accepted.
+    pub(crate) accepted: u64,
+    /// Parts refused.
+    pub(crate) refused: u64,
+    /// Reports taken.
+    pub(crate) reports: u64,
+    /// Inbound messages taken.
+    pub(crate) inbound: u64,
+    /// The last failure in a sentence.
+    pub(crate) last_error: Option<String>,
+}
+
+/// The links, for whoever may see them.
+pub(crate) fn links(app: &App, caller: &Caller) -> Result<Vec<LinkView>, Problem> {
+    caller.at_province(&app.org(), Action::LinkRead)?;
+    let view = |l: crate::conduct::LinkEntry| LinkView {
+        name: l.name,
+        title: l.title,
+        state: l.state,
+        connections: l.connections,
+        grant: l.grant,
+        rate: l.rate,
+        window_used: l.window_used,
+        window: l.window,
+        sent: l.sent,
+        accepted: l.accepted,
+        refused: l.refused,
+        reports: l.reports,
+        inbound: l.inbound,
+        last_error: l.last_error,
+    };
+    Ok(app.conduct.links().into_iter().map(view).collect())
+}
+
+/// The links with their pace against their grant.
+#[utoipa::path(get, path = "/v1/links", tag = "links", responses((status = 200, body = Page<LinkView>), (status = 404, body = ProblemBody)))]
+pub(crate) async fn list_links(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<LinkView>>, Problem> {
+    Ok(axum::Json(Page::whole(links(&app, &caller)?)))
+}
+
+async fn hold(app: &App, caller: &Caller, link: String, held: bool) -> Result<StatusCode, Problem> {
+    caller.at_province(&app.org(), Action::LinkControl)?;
+    app.conduct.hold_link(link, held, caller.name.clone()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Holds a link: it stays connected and takes reports, and sends nothing.
+#[utoipa::path(put, path = "/v1/links/{link}/hold", tag = "links", params(("link" = String, Path, description = "its name")),
+    responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+pub(crate) async fn hold_link(State(app): State<App>, caller: Caller, At(link): At<String>) -> Result<StatusCode, Problem> {
+    hold(&app, &caller, link, true).await
+}
+
+/// Lets a held or stopped link go on, and clears its alarms.
+#[utoipa::path(delete, path = "/v1/links/{link}/hold", tag = "links", params(("link" = String, Path, description = "its name")),
+    responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+pub(crate) async fn resume_link(State(app): State<App>, caller: Caller, At(link): At<String>) -> Result<StatusCode, Problem> {
+    hold(&app, &caller, link, false).await
+}
+
+/// Something that a person should know of.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct AlarmView {
+    /// Stable word, dotted.
+    pub(crate) code: String,
+    /// What it is about.
+    pub(crate) subject: String,
+    /// What happened and what to do.
+    pub(crate) text: String,
+    /// Since when.
+    pub(crate) since: String,
+    /// How often since.
+    pub(crate) count: u64,
+}
+
+/// What a person should know of, oldest first.
+#[utoipa::path(get, path = "/v1/alarms", tag = "links", responses((status = 200, body = Page<AlarmView>), (status = 404, body = ProblemBody)))]
+pub(crate) async fn list_alarms(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<AlarmView>>, Problem> {
+    caller.at_province(&app.org(), Action::LinkRead)?;
+    let view = |a: crate::conduct::AlarmEntry| AlarmView { code: a.code, subject: a.subject, text: a.text, since: a.since.to_string(), count: a.count };
+    Ok(axum::Json(Page::whole(app.conduct.alarms().into_iter().map(view).collect())))
+}

@@ -1,0 +1,113 @@
+//! Messages by id, account and phone number: what was said, how it went, and why (N7, N13).
+
+use axum::extract::State;
+use gridbell_model::{AccountNumber, MessageId};
+use gridbell_state::{MAX_HISTORY, MessageDetail, RunRecord};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::customers::{Unmask, by_phone, look_up};
+use super::page::{Page, cursor, limit};
+use super::view::MessageView;
+use crate::access::{Action, Caller};
+use crate::app::App;
+use crate::extract::{At, Query, named};
+use crate::problem::{Problem, ProblemBody};
+
+/// Which messages.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MessageQuery {
+    /// 户号
+    #[serde(default)]
+    account: Option<String>,
+    /// A phone number: messages to the accounts that it serves now.
+    #[serde(default)]
+    phone: Option<String>,
+    /// Where the last page ended, as its `next` said; with `account` only.
+    #[serde(default)]
+    cursor: Option<String>,
+    /// Items wanted, 1 to 500; 50 if left out.
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// Messages of an account or of a phone number's accounts, newest first. Numbers are masked; the exact text is there for roles that may unmask.
+#[utoipa::path(get, path = "/v1/messages", tag = "messages", params(MessageQuery),
+    responses((status = 200, body = Page<MessageView>), (status = 404, body = ProblemBody)))]
+pub(crate) async fn find_messages(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<MessageQuery>,
+) -> Result<axum::Json<Page<MessageView>>, Problem> {
+    let limit = limit(query.limit)?;
+    match (query.account, query.phone) {
+        (Some(account), None) => {
+            let before = cursor::<u32>(query.cursor.as_deref())?;
+            of_account(&app, &caller, named(&account)?, before, limit).await.map(axum::Json)
+        }
+        (None, Some(phone)) => {
+            caller.require(Action::MessageRead)?;
+            let found = by_phone(&app, &caller, &phone).await?;
+            let mut items: Vec<MessageView> = Vec::new();
+            for (_, row) in found {
+                items.extend(of_account(&app, &caller, row.account, None, limit).await?.items);
+            }
+            items.sort_by(|a, b| b.queued_at.cmp(&a.queued_at).then_with(|| b.id.cmp(&a.id)));
+            items.truncate(limit);
+            Ok(axum::Json(Page::whole(items)))
+        }
+        _ => Err(Problem::field("account", "give either `account` or `phone`")),
+    }
+}
+
+/// Messages of `account` before number `before`, newest first.
+pub(crate) async fn of_account(
+    app: &App,
+    caller: &Caller,
+    account: AccountNumber,
+    before: Option<u32>,
+    limit: usize,
+) -> Result<Page<MessageView>, Problem> {
+    look_up(app, caller, account, Action::MessageRead)?;
+    let text = caller.may(Action::Unmask);
+    app.read(move |app| {
+        let wanted = if before.is_some() { MAX_HISTORY } else { limit + 1 };
+        let mut details = app.state().messages_of(account, wanted)?;
+        details.retain(|d| before.is_none_or(|b| d.id.number() < b));
+        details.truncate(limit + 1);
+        let page = Page::cut(details, limit, |d| d.id.number().to_string());
+        let views = page.items.iter().filter_map(|d| view(app, d, text, false)).collect();
+        Ok(Page { items: views, next: page.next })
+    })
+    .await
+}
+
+fn view(app: &App, detail: &MessageDetail, text: bool, unmask: bool) -> Option<MessageView> {
+    let run = app.state().run(detail.run)?;
+    let reason = reason_titles(app, &run).get(usize::from(detail.decision.reason)).cloned();
+    MessageView::of(detail, &run, reason, text, unmask)
+}
+
+/// What the run's plugin calls its reasons; empty if that plugin is no longer there.
+pub(crate) fn reason_titles(app: &App, run: &RunRecord) -> Vec<String> {
+    let plugin = app.conduct.plugins().into_iter().find(|p| p.digest == run.digest);
+    plugin.map(|p| p.manifest.reasons().iter().map(|r| r.title.clone()).collect()).unwrap_or_default()
+}
+
+/// One message with every step of its life. With `unmask=true` and a reason the number is in the clear, and the audit log says so.
+#[utoipa::path(get, path = "/v1/messages/{id}", tag = "messages", params(("id" = String, Path, description = "such as 140100-17"), Unmask),
+    responses((status = 200, body = MessageView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+pub(crate) async fn get_message(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+    Query(unmask): Query<Unmask>,
+) -> Result<axum::Json<MessageView>, Problem> {
+    let id: MessageId = named(&id)?;
+    let detail = app.read(move |app| Ok(app.state().message(id)?)).await?;
+    look_up(&app, &caller, detail.decision.account, Action::MessageRead)?;
+    let clear = unmask.granted(&app, &caller, "message.unmask", id.to_string()).await?;
+    let found = view(&app, &detail, caller.may(Action::Unmask), clear);
+    found.map(axum::Json).ok_or_else(Problem::not_found)
+}

@@ -1,0 +1,107 @@
+//! The routes under `/v1`. Handlers read the request and ask a function that takes the caller; the console asks the same functions.
+//!
+//! Scope before right: whoever looks something up checks the scope first (404), then the right (403). Nothing here writes but through the state's
+//! and the conductor's own doors, and every write carries its audit note.
+
+mod access;
+mod audit;
+mod carrier_codes;
+mod customers;
+mod facts;
+mod inbound;
+mod links;
+mod messages;
+mod me;
+mod page;
+mod plugins;
+mod policies;
+mod runs;
+mod statistics;
+mod stops;
+mod templates;
+mod view;
+
+use axum::Router;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::problem::ProblemBody;
+
+pub(crate) use carrier_codes::explain;
+pub(crate) use customers::{CustomerPatch, held_of, look_up, patch as patch_customer};
+pub(crate) use links::links as link_views;
+pub(crate) use messages::{of_account, reason_titles};
+pub(crate) use policies::{apply_parameters, form_of, policy_of, visible_prefectures};
+pub(crate) use runs::{decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start, RunBody, RunFilter};
+pub(crate) use statistics::{StatQuery, csv as statistics_csv, rows as statistics_rows};
+pub(crate) use stops::{StopBody, clear as clear_stop, set as set_stop, visible as visible_stops};
+pub(crate) use templates::{TemplateBody, approve as approve_template, preview as preview_template, save as save_template};
+pub(crate) use view::{CustomerView, MessageView, RunView};
+
+/// The document's frame; routes add themselves.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Gridbell",
+        description = "Notification policies of a province's electricity customers. 户号 are text with their leading zeros; money is whole fen; dates and times are Asia/Shanghai. \
+Errors are problem details (RFC 9457) with a stable `code`. Lists are paged with `cursor` and `limit`. Writes take an `Idempotency-Key`. Outside the caller's scope there is nothing: 404."
+    ),
+    components(schemas(ProblemBody)),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        openapi.security = Some(vec![utoipa::openapi::security::SecurityRequirement::new::<_, _, String>("bearer", [])]);
+    }
+}
+
+/// The router of `/v1` and the document that describes it: made together, so that they cannot part.
+pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Document::openapi())
+        .routes(routes!(me::me))
+        .routes(routes!(customers::list_customers))
+        .routes(routes!(customers::get_customer, customers::put_customer, customers::patch_customer))
+        .routes(routes!(customers::erase_contact))
+        .routes(routes!(customers::get_preferences, customers::put_preferences))
+        .routes(routes!(customers::held_decisions))
+        .routes(routes!(facts::post_bills))
+        .routes(routes!(facts::post_balances))
+        .routes(routes!(facts::post_payments))
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(policies::get_policies, policies::put_policies))
+        .routes(routes!(policies::get_policy))
+        .routes(routes!(policies::patch_parameters))
+        .routes(routes!(runs::list_runs, runs::post_run))
+        .routes(routes!(runs::get_run))
+        .routes(routes!(runs::get_decisions))
+        .routes(routes!(runs::release_run))
+        .routes(routes!(runs::refuse_run))
+        .routes(routes!(messages::find_messages))
+        .routes(routes!(messages::get_message))
+        .routes(routes!(templates::list_templates, templates::post_template))
+        .routes(routes!(templates::post_preview))
+        .routes(routes!(templates::post_approval))
+        .routes(routes!(plugins::list_plugins, plugins::upload_plugin))
+        .routes(routes!(links::list_links))
+        .routes(routes!(links::hold_link, links::resume_link))
+        .routes(routes!(links::list_alarms))
+        .routes(routes!(stops::list_stops, stops::post_stop))
+        .routes(routes!(stops::delete_stop))
+        .routes(routes!(statistics::get_statistics))
+        .routes(routes!(audit::list_audit))
+        .routes(routes!(inbound::list_inbound))
+        .routes(routes!(access::list_users))
+        .routes(routes!(access::put_user, access::delete_user))
+        .routes(routes!(access::list_tokens, access::post_token))
+        .routes(routes!(access::delete_token))
+        .split_for_parts()
+}

@@ -1,0 +1,299 @@
+//! Policies: what is in force, files to apply, parameters to change; each change shown before it is made.
+
+use axum::extract::State;
+use gridbell_contract::Manifest;
+use gridbell_model::PrefectureCode;
+use gridbell_planner::{Change, Policy, PolicySet, Version};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::page::Page;
+use super::view::{UnitRef, WordView, word};
+use crate::access::{Action, Caller};
+use crate::app::App;
+use crate::conduct::{ParameterChange, PolicyOutcome, PolicyProposal};
+use crate::extract::{At, IfMatch, Json, Query, Versioned, named};
+use crate::problem::{Problem, ProblemBody};
+
+/// A policy in a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct PolicyLine {
+    /// Its name within the prefecture.
+    pub(crate) name: String,
+    /// What an office reads.
+    pub(crate) title: String,
+    /// What its messages are about.
+    pub(crate) topic: WordView,
+    /// The plugin.
+    pub(crate) plugin: String,
+    /// Which versions of it.
+    pub(crate) version: String,
+    /// Whether its schedules and events run.
+    pub(crate) enabled: bool,
+    /// Its schedules, as cron.
+    pub(crate) schedules: Vec<String>,
+}
+
+/// A prefecture with its policies.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct PrefectureView {
+    /// The prefecture.
+    pub(crate) prefecture: UnitRef,
+    /// Customers.
+    pub(crate) customers: u32,
+    /// The version of its policies; 0 where there are none.
+    pub(crate) version: u64,
+    /// Its policies.
+    pub(crate) policies: Vec<PolicyLine>,
+}
+
+fn line(p: &Policy) -> PolicyLine {
+    PolicyLine {
+        name: p.name.clone(),
+        title: p.title.clone(),
+        topic: word!(p.topic),
+        plugin: p.plugin.clone(),
+        version: p.version.to_string(),
+        enabled: p.enabled,
+        schedules: p.schedules.iter().map(|s| s.cron.to_string()).collect(),
+    }
+}
+
+/// The prefectures of which the caller sees some, with their policies.
+pub(crate) fn visible_prefectures(app: &App, caller: &Caller) -> Vec<PrefectureView> {
+    let org = app.org();
+    let customers = app.state().prefectures();
+    let codes: Vec<PrefectureCode> = org.prefectures().map(|u| PrefectureCode(u.code.0)).collect();
+    let seen = codes.into_iter().filter(|code| caller.scope.touches(&org, *code));
+    seen.map(|code| {
+        let found = app.conduct.policies(code);
+        PrefectureView {
+            prefecture: UnitRef::prefecture(&org, code),
+            customers: customers.get(&code).copied().unwrap_or(0),
+            version: found.as_ref().map_or(0, |(_, v)| *v),
+            policies: found.map(|(set, _)| set.policies.iter().map(line).collect()).unwrap_or_default(),
+        }
+    })
+    .collect()
+}
+
+/// The prefectures within the caller's sight and their policies.
+#[utoipa::path(get, path = "/v1/policies", tag = "policies", responses((status = 200, body = Page<PrefectureView>)))]
+pub(crate) async fn list_policies(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<PrefectureView>>, Problem> {
+    caller.require(Action::PolicyRead)?;
+    Ok(axum::Json(Page::whole(visible_prefectures(&app, &caller))))
+}
+
+fn set_of(app: &App, caller: &Caller, prefecture: &str, action: Action) -> Result<(PrefectureCode, std::sync::Arc<PolicySet>, u64), Problem> {
+    let code = PrefectureCode(named(prefecture)?);
+    let org = app.org();
+    org.get(code.org()).ok_or_else(Problem::not_found)?;
+    caller.at_prefecture(&org, code, action)?;
+    let (set, version) = app.conduct.policies(code).ok_or_else(Problem::not_found)?;
+    Ok((code, set, version))
+}
+
+/// A prefecture's policies in force, whole. `ETag` is the version that `If-Match` takes.
+#[utoipa::path(get, path = "/v1/policies/{prefecture}", tag = "policies", params(("prefecture" = String, Path, description = "GB/T 2260 code")),
+    responses((status = 200, body = Object, description = "prefecture, name and policies as the policy file has them"), (status = 404, body = ProblemBody)))]
+pub(crate) async fn get_policies(
+    State(app): State<App>,
+    caller: Caller,
+    At(prefecture): At<String>,
+) -> Result<Versioned<serde_json::Value>, Problem> {
+    let (_, set, version) = set_of(&app, &caller, &prefecture, Action::PolicyRead)?;
+    Ok(Versioned(version, serde_json::to_value(&*set).map_err(|e| Problem::internal(&e))?))
+}
+
+/// A policy file.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyFileBody {
+    /// The file's name, for errors.
+    document: String,
+    /// Its text, TOML.
+    text: String,
+}
+
+/// Whether only to say what would change.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DryRun {
+    /// Only say what would change.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// One difference.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ChangeView {
+    /// Policy and field.
+    pub(crate) path: String,
+    /// The same in Chinese.
+    pub(crate) label: String,
+    /// Before; none if it was not there.
+    pub(crate) from: Option<String>,
+    /// Now; none if it is gone.
+    pub(crate) to: Option<String>,
+}
+
+/// What a change comes to.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ChangeAnswer {
+    /// Whether it was made.
+    pub(crate) applied: bool,
+    /// The version in force.
+    pub(crate) version: u64,
+    /// The differences; empty if nothing changes.
+    pub(crate) changes: Vec<ChangeView>,
+}
+
+fn answer(outcome: PolicyOutcome, dry_run: bool) -> ChangeAnswer {
+    let view = |c: Change| ChangeView { path: c.path, label: c.label, from: c.from, to: c.to };
+    ChangeAnswer {
+        applied: !dry_run && !outcome.changes.is_empty(),
+        version: outcome.version,
+        changes: outcome.changes.into_iter().map(view).collect(),
+    }
+}
+
+/// Applies a policy file; with `dry_run=true` only says what would change. A file with a mistake changes nothing: each mistake comes with its line.
+#[utoipa::path(put, path = "/v1/policies/{prefecture}", tag = "policies", params(("prefecture" = String, Path, description = "GB/T 2260 code"), DryRun),
+    request_body = PolicyFileBody, responses((status = 200, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub(crate) async fn put_policies(
+    State(app): State<App>,
+    caller: Caller,
+    At(prefecture): At<String>,
+    Query(query): Query<DryRun>,
+    IfMatch(expected): IfMatch,
+    Json(body): Json<PolicyFileBody>,
+) -> Result<Versioned<ChangeAnswer>, Problem> {
+    let code = PrefectureCode(named(&prefecture)?);
+    let org = app.org();
+    org.get(code.org()).ok_or_else(Problem::not_found)?;
+    caller.at_prefecture(&org, code, Action::PolicyWrite)?;
+    let proposal = PolicyProposal {
+        prefecture: code,
+        document: body.document,
+        text: body.text,
+        who: caller.name,
+        dry_run: query.dry_run,
+        expected,
+    };
+    let outcome = app.conduct.apply_policies(proposal).await?;
+    Ok(Versioned(outcome.version, answer(outcome, query.dry_run)))
+}
+
+/// One policy with what a form needs to edit its parameters.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct PolicyView {
+    /// The policy as the policy file has it.
+    #[schema(value_type = Object)]
+    policy: serde_json::Value,
+    /// The plugin's JSON Schema of the parameters.
+    #[schema(value_type = Object)]
+    schema: serde_json::Value,
+    /// The plugin's description.
+    description: String,
+}
+
+/// The policy and its plugin's manifest: what a form is made from.
+pub(crate) fn form_of(app: &App, policy: &Policy) -> Option<Manifest> {
+    let fits = |m: &Manifest| m.name() == policy.plugin && m.version().parse::<Version>().is_ok_and(|v| policy.version.matches(&v));
+    let mut found: Vec<Manifest> = app.conduct.plugins().into_iter().map(|p| p.manifest).filter(fits).collect();
+    found.sort_by_key(|m| m.version().parse::<Version>().ok());
+    found.pop()
+}
+
+/// One policy of a prefecture within the caller's sight.
+pub(crate) fn policy_of(app: &App, caller: &Caller, prefecture: &str, name: &str, action: Action) -> Result<(PrefectureCode, Policy, u64), Problem> {
+    let (code, set, version) = set_of(app, caller, prefecture, action)?;
+    let policy = set.policy(name).cloned().ok_or_else(Problem::not_found)?;
+    Ok((code, policy, version))
+}
+
+/// One policy and the schema of its parameters.
+#[utoipa::path(get, path = "/v1/policies/{prefecture}/{policy}", tag = "policies",
+    params(("prefecture" = String, Path, description = "GB/T 2260 code"), ("policy" = String, Path, description = "its name")),
+    responses((status = 200, body = PolicyView), (status = 404, body = ProblemBody)))]
+pub(crate) async fn get_policy(
+    State(app): State<App>,
+    caller: Caller,
+    At((prefecture, name)): At<(String, String)>,
+) -> Result<Versioned<PolicyView>, Problem> {
+    let (_, policy, version) = policy_of(&app, &caller, &prefecture, &name, Action::PolicyRead)?;
+    let manifest = form_of(&app, &policy);
+    let view = PolicyView {
+        policy: serde_json::to_value(&policy).map_err(|e| Problem::internal(&e))?,
+        schema: manifest.as_ref().map(|m| m.parameters().clone()).unwrap_or_default(),
+        description: manifest.map(|m| m.description().to_owned()).unwrap_or_default(),
+    };
+    Ok(Versioned(version, view))
+}
+
+/// Changes one policy's parameters.
+pub(crate) async fn apply_parameters(
+    app: &App,
+    caller: &Caller,
+    at: (&str, &str),
+    parameters: serde_json::Value,
+    dry_run: bool,
+    expected: Option<u64>,
+) -> Result<ChangeAnswer, Problem> {
+    let (prefecture, policy, _) = policy_of(app, caller, at.0, at.1, Action::PolicyWrite)?;
+    let change = ParameterChange { prefecture, policy: policy.name, parameters, who: caller.name.clone(), dry_run, expected };
+    let outcome = app.conduct.set_parameters(change).await?;
+    Ok(answer(outcome, dry_run))
+}
+
+/// Changes some parameters of a policy (JSON merge patch, RFC 7396); with `dry_run=true` only says what would change.
+#[utoipa::path(patch, path = "/v1/policies/{prefecture}/{policy}/parameters", tag = "policies",
+    params(("prefecture" = String, Path, description = "GB/T 2260 code"), ("policy" = String, Path, description = "its name"), DryRun),
+    request_body = Object, responses((status = 200, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
+pub(crate) async fn patch_parameters(
+    State(app): State<App>,
+    caller: Caller,
+    At((prefecture, name)): At<(String, String)>,
+    Query(query): Query<DryRun>,
+    IfMatch(expected): IfMatch,
+    Json(patch): Json<serde_json::Map<String, serde_json::Value>>,
+) -> Result<Versioned<ChangeAnswer>, Problem> {
+    let (_, policy, _) = policy_of(&app, &caller, &prefecture, &name, Action::PolicyWrite)?;
+    let mut parameters = serde_json::Value::Object(policy.parameters);
+    merge(&mut parameters, serde_json::Value::Object(patch));
+    let answer = apply_parameters(&app, &caller, (&prefecture, &name), parameters, query.dry_run, expected).await?;
+    Ok(Versioned(answer.version, answer))
+}
+
+/// JSON merge patch: null takes away, objects merge, everything else replaces.
+fn merge(target: &mut serde_json::Value, patch: serde_json::Value) {
+    let serde_json::Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = serde_json::Value::Object(serde_json::Map::new());
+    }
+    let Some(map) = target.as_object_mut() else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            map.shift_remove(&key);
+        } else {
+            merge(map.entry(key).or_insert(serde_json::Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn merge_patch_is_as_the_rfc_shows() {
+        let mut value = json!({"a": "b", "c": {"d": "e", "f": "g"}});
+        super::merge(&mut value, json!({"a": "z", "c": {"f": null}}));
+        assert_eq!(value, json!({"a": "z", "c": {"d": "e"}}));
+        super::merge(&mut value, json!({"c": [1]}));
+        assert_eq!(value, json!({"a": "z", "c": [1]}));
+    }
+}

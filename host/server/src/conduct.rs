@@ -1,0 +1,317 @@
+//! What the server asks of the conductor: the seam between HTTP and the order of things. The server never runs a policy, sends a message or
+//! changes a document of the conductor's by itself.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use gridbell_clock::Clock;
+use gridbell_contract::Manifest;
+use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
+use gridbell_model::{AccountNumber, Channel, HoldReason, Moment, OrgCode, PrefectureCode, RunId, Segments, Topic};
+use gridbell_planner::{Change, PolicySet, ProvinceRules, Template, TemplateSet, TextPlan};
+use gridbell_state::{AuditNote, FactOutcome, State, StateError};
+use serde_json::Value;
+
+/// An answer that takes a while.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, ConductError>> + Send + 'a>>;
+
+/// Why the conductor did not do it. Sentences are for the caller: no personal data, no cause that only a developer understands.
+#[derive(Debug, thiserror::Error)]
+pub enum ConductError {
+    /// There is no such thing.
+    #[error("there is no `{0}`")]
+    NotFound(String),
+    /// Fields that break a rule: where, and what to do.
+    #[error("{}", .0.iter().map(|(f, m)| format!("{f}: {m}")).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<(String, String)>),
+    /// The state of things does not allow it.
+    #[error("{0}")]
+    Conflict(String),
+    /// Somebody changed it meanwhile.
+    #[error("{0}")]
+    Changed(String),
+    /// Another person must do it.
+    #[error("{0}")]
+    NotYou(String),
+    /// It cannot be done now.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The state refused.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// A policy file to apply.
+#[derive(Clone, Debug)]
+pub struct PolicyProposal {
+    /// Whose policies it may change: a file for another prefecture is refused.
+    pub prefecture: PrefectureCode,
+    /// The file's name, for errors.
+    pub document: String,
+    /// TOML.
+    pub text: String,
+    /// Who applies it.
+    pub who: String,
+    /// Only say what would change.
+    pub dry_run: bool,
+    /// The version that the caller has read; none for any.
+    pub expected: Option<u64>,
+}
+
+/// New parameters of one policy.
+#[derive(Clone, Debug)]
+pub struct ParameterChange {
+    /// Whose.
+    pub prefecture: PrefectureCode,
+    /// The policy's name.
+    pub policy: String,
+    /// The whole parameters, as the plugin's schema wants them.
+    pub parameters: Value,
+    /// Who changes them.
+    pub who: String,
+    /// Only say what would change.
+    pub dry_run: bool,
+    /// The version that the caller has read; none for any.
+    pub expected: Option<u64>,
+}
+
+/// What a change of policies comes to.
+#[derive(Clone, Debug, Default)]
+pub struct PolicyOutcome {
+    /// The differences; empty if nothing changes.
+    pub changes: Vec<Change>,
+    /// The version in force afterwards.
+    pub version: u64,
+}
+
+/// A run by hand.
+#[derive(Clone, Debug)]
+pub struct RunOrder {
+    /// Where.
+    pub prefecture: PrefectureCode,
+    /// The policy's name.
+    pub policy: String,
+    /// Only customers under these units; all when empty.
+    pub orgs: Vec<OrgCode>,
+    /// Only these reading sections; all when empty.
+    pub sections: Vec<u32>,
+    /// Not these accounts.
+    pub exclude: Vec<AccountNumber>,
+    /// Only say whom it would reach.
+    pub dry_run: bool,
+    /// Who starts it.
+    pub who: String,
+}
+
+/// Rows that came one by one or in a small batch, checked by their own rules already.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// Customers of the archive.
+    Customers(Vec<CustomerRow>),
+    /// Bills.
+    Bills(Vec<BillRow>),
+    /// Prepaid balances.
+    Balances(Vec<BalanceRow>),
+    /// Payments and reversals.
+    Payments(Vec<PaymentRow>),
+}
+
+/// What a run by hand came to, or would come to.
+#[derive(Clone, Debug, Default)]
+pub struct RunReport {
+    /// The run; none for a dry run.
+    pub run: Option<RunId>,
+    /// Customers looked at.
+    pub customers: u64,
+    /// Decisions.
+    pub decided: u64,
+    /// Messages.
+    pub queued: u64,
+    /// Decisions held, by reason.
+    pub held: BTreeMap<HoldReason, u64>,
+    /// Sum of parts.
+    pub parts: u64,
+    /// Sum of cost in 1/1000 fen.
+    pub cost_milli_fen: u64,
+    /// The first accounts that it would reach.
+    pub sample: Vec<AccountNumber>,
+    /// Why it waits for a person's release; none if it does not.
+    pub waiting: Option<String>,
+}
+
+/// A plugin that is there.
+#[derive(Clone, Debug)]
+pub struct PluginEntry {
+    /// SHA-256 of the component, hex.
+    pub digest: String,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Who uploaded it.
+    pub by: String,
+}
+
+/// What an emergency stop holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StopScope {
+    /// Everything.
+    Province,
+    /// One prefecture.
+    Prefecture(PrefectureCode),
+    /// One topic.
+    Topic(Topic),
+    /// One link, by name.
+    Link(String),
+}
+
+impl std::fmt::Display for StopScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Province => f.write_str("province"),
+            Self::Prefecture(code) => write!(f, "prefecture:{code}"),
+            Self::Topic(topic) => write!(f, "topic:{topic}"),
+            Self::Link(link) => write!(f, "link:{link}"),
+        }
+    }
+}
+
+impl std::str::FromStr for StopScope {
+    type Err = String;
+
+    /// `province`, `prefecture:140100`, `topic:arrears-reminder`, `link:mobile`.
+    fn from_str(s: &str) -> Result<Self, String> {
+        let read = match s.split_once(':') {
+            None if s == "province" => Some(Self::Province),
+            Some(("prefecture", code)) => code.parse().ok().map(|c| Self::Prefecture(PrefectureCode(c))),
+            Some(("topic", topic)) => topic.parse().ok().map(Self::Topic),
+            Some(("link", link)) if !link.is_empty() => Some(Self::Link(link.to_owned())),
+            _ => None,
+        };
+        read.ok_or_else(|| "use province, prefecture:CODE, topic:NAME or link:NAME".to_owned())
+    }
+}
+
+/// An emergency stop in force; there is at most one for each scope.
+#[derive(Clone, Debug)]
+pub struct Stop {
+    /// What it holds.
+    pub scope: StopScope,
+    /// Why.
+    pub why: String,
+    /// Who set it.
+    pub by: String,
+    /// Since when.
+    pub since: Moment,
+}
+
+/// A link as of now. Rates are in parts a second.
+#[derive(Clone, Debug)]
+pub struct LinkEntry {
+    /// Its name.
+    pub name: String,
+    /// What offices call it, as 山西移动.
+    pub title: String,
+    /// `connecting`, `up`, `held`, `stopped`, `draining`, `closed`.
+    pub state: String,
+    /// Connections that are up.
+    pub connections: usize,
+    /// Parts granted a second; 0 for no pacing.
+    pub grant: u32,
+    /// Parts written in the last whole second.
+    pub rate: u64,
+    /// Parts unanswered.
+    pub window_used: usize,
+    /// Parts that may be.
+    pub window: usize,
+    /// Parts written since it started.
+    pub sent: u64,
+    /// Parts accepted.
+    pub accepted: u64,
+    /// Parts refused.
+    pub refused: u64,
+    /// Reports taken.
+    pub reports: u64,
+    /// Inbound messages taken.
+    pub inbound: u64,
+    /// The last failure in a sentence.
+    pub last_error: Option<String>,
+}
+
+/// Something that a person should know of.
+#[derive(Clone, Debug)]
+pub struct AlarmEntry {
+    /// Stable word, dotted: `link.login-refused`.
+    pub code: String,
+    /// What it is about: a link, a prefecture, a run.
+    pub subject: String,
+    /// What happened and what to do, Chinese first.
+    pub text: String,
+    /// Since when.
+    pub since: Moment,
+    /// How often since.
+    pub count: u64,
+}
+
+/// The conductor, as the server sees it.
+pub trait Conduct: Send + Sync + 'static {
+    /// What is true.
+    fn state(&self) -> &State;
+    /// What time it is.
+    fn clock(&self) -> &Clock;
+    /// The province's rules in force.
+    fn rules(&self) -> Arc<ProvinceRules>;
+    /// The carriers' number segments.
+    fn segments(&self) -> Arc<Segments>;
+    /// Whether the host takes and sends; else why not.
+    ///
+    /// # Errors
+    /// With the reason, in a sentence.
+    fn ready(&self) -> Result<(), String>;
+
+    /// Takes rows in, exactly as an import takes those of a file; durable when this is answered. With an audit note each.
+    fn take(&self, rows: Rows, audit: Vec<AuditNote>) -> Pending<'_, FactOutcome>;
+
+    /// The prefecture's policies in force and their version.
+    fn policies(&self, prefecture: PrefectureCode) -> Option<(Arc<PolicySet>, u64)>;
+    /// Applies a policy file, or says what it would change.
+    fn apply_policies(&self, proposal: PolicyProposal) -> Pending<'_, PolicyOutcome>;
+    /// Changes one policy's parameters, or says what would change.
+    fn set_parameters(&self, change: ParameterChange) -> Pending<'_, PolicyOutcome>;
+
+    /// All templates and the version of the set.
+    fn templates(&self) -> (Arc<TemplateSet>, u64);
+    /// A likely text of `template`, checked as when it is saved.
+    ///
+    /// # Errors
+    /// [`ConductError::Invalid`] with line and column within the text.
+    fn preview(&self, template: &Template) -> Result<TextPlan, ConductError>;
+    /// Saves a text as a new draft; its version within the key (topic, notice, channel).
+    fn put_template(&self, template: Template, who: String, expected: Option<u64>) -> Pending<'_, u32>;
+    /// Approves a draft, by somebody who did not write it.
+    fn approve_template(&self, topic: Topic, notice: String, channel: Channel, version: u32, who: String) -> Pending<'_, ()>;
+
+    /// The plugins that are there, by name and version.
+    fn plugins(&self) -> Vec<PluginEntry>;
+    /// Checks, compiles and keeps a plugin.
+    fn upload_plugin(&self, component: Vec<u8>, who: String) -> Pending<'_, PluginEntry>;
+
+    /// Runs a policy by hand, or says whom it would reach.
+    fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport>;
+    /// Releases (or refuses) a run that waits; never by the person who changed its policy or started it.
+    fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, ()>;
+
+    /// The emergency stops in force.
+    fn stops(&self) -> Vec<Stop>;
+    /// Holds everything within `scope`; returns when it is in force.
+    fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop>;
+    /// Releases a stop.
+    fn release_stop(&self, scope: StopScope, who: String) -> Pending<'_, ()>;
+
+    /// The links.
+    fn links(&self) -> Vec<LinkEntry>;
+    /// Holds a link, or lets it go on.
+    fn hold_link(&self, link: String, held: bool, who: String) -> Pending<'_, ()>;
+    /// What a person should know of, oldest first.
+    fn alarms(&self) -> Vec<AlarmEntry>;
+}
