@@ -19,7 +19,7 @@ use crate::engine::{Engine, deadline};
 use crate::error::RunError;
 use crate::fault::{Call, GuestError, GuestFault, sanitise};
 use crate::guest::{CallLimits, Failure, Program, Session};
-use crate::interest::{self, Filter};
+use crate::interest::{self, Filter, Scratch};
 use crate::limits::{MAX_ANSWER_BYTES, MAX_SAMPLE};
 use crate::plugin::Plugin;
 
@@ -98,7 +98,7 @@ impl Engine {
         let customers = selected.as_ref().map_or(job.total, Vec::len);
         let (mut cpu, began) = (Duration::ZERO, self.clock().monotonic());
         let filter = match options.use_interest.then(|| job.interest()).transpose()? {
-            Some(InterestSet::AnyOf(clauses)) => Some(Filter::new(&clauses)),
+            Some(InterestSet::AnyOf(clauses)) => Some(Filter::new(&clauses, plugin.label(), table)?),
             Some(InterestSet::Everyone) | None => None,
         };
         let rows = match (&filter, selected) {
@@ -211,28 +211,23 @@ impl<'a> Job<'a> {
     /// All rows that `filter` lets through, ascending.
     fn filter(&self, filter: &Filter, cpu: &mut Duration) -> Result<Vec<u32>, RunError> {
         let chunks = self.table.chunks();
-        let ranges = self.in_parallel(
-            chunks.div_ceil(CHUNKS_AT_ONCE),
-            cpu,
-            || (),
-            |(), range| {
-                let mut rows = Vec::new();
-                for chunk in range * CHUNKS_AT_ONCE..chunks.min((range + 1) * CHUNKS_AT_ONCE) {
-                    filter.rows(self.plugin.label(), self.table, chunk, &mut rows)?;
-                }
-                Ok(rows)
-            },
-        )?;
+        let ranges = self.in_parallel(chunks.div_ceil(CHUNKS_AT_ONCE), cpu, Scratch::default, |scratch, range| {
+            let mut rows = Vec::new();
+            for chunk in range * CHUNKS_AT_ONCE..chunks.min((range + 1) * CHUNKS_AT_ONCE) {
+                filter.rows(self.plugin.label(), self.table, chunk, scratch, &mut rows)?;
+            }
+            Ok(rows)
+        })?;
         Ok(ranges.concat())
     }
 
     /// Those of `selected` that `filter` lets through. A selection is a person's or a trigger's and small beside the table.
     fn filter_selected(&self, filter: &Filter, selected: &[u32]) -> Result<Vec<u32>, RunError> {
-        let (mut kept, mut passing) = (Vec::new(), Vec::new());
+        let (mut kept, mut passing, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
         for group in selected.chunk_by(|a, b| a / CHUNK_ROWS as u32 == b / CHUNK_ROWS as u32) {
             passing.clear();
             let chunk = group.first().map_or(0, |row| *row as usize / CHUNK_ROWS);
-            filter.rows(self.plugin.label(), self.table, chunk, &mut passing)?;
+            filter.rows(self.plugin.label(), self.table, chunk, &mut scratch, &mut passing)?;
             kept.extend(group.iter().filter(|row| passing.binary_search(row).is_ok()));
         }
         Ok(kept)

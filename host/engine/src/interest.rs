@@ -43,12 +43,50 @@ struct Condition {
 /// One byte for each row of a chunk: 1 where it matches.
 type Lanes = [u8; CHUNK_ROWS];
 
+/// As long as more than one row in this many is left, whole columns are looked at; after that only the rows that are left, which touches
+/// fewer cache lines than there are.
+const FEW: usize = 4;
+/// Chunks on which the sharpness of bounds is tried.
+const TRIED_CHUNKS: usize = 4;
+
+/// What a thread needs to filter; reused from chunk to chunk.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    lanes: Box<Lanes>,
+    /// Rows of the chunk that are left.
+    left: Vec<u16>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { lanes: Box::new([0; CHUNK_ROWS]), left: Vec::with_capacity(CHUNK_ROWS) }
+    }
+}
+
 impl Filter {
-    /// The filter of `clauses`.
-    pub(crate) fn new(clauses: &[Vec<Bound>]) -> Self {
+    /// The filter of `clauses`. The bounds of a clause are tried on a few chunks of `table` and put in order, the sharpest first; that changes the
+    /// time they take and nothing else.
+    pub(crate) fn new(clauses: &[Vec<Bound>], plugin: &str, table: &dyn Table) -> Result<Self, RunError> {
         let none = |b: &Bound| Registry::get().column(b.column).and_then(|c| c.none);
-        let clause = |c: &Vec<Bound>| c.iter().map(|b| Condition { bound: *b, none: none(b) }).collect();
-        Self { clauses: clauses.iter().map(clause).collect() }
+        let mut filter = Self { clauses: Vec::new() };
+        let (chunks, mut lanes) = (table.chunks(), [0; CHUNK_ROWS]);
+        for clause in clauses {
+            let mut tried = Vec::new();
+            for bound in clause {
+                let condition = Condition { bound: *bound, none: none(bound) };
+                let mut passed = 0_usize;
+                for chunk in (0..chunks).step_by(chunks.div_ceil(TRIED_CHUNKS).max(1)) {
+                    let lanes = &mut lanes[..table.rows(chunk).min(CHUNK_ROWS)];
+                    lanes.fill(1);
+                    condition.apply(column(plugin, table, chunk, bound.column, None)?, lanes);
+                    passed += lanes.iter().map(|lane| usize::from(*lane)).sum::<usize>();
+                }
+                tried.push((passed, condition));
+            }
+            tried.sort_by_key(|(passed, _)| *passed);
+            filter.clauses.push(tried.into_iter().map(|(_, condition)| condition).collect());
+        }
+        Ok(filter)
     }
 
     /// Appends to `out` the rows of `chunk` that match, counted over the whole table.
@@ -57,47 +95,73 @@ impl Filter {
         plugin: &str,
         table: &dyn Table,
         chunk: usize,
+        scratch: &mut Scratch,
         out: &mut Vec<u32>,
     ) -> Result<(), RunError> {
         let rows = table.rows(chunk).min(CHUNK_ROWS);
-        let mut any: Lanes = [0; CHUNK_ROWS];
-        for (n, clause) in self.clauses.iter().enumerate() {
-            let mut all: Lanes = [1; CHUNK_ROWS];
-            for condition in clause {
-                let slice = column(plugin, table, chunk, condition.bound.column, None)?;
-                condition.apply(slice, &mut all[..rows]);
-                if all[..rows].iter().all(|lane| *lane == 0) {
-                    break;
-                }
-            }
-            if n == 0 {
-                any = all;
-            } else {
-                any.iter_mut().zip(&all).for_each(|(a, b)| *a |= b);
+        // Rows are numbered in 32 bits by the contract; no prefecture has 4 billion customers.
+        let first = u32::try_from(chunk * CHUNK_ROWS).unwrap_or(u32::MAX - CHUNK_ROWS as u32);
+        let begin = out.len();
+        for clause in &self.clauses {
+            self.clause(clause, plugin, table, chunk, rows, scratch)?;
+            out.extend(scratch.left.iter().map(|row| first + u32::from(*row)));
+        }
+        if self.clauses.len() > 1 {
+            // Each clause gave its rows in order: few runs, which the sort merges.
+            let mut union = out.split_off(begin);
+            union.sort();
+            union.dedup();
+            out.append(&mut union);
+        }
+        Ok(())
+    }
+
+    /// Leaves in `scratch.left` the rows of `chunk` that match all of `clause`.
+    fn clause(
+        &self,
+        clause: &[Condition],
+        plugin: &str,
+        table: &dyn Table,
+        chunk: usize,
+        rows: usize,
+        scratch: &mut Scratch,
+    ) -> Result<(), RunError> {
+        let Scratch { lanes, left } = scratch;
+        let lanes = &mut lanes[..rows];
+        lanes.fill(1);
+        let mut conditions = clause.iter();
+        let mut few = false;
+        for condition in conditions.by_ref() {
+            condition.apply(column(plugin, table, chunk, condition.bound.column, None)?, lanes);
+            let passed: usize = lanes.as_chunks::<64>().0.iter().map(|l| usize::from(l.iter().sum::<u8>())).sum();
+            if passed * FEW < rows {
+                few = true;
+                break;
             }
         }
-        if !self.clauses.is_empty() {
-            collect(&any[..rows], chunk, out);
+        collect(lanes, left);
+        if few {
+            for condition in conditions {
+                condition.narrow(column(plugin, table, chunk, condition.bound.column, None)?, left);
+            }
         }
         Ok(())
     }
 }
 
-/// The numbers of the lanes that are 1. Eight at a time, since few match.
-fn collect(lanes: &[u8], chunk: usize, out: &mut Vec<u32>) {
-    let first = chunk * CHUNK_ROWS;
-    // Rows are numbered in 32 bits by the contract; no prefecture has 4 billion customers.
-    let number = |n: usize| u32::try_from(first + n).unwrap_or(u32::MAX);
+/// The numbers of the lanes that are 1. Eight at a time, since few are.
+fn collect(lanes: &[u8], left: &mut Vec<u16>) {
+    left.clear();
     let (eights, rest) = lanes.as_chunks::<8>();
     for (n, eight) in eights.iter().enumerate() {
         let mut bits = u64::from_le_bytes(*eight);
         while bits != 0 {
-            out.push(number(n * 8 + bits.trailing_zeros() as usize / 8));
+            left.push((n * 8 + bits.trailing_zeros() as usize / 8) as u16);
             bits &= bits - 1;
         }
     }
     let done = eights.len() * 8;
-    out.extend(rest.iter().enumerate().filter(|(_, lane)| **lane != 0).map(|(n, _)| number(done + n)));
+    left.extend(rest.iter().enumerate().filter(|(_, lane)| **lane != 0).map(|(n, _)| (done + n) as u16));
 }
 
 impl Condition {
@@ -109,6 +173,18 @@ impl Condition {
             ColumnSlice::U32(v) => self.over(v, lanes),
             ColumnSlice::S32(v) => self.over(v, lanes),
             ColumnSlice::S64(v) => self.over(v, lanes),
+        }
+    }
+
+    /// Drops the rows of `left` that do not match.
+    fn narrow(&self, slice: ColumnSlice<'_>, left: &mut Vec<u16>) {
+        let Self { bound, none } = self;
+        match slice {
+            ColumnSlice::U8(v) => left.retain(|row| bound.matches(v[usize::from(*row)].into(), *none)),
+            ColumnSlice::U16(v) => left.retain(|row| bound.matches(v[usize::from(*row)].into(), *none)),
+            ColumnSlice::U32(v) => left.retain(|row| bound.matches(v[usize::from(*row)].into(), *none)),
+            ColumnSlice::S32(v) => left.retain(|row| bound.matches(v[usize::from(*row)].into(), *none)),
+            ColumnSlice::S64(v) => left.retain(|row| bound.matches(v[usize::from(*row)], *none)),
         }
     }
 
@@ -299,7 +375,8 @@ mod tests {
                 s64s: values.clone(),
             };
             let mut found = Vec::new();
-            Filter::new(&clauses).rows("test", &chunk, 0, &mut found).unwrap();
+            let filter = Filter::new(&clauses, "test", &chunk).unwrap();
+            filter.rows("test", &chunk, 0, &mut Scratch::default(), &mut found).unwrap();
             let set = InterestSet::AnyOf(clauses);
             let expected: Vec<u32> = (0..values.len())
                 .filter(|n| set.contains(|id| chunk.column(0, id).and_then(|c| c.get(*n))))
