@@ -97,7 +97,9 @@ impl Dice {
             "bits" => (self.roll(1 << 20) & self.roll(1 << 20)) | (self.roll(1 << 20) & self.roll(8)),
             "yyyymm" => 202_601 + self.roll(12),
             "fen" => {
-                let near = [0, 1, 99, 100, 101, 1500, 3000, 5000, 20_000, 100_000_000][self.roll(10) as usize] + self.roll(3) - 1;
+                let near = [0, 1, 99, 100, 101, 1500, 3000, 5000, 20_000, 100_000_000][self.roll(10) as usize]
+                    + self.roll(3)
+                    - 1;
                 let negative = column.ty == "s64" && self.roll(6) == 0;
                 if negative { -near } else { near.max(0) }
             }

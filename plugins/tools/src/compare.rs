@@ -38,7 +38,8 @@ pub(crate) fn compare(a: &str, b: &str, cases: &str) -> Result<()> {
                 let rows_of = batch(&registry, &manifest, &run, size, 1 + n as u64 * 1000 + run.now as u64)?;
                 let (mine, theirs) = (one.decide(&run, &rows_of)?, other.decide(&run, &rows_of)?);
                 if let Some(row) = (0..size).find(|r| mine.1[*r] != theirs.1[*r]) {
-                    let values: Vec<String> = rows_of.columns.iter().map(|(c, v)| format!("{} {}", c.name, v[row])).collect();
+                    let values: Vec<String> =
+                        rows_of.columns.iter().map(|(c, v)| format!("{} {}", c.name, v[row])).collect();
                     let why = |r: u16| manifest["reasons"][usize::from(r)]["name"].clone();
                     let (mine, theirs) = (why(mine.1[row]), why(theirs.1[row]));
                     return Err(format!("reasons differ, {mine} and {theirs}: {here}, {}", values.join(", ")).into());

@@ -189,7 +189,8 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// If it is another column, of another type, or not as long as the batch.
     pub fn column<C: Column>(&self, index: usize) -> Result<&'a [C::Raw], ReadError> {
-        let found = self.columns.get(index).filter(|c| c.id == C::ID).ok_or("batch: a column is not the one asked for")?;
+        let found =
+            self.columns.get(index).filter(|c| c.id == C::ID).ok_or("batch: a column is not the one asked for")?;
         if found.values.kind != C::Raw::KIND {
             return Err("batch: a column is of another type than in the registry");
         }

@@ -46,7 +46,10 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// If there is no object, or `each` fails.
-    pub fn object(&mut self, mut each: impl FnMut(&'a [u8], &mut Self) -> Result<(), ReadError>) -> Result<(), ReadError> {
+    pub fn object(
+        &mut self,
+        mut each: impl FnMut(&'a [u8], &mut Self) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
         if !self.take(b'{') {
             return Err("parameters: expected an object");
         }

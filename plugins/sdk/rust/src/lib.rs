@@ -31,6 +31,8 @@ mod registry;
 mod run;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 mod value;
 
 #[doc(hidden)]
@@ -49,7 +51,7 @@ pub use value::{Arg, CivilMinute, Count, Date, Days, Fen, Kwh, Traits};
 /// What a policy needs in scope.
 pub mod prelude {
     pub use crate::{
-        Arg, CivilMinute, Column, Count, Counting, Date, Days, Fen, Interest, Kwh, List, Run, Trigger, columns, facts, policy,
-        skip, traits, triggers,
+        Arg, CivilMinute, Column, Count, Counting, Date, Days, Fen, Interest, Kwh, List, Run, Trigger, columns, facts,
+        policy, skip, traits, triggers,
     };
 }

@@ -32,13 +32,13 @@ impl<T: Copy + Default, const N: usize> List<T, N> {
 impl<T: Copy + Default + Ord, const N: usize> List<T, N> {
     /// The values from the largest to the smallest, each once.
     #[must_use]
-    pub fn descending(mut self) -> Self {
+    pub fn descending(&self) -> Self {
         let mut out = Self::new();
-        self.items[..self.len].sort_unstable();
-        for value in self.items[..self.len].iter().rev() {
-            if out.last() != Some(value) {
-                out.push(*value);
-            }
+        // The list is short: each round finds the largest value that is smaller than the one before.
+        let mut below: Option<T> = None;
+        while let Some(next) = self.iter().copied().filter(|v| below.is_none_or(|b| *v < b)).max() {
+            out.push(next);
+            below = Some(next);
         }
         out
     }
