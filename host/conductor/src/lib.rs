@@ -1,1 +1,29 @@
-//! Runs triggers through policy, guardrails, outbox and channels, in that one direction.
+//! The order of things: triggers go through policy, guardrails, outbox and links in that one direction.
+//!
+//! It holds state, engine, planner and channels together and knows none of what is beneath them: no sled, no wasmtime, no CMPP, no HTTP.
+
+mod alarms;
+mod apply;
+mod catalog;
+mod control;
+mod documents;
+mod error;
+mod host;
+mod links;
+mod port;
+mod runs;
+mod schedule;
+mod settings;
+mod stops;
+
+pub use alarms::{Alarm, MAX_ALARMS};
+pub use catalog::PluginInfo;
+pub use documents::{CHANGED_BY, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
+pub use error::HostError;
+pub use host::{Host, HostOptions};
+pub use links::REPORT_WAIT_MS;
+pub use port::StateOutbox;
+pub use runs::{MAX_PREVIEW, PreviewRow, RunRequest, RunSummary, RunTrigger};
+pub use schedule::TICK;
+pub use settings::Settings;
+pub use stops::{Stop, StopScope};

@@ -19,6 +19,7 @@ pub struct Snapshot {
     pub(crate) stations: Arc<Vec<OrgCode>>,
     pub(crate) sections: Arc<Vec<u32>>,
     pub(crate) paid_rows: Arc<BTreeSet<u32>>,
+    pub(crate) last_payment: u64,
     pub(crate) next_message: u32,
 }
 
@@ -77,6 +78,12 @@ impl Snapshot {
             }
         }
         rows
+    }
+
+    /// The sequence of the latest payment that no published run has seen; 0 for none.
+    #[must_use]
+    pub fn last_payment(&self) -> u64 {
+        self.last_payment
     }
 
     /// Rows with a payment that no published run has seen.

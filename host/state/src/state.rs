@@ -24,7 +24,7 @@ use crate::load::{self, LoadReport};
 use crate::ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP, Op};
 use crate::outbox::{MessageEvent, MessageStatus};
 use crate::run_writer::RunWriter;
-use crate::runs::{DecisionRecord, MessageDetail, Outcome, RunRecord, StatCounts, StatKey};
+use crate::runs::{DecisionRecord, MessageDetail, Outcome, RunRecord, RunStatus, StatCounts, StatKey};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::writer::{BULK_QUEUE, Change, Command, SINGLE_QUEUE, Writer};
@@ -265,6 +265,25 @@ impl State {
         Ok(message.number)
     }
 
+    /// Sets the status of a run: released, refused.
+    ///
+    /// # Errors
+    /// When there is no such run or the store refuses.
+    pub async fn set_run_status(
+        &self,
+        id: RunId,
+        status: RunStatus,
+        audit: Vec<AuditNote>,
+    ) -> Result<Applied, StateError> {
+        let mut record = (*self.run(id).ok_or(StateError::NoRun(id))?).clone();
+        record.status = status.clone();
+        let key = keys::run(keys::RUN, id);
+        let mut change = Change::new(vec![Op::RunStatus(id, status)]);
+        change.puts.put(key.clone(), records::write(&self.shared.sealer, &key, &record)?);
+        change.audit = audit;
+        self.submit(change).await
+    }
+
     /// Begins a run over `prefecture`; one at a time for each.
     ///
     /// # Errors
@@ -348,6 +367,7 @@ impl State {
             stations: Arc::clone(&p.stations),
             sections: Arc::clone(&p.sections),
             paid_rows: Arc::new(p.pending_payments(seq)),
+            last_payment: p.payment_events.values().copied().max().unwrap_or(0),
             next_message: p.next_message,
         })
     }
@@ -484,6 +504,19 @@ impl State {
             .ok_or(StateError::NoMessage(id))?;
         let status = self.message_status(id)?.ok_or(StateError::NoMessage(id))?;
         Ok(MessageDetail { id, run: run.id, decision, status })
+    }
+
+    /// The run that queued message `id`.
+    #[must_use]
+    pub fn run_of(&self, id: MessageId) -> Option<Arc<RunRecord>> {
+        self.shared.core.runs.read().of_message(id).cloned()
+    }
+
+    /// Whether parts of message `id` are in a link's hands.
+    #[must_use]
+    pub fn is_submitting(&self, id: MessageId) -> bool {
+        let outbox = self.shared.core.outbox.read();
+        outbox.live.get(&id).is_some_and(|l| l.status.state == MessageState::Submitting)
     }
 
     /// Where message `id` stands.

@@ -1,0 +1,237 @@
+//! Applying what people propose: policy files, parameters, the province's rules and texts. A bad document leaves the old one in force.
+
+use gridbell_contract::Manifest;
+use gridbell_model::{CivilMinute, PrefectureCode, Topic};
+use gridbell_planner::{
+    Calendar, Change, Event, PolicyFile, PolicySet, Problem, Problems, ProvinceRules, Template, TemplateFile,
+    TemplateSet, TemplateStatus, check_policy, diff,
+};
+use gridbell_state::DocChange;
+
+use crate::documents::{self, CHANGED_BY, POLICY, PROVINCE, SCHEDULE, note};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::runs::schedule_key;
+use crate::settings::{CALENDAR, RULES, SEGMENTS, TEMPLATES, read_segments};
+
+impl Host {
+    /// Applies a policy file: checked against the plugins' schemas and the province's rules, the difference returned, recorded with who did it.
+    /// A dry run changes nothing.
+    ///
+    /// # Errors
+    /// With every problem, its line and the schema's own words; the policies in force stay.
+    pub async fn apply_policies(
+        &self,
+        file: &str,
+        text: &str,
+        who: &str,
+        dry_run: bool,
+    ) -> Result<Vec<Change>, HostError> {
+        let parsed = PolicyFile::parse(file, text)?;
+        let settings = self.settings()?;
+        parsed.check(&*self.catalog(), &settings.rules)?;
+        self.apply_set(file, parsed.set, None, who, "policy.apply", dry_run).await
+    }
+
+    /// Sets the parameters of one policy.
+    ///
+    /// # Errors
+    /// With every problem in the schema's words, or [`gridbell_state::StateError::Conflict`] when somebody was faster.
+    pub async fn set_parameters(
+        &self,
+        prefecture: PrefectureCode,
+        policy: &str,
+        parameters: serde_json::Map<String, serde_json::Value>,
+        expected: Option<u64>,
+        who: &str,
+        dry_run: bool,
+    ) -> Result<Vec<Change>, HostError> {
+        self.policy(prefecture, policy)?;
+        let (_, set) = self.policies(prefecture).ok_or(HostError::NoPolicies(prefecture))?;
+        let mut set = (*set).clone();
+        let Some(target) = set.policies.iter_mut().find(|p| p.name == policy) else {
+            return Err(HostError::NoPolicies(prefecture));
+        };
+        target.parameters = parameters;
+        Problems::refuse(policy, check_policy(target, &*self.catalog(), &self.settings()?.rules))?;
+        self.apply_set(policy, set, expected, who, "policy.parameters", dry_run).await
+    }
+
+    async fn apply_set(
+        &self,
+        document: &str,
+        set: PolicySet,
+        expected: Option<u64>,
+        who: &str,
+        action: &str,
+        dry_run: bool,
+    ) -> Result<Vec<Change>, HostError> {
+        Problems::refuse(document, not_yet(&set))?;
+        let old = self.policies(set.prefecture).map(|(_, old)| old);
+        let changes = diff(old.as_deref(), &set);
+        if dry_run || changes.is_empty() {
+            return Ok(changes);
+        }
+        let key = set.prefecture.to_string();
+        let mut docs = vec![documents::put(POLICY, &key, &set, expected)?];
+        docs.extend(self.first_occurrences(&set)?);
+        for policy in &set.policies {
+            let changed = old.as_deref().and_then(|o| o.policy(&policy.name)) != Some(policy);
+            if changed {
+                docs.push(documents::put(CHANGED_BY, &format!("{key}/{}", policy.name), &who, None)?);
+            }
+        }
+        let told: Vec<String> = changes.iter().map(|c| format!("{}: {:?} → {:?}", c.path, c.from, c.to)).collect();
+        self.state().put_docs(docs, vec![note(who, action, &format!("policy/{key}"), told)]).await?;
+        self.reload_policies()?;
+        Ok(changes)
+    }
+
+    /// A schedule that is new owes nothing from before now.
+    fn first_occurrences(&self, set: &PolicySet) -> Result<Vec<DocChange>, HostError> {
+        let now: CivilMinute = self.clock().civil_minute();
+        let mut docs = Vec::new();
+        for policy in &set.policies {
+            for schedule in &policy.schedules {
+                let key = schedule_key(set.prefecture, &policy.name, &schedule.name);
+                if self.state().doc(SCHEDULE, &key).is_none() {
+                    docs.push(documents::put(SCHEDULE, &key, &now, None)?);
+                }
+            }
+        }
+        Ok(docs)
+    }
+
+    /// Applies the province's rules from a TOML file.
+    ///
+    /// # Errors
+    /// With every problem and its line; the rules in force stay.
+    pub async fn apply_rules(&self, file: &str, text: &str, who: &str) -> Result<(), HostError> {
+        let rules = ProvinceRules::parse(file, text)?;
+        self.put_province(RULES, documents::put(PROVINCE, RULES, &rules, None)?, who).await
+    }
+
+    /// Applies the calendar of working days from a TOML file.
+    ///
+    /// # Errors
+    /// With every problem and its line.
+    pub async fn apply_calendar(&self, file: &str, text: &str, who: &str) -> Result<(), HostError> {
+        Calendar::parse(file, text)?;
+        self.put_province(CALENDAR, documents::put(PROVINCE, CALENDAR, &text, None)?, who).await
+    }
+
+    /// Applies the carriers' number segments from a TOML file.
+    ///
+    /// # Errors
+    /// When the file is not one of segments.
+    pub async fn apply_segments(&self, text: &str, who: &str) -> Result<(), HostError> {
+        read_segments(text)?;
+        self.put_province(SEGMENTS, documents::put(PROVINCE, SEGMENTS, &text, None)?, who).await
+    }
+
+    /// Applies all texts from a TOML file, checked against the notices of the plugins that are there.
+    ///
+    /// # Errors
+    /// With every problem and its line.
+    pub async fn apply_templates(&self, file: &str, text: &str, who: &str) -> Result<(), HostError> {
+        let parsed = TemplateFile::parse(file, text)?;
+        let rules = self.province_rules()?;
+        parsed.check(&self.catalog().manifests(), &rules)?;
+        self.put_province(TEMPLATES, documents::put(PROVINCE, TEMPLATES, &parsed.set, None)?, who).await
+    }
+
+    /// Saves a new version of one text as a draft, or approves the newest draft as it stands. Nobody approves his own draft.
+    ///
+    /// # Errors
+    /// When the text does not fit the notice, or the approver wrote it.
+    pub async fn put_template(&self, mut template: Template, who: &str) -> Result<Template, HostError> {
+        let settings = self.settings()?;
+        let manifests = self.catalog().manifests();
+        let notice = manifests
+            .iter()
+            .filter(|m| m.topic() == template.topic)
+            .flat_map(Manifest::notices)
+            .find(|n| n.name == template.notice)
+            .ok_or_else(|| {
+                HostError::Invalid(format!(
+                    "no plugin of topic `{}` has a notice `{}`",
+                    template.topic, template.notice
+                ))
+            })?;
+        template.compile(notice, &settings.rules)?;
+        let Some((version, set)) = documents::read::<TemplateSet>(self.state(), PROVINCE, TEMPLATES)? else {
+            return Err(HostError::Invalid("apply the province's texts first".to_owned()));
+        };
+        let mut set = set;
+        let like =
+            |t: &&Template| t.topic == template.topic && t.notice == template.notice && t.channel == template.channel;
+        let newest = set.templates.iter().filter(like).map(|t| t.version).max().unwrap_or(0);
+        let author_key =
+            |version: u32| format!("template/{}/{}/{}/{version}", template.topic, template.notice, template.channel);
+        let mut docs = Vec::new();
+        if template.status == TemplateStatus::Approved {
+            let author = documents::read::<String>(self.state(), CHANGED_BY, &author_key(newest))?;
+            if author.as_ref().is_some_and(|(_, a)| a == who) {
+                return Err(HostError::Invalid(format!("`{who}` wrote this text; another person must approve it")));
+            }
+            let draft = set.templates.iter_mut().find(|t| {
+                t.topic == template.topic
+                    && t.notice == template.notice
+                    && t.channel == template.channel
+                    && t.version == newest
+            });
+            match draft {
+                Some(draft) if draft.text == template.text && draft.status == TemplateStatus::Draft => {
+                    draft.status = TemplateStatus::Approved;
+                    template.version = newest;
+                }
+                _ => {
+                    let text = "save the text as a draft first; another person then approves exactly that text";
+                    return Err(HostError::Invalid(text.to_owned()));
+                }
+            }
+        } else {
+            template.version = newest + 1;
+            docs.push(documents::put(CHANGED_BY, &author_key(newest + 1), &who, None)?);
+            set.templates.push(template.clone());
+        }
+        docs.push(documents::put(PROVINCE, TEMPLATES, &set, Some(version))?);
+        let subject = format!("template/{}/{}/{}", template.topic, template.notice, template.channel);
+        self.state().put_docs(docs, vec![note(who, "template.save", &subject, &template)]).await?;
+        self.reload_settings()?;
+        Ok(template)
+    }
+
+    fn province_rules(&self) -> Result<ProvinceRules, HostError> {
+        documents::read::<ProvinceRules>(self.state(), PROVINCE, RULES)?
+            .map(|(_, rules)| rules)
+            .ok_or_else(|| HostError::Invalid("apply the province's rules first".to_owned()))
+    }
+
+    async fn put_province(&self, name: &str, doc: DocChange, who: &str) -> Result<(), HostError> {
+        let unchanged = self.state().doc(PROVINCE, name).is_some_and(|d| Some(&*d.value) == doc.value.as_deref());
+        if !unchanged {
+            let action = format!("{name}.apply");
+            self.state().put_docs(vec![doc], vec![note(who, &action, &format!("province/{name}"), "")]).await?;
+        }
+        self.reload_settings()
+    }
+}
+
+/// What policies may not ask for yet.
+fn not_yet(set: &PolicySet) -> Vec<Problem> {
+    const SAID: [Topic; 4] = [Topic::ArrearsReminder, Topic::BillNotice, Topic::BalanceWarning, Topic::PaymentReceived];
+    let mut problems = Vec::new();
+    for policy in &set.policies {
+        let mut note = |field: &str, message: String| {
+            problems.push(Problem { place: None, field: format!("policy `{}`, {field}", policy.name), message });
+        };
+        if !SAID.contains(&policy.topic) {
+            note("topic", format!("`{}` keeps no record of what was said and so could be told twice", policy.topic));
+        }
+        for event in policy.events.iter().filter(|e| **e != Event::PaymentReceived) {
+            note("events", format!("`{}` is not collected by this version; use a schedule", event.word()));
+        }
+    }
+    problems
+}

@@ -1,0 +1,177 @@
+//! What people decide while things run: emergency stops, releases of waiting runs, links held and resumed.
+
+use gridbell_channels::LinkStatus;
+use gridbell_model::{Initiator, RunId};
+use gridbell_planner::RunScope;
+use gridbell_state::RunStatus;
+
+use crate::documents::{self, CHANGED_BY, STOP, note};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::runs::{RunRequest, RunSummary, RunTrigger};
+use crate::stops::{Stop, StopScope, Stops};
+
+impl Host {
+    /// Stops all submits within `scope`, within a second; nothing is lost. Durable: it holds after a restart.
+    ///
+    /// # Errors
+    /// When the state refuses.
+    pub async fn stop(&self, scope: StopScope, why: &str, who: &str) -> Result<Stop, HostError> {
+        if let StopScope::Link(name) = &scope {
+            self.link(name)?;
+        }
+        let stop = Stop { scope: scope.to_string(), why: why.to_owned(), by: who.to_owned(), at: self.clock().now() };
+        let doc = documents::put(STOP, &stop.scope, &stop, None)?;
+        self.state().put_docs(vec![doc], vec![note(who, "stop.set", &stop.scope, why)]).await?;
+        self.reload_stops()?;
+        Ok(stop)
+    }
+
+    /// Releases a stop.
+    ///
+    /// # Errors
+    /// When there is none of that scope.
+    pub async fn release_stop(&self, scope: &StopScope, who: &str) -> Result<(), HostError> {
+        let key = scope.to_string();
+        if self.state().doc(STOP, &key).is_none() {
+            return Err(HostError::Invalid(format!("there is no stop of `{key}`")));
+        }
+        self.state().put_docs(vec![documents::delete(STOP, &key)], vec![note(who, "stop.release", &key, "")]).await?;
+        self.reload_stops()
+    }
+
+    /// Stops that hold.
+    #[must_use]
+    pub fn stops(&self) -> Vec<Stop> {
+        self.stops_now().list.iter().map(|(_, stop)| stop.clone()).collect()
+    }
+
+    pub(crate) fn reload_stops(&self) -> Result<(), HostError> {
+        let mut stops = Stops::default();
+        for (key, doc) in self.state().docs(STOP) {
+            stops.list.push((key.parse()?, documents::parse(STOP, &key, &doc.value)?));
+        }
+        self.set_stops(stops);
+        self.rule_links();
+        Ok(())
+    }
+
+    /// Has every link do what the stops say.
+    pub(crate) fn rule_links(&self) {
+        let stops = self.stops_now();
+        for link in self.link_handles() {
+            if stops.holds_link(link.name().as_str()) {
+                link.pause();
+            } else if link.config().enabled {
+                link.resume();
+                // What is claimed may be of a topic or prefecture that is stopped now: the outbox hands out again what may go.
+                link.give_back();
+            }
+        }
+    }
+
+    /// Lets a waiting run go: the policy decides again over today's facts, and the blast-radius guard lets it pass. Never by the person who
+    /// changed the policy or started the run.
+    ///
+    /// # Errors
+    /// When the run does not wait, or `who` may not.
+    pub async fn release_run(&self, id: RunId, who: &str) -> Result<RunSummary, HostError> {
+        let record = self.state().run(id).ok_or(gridbell_state::StateError::NoRun(id))?;
+        if !matches!(record.status, RunStatus::Waiting { .. }) {
+            return Err(HostError::NotWaiting(id));
+        }
+        let changed_by =
+            documents::read::<String>(self.state(), CHANGED_BY, &format!("{}/{}", record.prefecture, record.policy))?;
+        let own = changed_by.is_some_and(|(_, by)| by == who) || record.initiator == Initiator::Person(who.to_owned());
+        if own {
+            return Err(HostError::OwnChange { who: who.to_owned(), run: id });
+        }
+        if !record.scope.is_empty() {
+            let text = "a run over a part of the customers is not kept with its selection: start it again with the same selection";
+            return Err(HostError::Invalid(text.to_owned()));
+        }
+        let trigger = if record.trigger == gridbell_contract::trigger::PAYMENT_RECEIVED.0 {
+            RunTrigger::Payments
+        } else if record.scheduled_at.is_some() {
+            RunTrigger::Schedule {
+                name: record.schedule.clone(),
+                scheduled_at: record.scheduled_at,
+                late_minutes: u32::try_from(self.clock().civil_minute().0 - record.scheduled_at.0).unwrap_or(0),
+            }
+        } else {
+            RunTrigger::Person
+        };
+        let request = RunRequest {
+            prefecture: record.prefecture,
+            policy: record.policy.clone(),
+            trigger,
+            scope: RunScope::default(),
+            initiator: Initiator::Person(who.to_owned()),
+            dry_run: false,
+            release_of: Some(id),
+        };
+        let summary = self.run_policy(request).await?;
+        let status = RunStatus::Refused { by: format!("{who}: released as {}", summary.record.id) };
+        self.state()
+            .set_run_status(id, status, vec![note(who, "run.release", &id.to_string(), summary.record.id)])
+            .await?;
+        self.clear_alarm("run.blast-radius", &id.to_string());
+        Ok(summary)
+    }
+
+    /// Refuses a waiting run: its decisions stay held.
+    ///
+    /// # Errors
+    /// When the run does not wait.
+    pub async fn refuse_run(&self, id: RunId, who: &str) -> Result<(), HostError> {
+        let record = self.state().run(id).ok_or(gridbell_state::StateError::NoRun(id))?;
+        if !matches!(record.status, RunStatus::Waiting { .. }) {
+            return Err(HostError::NotWaiting(id));
+        }
+        let status = RunStatus::Refused { by: who.to_owned() };
+        self.state().set_run_status(id, status, vec![note(who, "run.refuse", &id.to_string(), "")]).await?;
+        self.clear_alarm("run.blast-radius", &id.to_string());
+        Ok(())
+    }
+
+    /// How the links stand.
+    #[must_use]
+    pub fn links(&self) -> Vec<LinkStatus> {
+        self.link_handles().iter().map(gridbell_channels::LinkHandle::status).collect()
+    }
+
+    fn link(&self, name: &str) -> Result<gridbell_channels::LinkHandle, HostError> {
+        let links = self.link_handles();
+        links.iter().find(|l| l.name().as_str() == name).cloned().ok_or_else(|| HostError::NoLink {
+            name: name.to_owned(),
+            known: links.iter().map(|l| l.name().to_string()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Holds one link; the same as a stop of it.
+    ///
+    /// # Errors
+    /// When there is no such link.
+    pub async fn pause_link(&self, name: &str, who: &str) -> Result<(), HostError> {
+        self.stop(StopScope::Link(name.to_owned()), "paused", who).await.map(|_| ())
+    }
+
+    /// Lets one link send again, also after its gateway's refusals stopped it.
+    ///
+    /// # Errors
+    /// When there is no such link.
+    pub async fn resume_link(&self, name: &str, who: &str) -> Result<(), HostError> {
+        let link = self.link(name)?;
+        let scope = StopScope::Link(name.to_owned());
+        if self.state().doc(STOP, &scope.to_string()).is_some() {
+            self.release_stop(&scope, who).await?;
+        } else {
+            let audit = vec![note(who, "link.resume", name, "")];
+            self.state().put_docs(Vec::new(), audit).await?;
+        }
+        if !self.stops_now().holds_link(name) {
+            link.resume();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! Documents that the conductor keeps in the state, and what they are called.
+
+use gridbell_state::{AuditNote, DocChange, State};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::HostError;
+
+/// Policies of a prefecture, by its code.
+pub const POLICY: &str = "policy";
+/// The province's rules, texts, calendar and segments.
+pub const PROVINCE: &str = "province";
+/// Plugins by name and version: their digest.
+pub const PLUGIN: &str = "plugin";
+/// The last occurrence served of each schedule.
+pub const SCHEDULE: &str = "schedule";
+/// Emergency stops.
+pub const STOP: &str = "stop";
+/// Who changed a policy last.
+pub const CHANGED_BY: &str = "changed-by";
+
+pub(crate) fn read<T: DeserializeOwned>(state: &State, kind: &str, key: &str) -> Result<Option<(u64, T)>, HostError> {
+    state.doc(kind, key).map(|doc| Ok((doc.version, parse(kind, key, &doc.value)?))).transpose()
+}
+
+pub(crate) fn parse<T: DeserializeOwned>(kind: &str, key: &str, value: &[u8]) -> Result<T, HostError> {
+    serde_json::from_slice(value).map_err(|source| HostError::Document { name: format!("{kind}/{key}"), source })
+}
+
+pub(crate) fn put<T: Serialize>(
+    kind: &str,
+    key: &str,
+    value: &T,
+    expected: Option<u64>,
+) -> Result<DocChange, HostError> {
+    let value =
+        serde_json::to_vec(value).map_err(|source| HostError::Document { name: format!("{kind}/{key}"), source })?;
+    Ok(DocChange { kind: kind.to_owned(), key: key.to_owned(), value: Some(value), expected })
+}
+
+pub(crate) fn delete(kind: &str, key: &str) -> DocChange {
+    DocChange { kind: kind.to_owned(), key: key.to_owned(), value: None, expected: None }
+}
+
+pub(crate) fn note(who: &str, action: &str, subject: &str, detail: impl Serialize) -> AuditNote {
+    AuditNote {
+        who: who.to_owned(),
+        action: action.to_owned(),
+        subject: subject.to_owned(),
+        detail: serde_json::to_string(&detail).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,82 @@
+//! What the host refuses, and what failed.
+
+use gridbell_model::{PrefectureCode, RunId};
+
+/// Why the host did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HostError {
+    /// The state refused.
+    #[error(transparent)]
+    State(#[from] gridbell_state::StateError),
+    /// A plugin was refused or the engine failed.
+    #[error(transparent)]
+    Engine(#[from] gridbell_engine::EngineError),
+    /// A run of a plugin failed.
+    #[error(transparent)]
+    Run(#[from] gridbell_engine::RunError),
+    /// A document is wrong: every problem with its line.
+    #[error(transparent)]
+    Problems(#[from] gridbell_planner::Problems),
+    /// A policy, text or calendar cannot be used.
+    #[error(transparent)]
+    Planner(#[from] gridbell_planner::PlannerError),
+    /// A link cannot be.
+    #[error(transparent)]
+    Channel(#[from] gridbell_channels::ChannelError),
+    /// There is no such prefecture or it has no policies.
+    #[error("prefecture `{0}` has no policies; apply a policy file for it first")]
+    NoPolicies(PrefectureCode),
+    /// There is no such policy.
+    #[error("prefecture `{prefecture}` has no policy `{policy}`; it has {known}")]
+    NoPolicy {
+        /// Where.
+        prefecture: PrefectureCode,
+        /// What was asked for.
+        policy: String,
+        /// What there is.
+        known: String,
+    },
+    /// The policy's plugin is not there.
+    #[error("no version of plugin `{plugin}` fits `{version}`; upload it first")]
+    NoPlugin {
+        /// Its name.
+        plugin: String,
+        /// What the policy asks for.
+        version: String,
+    },
+    /// A run cannot be released or refused.
+    #[error("run `{0}` is not waiting for a release")]
+    NotWaiting(RunId),
+    /// Somebody wants to approve what is his own.
+    #[error("`{who}` made the change that run `{run}` waits for; another person must release it")]
+    OwnChange {
+        /// Who.
+        who: String,
+        /// The run.
+        run: RunId,
+    },
+    /// There is no such link.
+    #[error("there is no link `{name}`; there are {known}")]
+    NoLink {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A document in the state cannot be read.
+    #[error("the stored document `{name}` cannot be read; apply it again")]
+    Document {
+        /// Which.
+        name: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Something that a person gave is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// A background task ended badly.
+    #[error("the host is closing or a task of it failed: {0}")]
+    Task(String),
+}

@@ -1,0 +1,320 @@
+//! The host: everything that runs, held together. Cheap to clone; the API, the schedules and the links share it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gridbell_channels::LinkHandle;
+use gridbell_clock::{Clock, Seed};
+use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Engine, EngineConfig, Plugin};
+use gridbell_model::{MessageId, PrefectureCode, Topic};
+use gridbell_planner::{Policy, PolicySet, SendTimes, VersionReq};
+use gridbell_state::State;
+use parking_lot::{Mutex, RwLock};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::alarms::{Alarm, Alarms};
+use crate::catalog::{Catalog, PluginInfo};
+use crate::documents::{self, PLUGIN, POLICY, note};
+use crate::error::HostError;
+use crate::settings::Settings;
+use crate::stops::Stops;
+
+/// What a host is made of.
+pub struct HostOptions {
+    /// The province's state.
+    pub state: State,
+    /// The clock that everything reads.
+    pub clock: Clock,
+    /// The seed from which samples and jitter are drawn.
+    pub seed: Seed,
+    /// Where plugins and their artifacts are kept; only the host writes there.
+    pub artifacts: PathBuf,
+    /// The program that compiles uploads in a process of its own.
+    pub compiler: CompilerCommand,
+    /// How the engine is made.
+    pub engine: EngineConfig,
+}
+
+/// The host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    state: State,
+    clock: Clock,
+    seed: Seed,
+    engine: Engine,
+    artifacts: ArtifactStore,
+    compiler: CompilerCommand,
+    settings: RwLock<Option<Settings>>,
+    policies: RwLock<BTreeMap<PrefectureCode, Arc<PolicySet>>>,
+    catalog: RwLock<Arc<Catalog>>,
+    pub(crate) stops: RwLock<Arc<Stops>>,
+    links: RwLock<Vec<LinkHandle>>,
+    queues: RwLock<FxHashSet<u8>>,
+    alarms: Mutex<Alarms>,
+    run_locks: Mutex<BTreeMap<PrefectureCode, Arc<tokio::sync::Mutex<()>>>>,
+    /// Messages in a link's hands; in memory only, it ends with the process.
+    claimed: Mutex<FxHashSet<MessageId>>,
+    times: Mutex<FxHashMap<(PrefectureCode, String), Arc<SendTimes>>>,
+}
+
+impl Host {
+    /// Opens the host on a state: reads its documents and loads its plugins. One that cannot be loaded is left out and told as an alarm.
+    /// Blocks while plugins are compiled again after an update.
+    ///
+    /// # Errors
+    /// When the engine or the artifact store cannot be opened, or a document cannot be read.
+    pub fn open(options: HostOptions) -> Result<Self, HostError> {
+        let HostOptions { state, clock, seed, artifacts, compiler, engine } = options;
+        let engine = Engine::new(engine, clock.clone())?;
+        let artifacts = ArtifactStore::open(artifacts)?;
+        let (catalog, broken) = Catalog::load(&state, &engine, &artifacts, &compiler);
+        let settings = Settings::load(&state)?;
+        let host = Self(Arc::new(Inner {
+            state,
+            clock,
+            seed,
+            engine,
+            artifacts,
+            compiler,
+            settings: RwLock::new(settings),
+            policies: RwLock::default(),
+            catalog: RwLock::new(Arc::new(catalog)),
+            stops: RwLock::default(),
+            links: RwLock::default(),
+            queues: RwLock::default(),
+            alarms: Mutex::default(),
+            run_locks: Mutex::default(),
+            claimed: Mutex::default(),
+            times: Mutex::default(),
+        }));
+        for (name, error) in broken {
+            host.raise("plugin.broken", &name, format!("the plugin was left out: {error}"));
+        }
+        host.reload_policies()?;
+        host.reload_stops()?;
+        Ok(host)
+    }
+
+    /// The province's state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.0.state
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The seed.
+    #[must_use]
+    pub fn seed(&self) -> Seed {
+        self.0.seed
+    }
+
+    /// The engine.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn compiler(&self) -> &CompilerCommand {
+        &self.0.compiler
+    }
+
+    /// What the province sets.
+    ///
+    /// # Errors
+    /// While rules, texts, calendar or segments were never applied.
+    pub fn settings(&self) -> Result<Settings, HostError> {
+        self.0.settings.read().clone().ok_or_else(|| {
+            HostError::Invalid(
+                "the province's rules, texts, calendar or segments are missing: apply them first".to_owned(),
+            )
+        })
+    }
+
+    pub(crate) fn reload_settings(&self) -> Result<(), HostError> {
+        *self.0.settings.write() = Settings::load(self.state())?;
+        self.0.times.lock().clear();
+        Ok(())
+    }
+
+    pub(crate) fn reload_policies(&self) -> Result<(), HostError> {
+        let mut all = BTreeMap::new();
+        for (key, doc) in self.state().docs(POLICY) {
+            let set: PolicySet = documents::parse(POLICY, &key, &doc.value)?;
+            all.insert(set.prefecture, Arc::new(set));
+        }
+        *self.0.policies.write() = all;
+        self.0.times.lock().clear();
+        Ok(())
+    }
+
+    // ---- policies and plugins ----
+
+    /// The policies of all prefectures.
+    #[must_use]
+    pub fn policies_by_prefecture(&self) -> BTreeMap<PrefectureCode, Arc<PolicySet>> {
+        self.0.policies.read().clone()
+    }
+
+    /// The policies of `prefecture` and the version of their document.
+    #[must_use]
+    pub fn policies(&self, prefecture: PrefectureCode) -> Option<(u64, Arc<PolicySet>)> {
+        let set = self.0.policies.read().get(&prefecture).cloned()?;
+        Some((self.state().doc(POLICY, &prefecture.to_string())?.version, set))
+    }
+
+    pub(crate) fn policy(&self, prefecture: PrefectureCode, name: &str) -> Result<Policy, HostError> {
+        let all = self.0.policies.read();
+        let set = all.get(&prefecture).ok_or(HostError::NoPolicies(prefecture))?;
+        set.policy(name).cloned().ok_or_else(|| HostError::NoPolicy {
+            prefecture,
+            policy: name.to_owned(),
+            known: set.policies.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    pub(crate) fn plugin(&self, name: &str, version: &VersionReq) -> Result<Plugin, HostError> {
+        self.catalog().find(name, version).cloned()
+    }
+
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.0.catalog.read())
+    }
+
+    /// The newest loaded plugin of `name` that fits `version`, as `^0.1`.
+    ///
+    /// # Errors
+    /// When there is none or `version` is no requirement.
+    pub fn loaded_plugin(&self, name: &str, version: &str) -> Result<Plugin, HostError> {
+        let req =
+            VersionReq::parse(version).map_err(|e| HostError::Invalid(format!("`{version}` is no version: {e}")))?;
+        self.plugin(name, &req)
+    }
+
+    /// Plugins that are there.
+    #[must_use]
+    pub fn plugins(&self) -> Vec<PluginInfo> {
+        let docs = self.state().docs(PLUGIN);
+        docs.iter().filter_map(|(key, doc)| documents::parse(PLUGIN, key, &doc.value).ok()).collect()
+    }
+
+    /// All loaded plugins.
+    #[must_use]
+    pub fn loaded_plugins(&self) -> Vec<Plugin> {
+        self.catalog().plugins().cloned().collect()
+    }
+
+    /// Checks an upload, compiles it in a process of its own, keeps it and loads it. A version that is there cannot be replaced by another.
+    ///
+    /// # Errors
+    /// When the upload is refused: the error says what, where and what to do.
+    pub async fn upload_plugin(&self, upload: Vec<u8>, who: &str) -> Result<PluginInfo, HostError> {
+        let host = self.clone();
+        let work = move || {
+            let memory = host.engine().config().guest_memory_bytes;
+            let stored = host.0.artifacts.add(&upload, host.compiler(), memory, CompileLimits::default())?;
+            let plugin = host.engine().load(&host.0.artifacts, stored.digest)?;
+            Ok::<_, HostError>((stored.digest, plugin))
+        };
+        let (digest, plugin) =
+            tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))??;
+        let manifest = plugin.manifest();
+        let info = PluginInfo {
+            name: manifest.name().to_owned(),
+            version: manifest.version().to_owned(),
+            digest: digest.to_string(),
+            uploaded_by: who.to_owned(),
+        };
+        let key = format!("{}@{}", info.name, info.version);
+        if let Some((_, known)) = documents::read::<PluginInfo>(self.state(), PLUGIN, &key)? {
+            if known.digest == info.digest {
+                return Ok(known);
+            }
+            let text =
+                format!("`{key}` is there with another content ({}); raise the version in its manifest", known.digest);
+            return Err(HostError::Invalid(text));
+        }
+        let doc = documents::put(PLUGIN, &key, &info, Some(0))?;
+        self.state().put_docs(vec![doc], vec![note(who, "plugin.upload", &key, &info)]).await?;
+        let mut catalog = self.0.catalog.write();
+        Arc::make_mut(&mut catalog).insert(plugin);
+        Ok(info)
+    }
+
+    // ---- alarms ----
+
+    /// Raises an alarm: `code` as in the operator's guide.
+    pub fn raise(&self, code: &'static str, subject: &str, text: String) {
+        let at = self.clock().now();
+        self.0.alarms.lock().raise(code, subject, text, at);
+    }
+
+    /// Takes an alarm back.
+    pub fn clear_alarm(&self, code: &str, subject: &str) {
+        self.0.alarms.lock().clear(code, subject);
+    }
+
+    /// What the operator must know.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.0.alarms.lock().list()
+    }
+
+    // ---- shared by runs, links and stops ----
+
+    pub(crate) fn run_lock(&self, prefecture: PrefectureCode) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(self.0.run_locks.lock().entry(prefecture).or_default())
+    }
+
+    pub(crate) fn stops_now(&self) -> Arc<Stops> {
+        Arc::clone(&self.0.stops.read())
+    }
+
+    pub(crate) fn set_stops(&self, stops: Stops) {
+        *self.0.stops.write() = Arc::new(stops);
+    }
+
+    pub(crate) fn link_handles(&self) -> Vec<LinkHandle> {
+        self.0.links.read().clone()
+    }
+
+    pub(crate) fn add_link(&self, link: LinkHandle) {
+        self.0.queues.write().extend(link.config().serves.iter().map(|c| *c as u8));
+        self.0.links.write().push(link);
+    }
+
+    /// Carriers that some link serves.
+    pub(crate) fn queues(&self) -> FxHashSet<u8> {
+        self.0.queues.read().clone()
+    }
+
+    /// Says which carriers will be served before their links are started: messages for others are held.
+    pub fn serve_carriers(&self, carriers: &[gridbell_model::Carrier]) {
+        self.0.queues.write().extend(carriers.iter().map(|c| *c as u8));
+    }
+
+    pub(crate) fn claimed(&self) -> &Mutex<FxHashSet<MessageId>> {
+        &self.0.claimed
+    }
+
+    /// The minutes at which messages of a policy may go; none when the policy is no more there: then nothing holds back what it queued.
+    pub(crate) fn send_times(&self, prefecture: PrefectureCode, policy: &str, topic: Topic) -> Option<Arc<SendTimes>> {
+        let key = (prefecture, policy.to_owned());
+        if let Some(times) = self.0.times.lock().get(&key) {
+            return Some(Arc::clone(times));
+        }
+        let settings = self.settings().ok()?;
+        let policy = self.policy(prefecture, policy).ok()?;
+        let quiet = settings.rules.class(settings.rules.topic(topic).class).quiet;
+        let times = Arc::new(SendTimes::new(&policy.windows, quiet, policy.days, settings.calendar));
+        self.0.times.lock().insert(key, Arc::clone(&times));
+        Some(times)
+    }
+}

@@ -1,0 +1,75 @@
+//! Starting and ending the links, and the work that never stops: sweeping what waited too long, watching links and the state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gridbell_channels::{Connector, LinkConfig, LinkState};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::HostError;
+use crate::host::Host;
+use crate::port::StateOutbox;
+
+/// How often messages that waited too long are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// For how long a report may be out after submit: carriers keep trying for 48 hours and report the day after.
+pub const REPORT_WAIT_MS: i64 = 72 * 3_600_000;
+
+impl Host {
+    /// Starts a link over `connector`.
+    ///
+    /// # Errors
+    /// When its configuration cannot be or its secret is missing.
+    pub fn start_link<C: Connector>(&self, config: LinkConfig, connector: C) -> Result<(), HostError> {
+        let secret = config.secret.resolve()?;
+        let outbox = Arc::new(StateOutbox(self.clone()));
+        let seed = self.seed().child(config.name.as_str());
+        let link = gridbell_channels::start(config, secret, outbox, connector, self.clock().clone(), seed)?;
+        self.add_link(link);
+        self.rule_links();
+        Ok(())
+    }
+
+    /// Ends all links: nothing new is submitted, answers are waited for, the gateways are told.
+    pub async fn drain_links(&self) {
+        let links = self.link_handles();
+        links.iter().for_each(gridbell_channels::LinkHandle::drain);
+        for link in links {
+            link.closed().await;
+        }
+    }
+
+    /// Sweeps and watches until `stop`.
+    pub async fn keep_house(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.clock().sleep(SWEEP) => {}
+            }
+            if let Err(e) = self.sweep(REPORT_WAIT_MS).await {
+                self.raise("state.refused", "sweep", e.to_string());
+            }
+            if let Some(why) = self.state().failure() {
+                self.raise("state.failed", "state", format!("the state takes no more changes: {why}"));
+            }
+            for status in self.links() {
+                let subject = status.name.to_string();
+                match status.state {
+                    LinkState::Stopped => {
+                        let why = status.last_error.clone().unwrap_or_default();
+                        self.raise("link.stopped", &subject, format!("the gateway's refusals stopped it: {why}"));
+                    }
+                    LinkState::Up => {
+                        self.clear_alarm("link.stopped", &subject);
+                        self.clear_alarm("link.down", &subject);
+                    }
+                    _ if !status.alarms.is_empty() => {
+                        let why = status.last_error.clone().unwrap_or_default();
+                        self.raise("link.down", &subject, format!("the gateway cannot be reached: {why}"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! The outbox as the links see it: claims in memory, everything else durable in the state before it is answered. The last look at the facts
+//! happens here, between a claim and the intent to submit.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gridbell_channels::{
+    Action, Answer, Inbound, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
+};
+use gridbell_model::{
+    CivilMinute, ContactSource, HoldReason, MessageId, MessageState, Moment, Preferences, TopicClass, Traits,
+};
+use gridbell_planner::{QueuedFacts, recheck};
+use gridbell_state::{CustomerChange, InboundMessage, MessageEvent, Outcome as Decided, OutgoingMessage};
+
+use crate::documents::note;
+use crate::error::HostError;
+use crate::host::Host;
+
+/// How long a link waits at most before it asks again: bounds how late a jump of the clock or a released stop is noticed.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// Accounts of one phone that an inbound word changes at most: landlords have many, nobody has more.
+const MAX_ACCOUNTS_OF_PHONE: usize = 1_000;
+/// Words that opt out of everything but statutory notices, as carriers and customers write them.
+const OPT_OUT_WORDS: [&str; 8] = ["T", "TD", "QX", "0000", "退订", "取消", "拒收", "N"];
+
+/// The outbox of one host for its links.
+#[derive(Clone)]
+pub struct StateOutbox(pub(crate) Host);
+
+fn failed(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OutboxError {
+    OutboxError(e.into())
+}
+
+impl Outbox for StateOutbox {
+    async fn claim(&self, link: &LinkName, max_parts: usize) -> Result<Vec<Outgoing>, OutboxError> {
+        let stops = self.0.stops_now();
+        if stops.holds_link(link.as_str()) {
+            return Ok(Vec::new());
+        }
+        let mut ids = Vec::new();
+        {
+            // The lock is held from the look to the mark, so that two connections never claim the same message.
+            let mut claimed = self.0.claimed().lock();
+            let mut parts = max_parts;
+            for queue in self.queues(link) {
+                if parts == 0 {
+                    break;
+                }
+                let held = |id: MessageId, topic| claimed.contains(&id) || stops.holds(id.prefecture(), topic);
+                let found = self.0.state().ready(queue, parts, held);
+                parts = parts.saturating_sub(found.len());
+                ids.extend(found);
+            }
+            claimed.extend(ids.iter().copied());
+        }
+        let host = self.0.clone();
+        let asked = ids.clone();
+        let outgoing = tokio::task::spawn_blocking(move || host.state().outgoing(&asked)).await.map_err(failed)?;
+        match outgoing {
+            Ok(outgoing) => self.hand_out(&ids, outgoing, max_parts),
+            Err(e) => {
+                self.unclaim(&ids);
+                Err(failed(e))
+            }
+        }
+    }
+
+    async fn ready(&self, link: &LinkName) {
+        let mut changed = self.0.state().changed();
+        let now = self.0.clock().now();
+        let waiting = self.queues(link).into_iter().any(|q| self.0.state().next_due(q).is_some_and(|at| at <= now));
+        let stopped = self.0.stops_now().holds_link(link.as_str());
+        if waiting && !stopped && self.has_unclaimed(link) {
+            return;
+        }
+        tokio::select! {
+            _ = changed.changed() => {}
+            () = self.0.clock().sleep(ASK_AGAIN) => {}
+        }
+    }
+
+    async fn intend(&self, link: &LinkName, messages: &[MessageId]) -> Result<Vec<MessageId>, OutboxError> {
+        let host = self.0.clone();
+        let (ids, name) = (messages.to_vec(), link.clone());
+        let judged = tokio::task::spawn_blocking(move || last_look(&host, &name, &ids)).await.map_err(failed)?;
+        let (events, going, gone) = judged.map_err(failed)?;
+        self.0.state().message_events(events).await.map_err(failed)?;
+        self.unclaim(&gone);
+        Ok(going)
+    }
+
+    async fn answered(&self, _link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
+        let now = self.0.clock().now();
+        let mut events = Vec::with_capacity(answers.len());
+        let mut dead = Vec::new();
+        for answer in answers {
+            if matches!(answer.outcome, Outcome::Refused { action: Action::BadNumber, .. }) {
+                dead.push(answer.message);
+            }
+            let parts = if answer.part == 0 { self.open_parts(answer.message) } else { vec![answer.part] };
+            events.extend(parts.into_iter().map(|part| (answer.message, event_of(answer, part, now))));
+        }
+        self.0.state().message_events(events).await.map_err(failed)?;
+        self.settle_claims(answers.iter().map(|a| a.message));
+        for message in dead {
+            self.flag_dead(message).await;
+        }
+        Ok(())
+    }
+
+    async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
+        let reports = reports.iter().map(|r| (r.carrier_id, r.stat.clone())).collect();
+        self.0.state().reports(link.as_str(), reports).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn inbound(&self, link: &LinkName, messages: &[Inbound]) -> Result<(), OutboxError> {
+        for message in messages {
+            self.take_inbound(link, message).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn release(&self, _link: &LinkName, parts: &[Unsent]) -> Result<(), OutboxError> {
+        let now = self.0.clock().now();
+        let mut events = Vec::new();
+        for unsent in parts {
+            let back = |part| MessageEvent::PartBack {
+                part,
+                not_before: now,
+                code: String::new(),
+                may_go_twice: false,
+                counted: false,
+            };
+            let numbers = (1..=gridbell_channels::MAX_PARTS).filter(|p| unsent.parts.contains(*p));
+            events.extend(numbers.map(|p| (unsent.message, back(p))));
+        }
+        // Those that were claimed and never intended have no part out: their events change nothing, and the claim ends below.
+        self.0.state().message_events(events).await.map_err(failed)?;
+        self.settle_claims(parts.iter().map(|u| u.message));
+        Ok(())
+    }
+}
+
+impl StateOutbox {
+    fn queues(&self, link: &LinkName) -> Vec<u8> {
+        let links = self.0.link_handles();
+        let link = links.iter().find(|l| l.name() == link);
+        link.map(|l| l.config().serves.iter().map(|c| *c as u8).collect()).unwrap_or_default()
+    }
+
+    fn has_unclaimed(&self, link: &LinkName) -> bool {
+        let (stops, claimed) = (self.0.stops_now(), self.0.claimed().lock());
+        let held = |id: MessageId, topic| claimed.contains(&id) || stops.holds(id.prefecture(), topic);
+        self.queues(link).into_iter().any(|q| !self.0.state().ready(q, 1, held).is_empty())
+    }
+
+    fn unclaim(&self, ids: &[MessageId]) {
+        let mut claimed = self.0.claimed().lock();
+        for id in ids {
+            claimed.remove(id);
+        }
+    }
+
+    /// Ends the claims of messages that are out of the link's hands.
+    fn settle_claims(&self, ids: impl Iterator<Item = MessageId>) {
+        let settled: Vec<MessageId> = ids.filter(|id| !self.0.state().is_submitting(*id)).collect();
+        self.unclaim(&settled);
+    }
+
+    fn open_parts(&self, id: MessageId) -> Vec<u8> {
+        self.0.state().outgoing(&[id]).ok().and_then(|mut o| o.pop()).map(|o| o.open).unwrap_or_default()
+    }
+
+    /// Messages with their texts, as many as fit; the claims of the others end.
+    fn hand_out(
+        &self,
+        ids: &[MessageId],
+        outgoing: Vec<OutgoingMessage>,
+        max_parts: usize,
+    ) -> Result<Vec<Outgoing>, OutboxError> {
+        let settings = self.0.settings().map_err(|e| {
+            self.unclaim(ids);
+            failed(e)
+        })?;
+        let (mut handed, mut parts, mut kept) = (Vec::with_capacity(outgoing.len()), 0, Vec::new());
+        for message in outgoing {
+            if !handed.is_empty() && parts + message.open.len() > max_parts {
+                break;
+            }
+            parts += message.open.len();
+            kept.push(message.id);
+            let class = settings.rules.topic(message.topic).class;
+            handed.extend(hand(message, settings.rules.sender(class)));
+        }
+        let rest: Vec<MessageId> = ids.iter().filter(|id| !kept.contains(id)).copied().collect();
+        self.unclaim(&rest);
+        Ok(handed)
+    }
+
+    /// A number that the carrier says is bad is marked at the customer, so that nothing is tried until it changes.
+    async fn flag_dead(&self, id: MessageId) {
+        let Ok(detail) = self.0.state().message(id) else { return };
+        let (account, Decided::Queued(message)) = (detail.decision.account, &detail.decision.outcome) else { return };
+        let Some((_, view)) = self.0.state().customer(account) else { return };
+        if view.phone.number() != message.phone.number() {
+            return;
+        }
+        let phone = view.phone.with_class(gridbell_model::PhoneClass::Bad);
+        let change =
+            CustomerChange::Phone { phone, source: ContactSource::Carrier, verified_on: self.0.clock().today() };
+        let audit = vec![note("system", "contact.dead", &account.to_string(), id)];
+        if let Err(e) = self.0.state().change_customer(account, vec![change], Vec::new(), audit).await {
+            tracing::warn!(error = %e, "outbox.flag_failed: a dead number could not be marked");
+        }
+    }
+
+    /// Stores a customer's message with what it changes, in one commit.
+    async fn take_inbound(&self, link: &LinkName, message: &Inbound) -> Result<(), HostError> {
+        let word = message.text.trim().to_uppercase();
+        let opt_out = OPT_OUT_WORDS.contains(&word.as_str());
+        let host = self.0.clone();
+        let number = message.from.number();
+        let customers = tokio::task::spawn_blocking(move || host.state().by_phone(number, MAX_ACCOUNTS_OF_PHONE))
+            .await
+            .map_err(|e| HostError::Task(e.to_string()))?;
+        let mut changes = Vec::new();
+        let mut audit = Vec::new();
+        if opt_out {
+            for (_, view) in &customers {
+                let bits = Preferences::NO_SMS_SERVICE | Preferences::NO_SMS_SUBSCRIBED | Preferences::NO_SMS_MARKETING;
+                changes.push((view.account, CustomerChange::Preferences { bits, on: true }));
+                let subscriptions = Traits::SUBSCRIBES_BILL | Traits::SUBSCRIBES_BALANCE;
+                changes.push((view.account, CustomerChange::Traits { bits: subscriptions, on: false }));
+                audit.push(note("customer", "preference.opt-out", &view.account.to_string(), "sms word"));
+            }
+        }
+        let record = InboundMessage {
+            number: 0,
+            at: self.0.clock().now(),
+            link: link.to_string(),
+            from: message.from,
+            to: message.to.clone(),
+            text: message.text.clone(),
+            handled: if opt_out { "opt-out" } else { "inbox" }.to_owned(),
+        };
+        self.0.state().inbound(record, changes, audit).await?;
+        Ok(())
+    }
+}
+
+/// The last look: what still goes, what is cancelled, postponed or expired, as events to make durable in one go.
+#[expect(clippy::type_complexity, reason = "events, ids that go and ids that are out of the link's hands; used once")]
+fn last_look(
+    host: &Host,
+    link: &LinkName,
+    ids: &[MessageId],
+) -> Result<(Vec<(MessageId, MessageEvent)>, Vec<MessageId>, Vec<MessageId>), HostError> {
+    let (now, minute) = (host.clock().now(), host.clock().civil_minute());
+    let (settings, stops) = (host.settings()?, host.stops_now());
+    let mut by_id: BTreeMap<MessageId, OutgoingMessage> =
+        host.state().outgoing(ids)?.into_iter().map(|m| (m.id, m)).collect();
+    let (mut events, mut going, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for id in ids {
+        let Some(message) = by_id.remove(id) else {
+            gone.push(*id);
+            continue;
+        };
+        if stops.holds(id.prefecture(), message.topic) || stops.holds_link(link.as_str()) {
+            gone.push(*id);
+            continue;
+        }
+        match verdict(host, &settings.rules, &message, now, minute) {
+            None => {
+                events.push((*id, MessageEvent::Submitting { link: link.to_string() }));
+                going.push(*id);
+            }
+            Some(event) => {
+                events.push((*id, event));
+                gone.push(*id);
+            }
+        }
+    }
+    Ok((events, going, gone))
+}
+
+/// What keeps a message from being submitted now; none when nothing does.
+fn verdict(
+    host: &Host,
+    rules: &gridbell_planner::ProvinceRules,
+    message: &OutgoingMessage,
+    now: Moment,
+    minute: CivilMinute,
+) -> Option<MessageEvent> {
+    let Decided::Queued(queued) = &message.decision.outcome else { return Some(MessageEvent::Expired) };
+    let begun = usize::from(queued.parts) != message.open.len();
+    // Half of a long message is worse than a late one: once a part is with the carrier the others follow.
+    if begun {
+        return None;
+    }
+    if now >= message.expires {
+        return Some(MessageEvent::Expired);
+    }
+    let cancelled = |reason| Some(MessageEvent::Cancelled { reason });
+    let Some(view) = host.state().customer_at(message.id.prefecture(), message.decision.row) else {
+        return cancelled(HoldReason::Closed);
+    };
+    let facts = QueuedFacts {
+        topic: message.topic,
+        channel: queued.channel,
+        business_key: queued.key,
+        stated: queued.stated,
+        phone: queued.phone,
+    };
+    if let Some(reason) = recheck(rules, &facts, &view, minute) {
+        return cancelled(reason);
+    }
+    let run = host.state().run_of(message.id)?;
+    let times = host.send_times(message.id.prefecture(), &run.policy, message.topic)?;
+    if times.allows(minute) || rules.topic(message.topic).class == TopicClass::Staff {
+        return None;
+    }
+    match times.next(minute, queued.expires) {
+        Some(next) => Some(MessageEvent::Postponed { until: next.moment() }),
+        None => cancelled(HoldReason::NoWindow),
+    }
+}
+
+fn hand(message: OutgoingMessage, sender: &str) -> Option<Outgoing> {
+    let Decided::Queued(queued) = message.decision.outcome else { return None };
+    Some(Outgoing {
+        id: message.id,
+        phone: queued.phone,
+        sender: sender.into(),
+        text: queued.text,
+        open: message.open.iter().fold(PartSet::NONE, |set, part| set.with(*part)),
+        attempt: message.attempts,
+        urgent: queued.lane == gridbell_model::Lane::Urgent,
+        valid_until: Some(message.expires),
+    })
+}
+
+fn event_of(answer: &Answer, part: u8, now: Moment) -> MessageEvent {
+    let after = |d: Duration| now.plus_ms(i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+    let back = |not_before, code: String, may_go_twice, counted| MessageEvent::PartBack {
+        part,
+        not_before,
+        code,
+        may_go_twice,
+        counted,
+    };
+    match &answer.outcome {
+        Outcome::Accepted { carrier_id } => MessageEvent::PartAccepted { part, carrier_id: *carrier_id },
+        Outcome::Refused { code, action } => match action {
+            Action::Retry { after: wait } => back(after(*wait), format!("result {code}"), false, true),
+            Action::Requeue => back(now, format!("result {code}"), false, false),
+            Action::BadNumber | Action::GiveUp => MessageEvent::PartRefused { part, code: format!("result {code}") },
+        },
+        Outcome::Unanswered { again: true } => back(now, String::new(), true, true),
+        Outcome::Unanswered { again: false } => MessageEvent::PartRefused { part, code: "no answer".to_owned() },
+        Outcome::Unsendable { reason } => MessageEvent::PartRefused { part, code: (*reason).to_owned() },
+    }
+}
+
+impl Host {
+    /// Ends what waited too long: messages whose validity ended in the queue, and submitted ones without a report after `report_wait_ms`.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// When the state refuses.
+    pub async fn sweep(&self, report_wait_ms: i64) -> Result<usize, HostError> {
+        let now = self.clock().now();
+        let over = self.state().live(gridbell_state::MAX_EVENTS_PER_OP, |m| match m.state {
+            MessageState::Queued => m.expires <= now,
+            MessageState::Submitted => m.submitted_at.is_some_and(|at| at.plus_ms(report_wait_ms) <= now),
+            _ => false,
+        });
+        let claimed: Vec<MessageId> = {
+            let claimed = self.claimed().lock();
+            over.iter().map(|m| m.id).filter(|id| !claimed.contains(id)).collect()
+        };
+        let count = claimed.len();
+        if count > 0 {
+            self.state().message_events(claimed.into_iter().map(|id| (id, MessageEvent::Expired)).collect()).await?;
+        }
+        Ok(count)
+    }
+
+    /// Takes back queued messages of a run: what has not left never goes. Returns how many.
+    ///
+    /// # Errors
+    /// When the state refuses.
+    pub async fn recall_run(&self, run: gridbell_model::RunId, who: &str) -> Result<usize, HostError> {
+        let mut recalled = 0;
+        loop {
+            let ids: Vec<MessageId> = self
+                .state()
+                .live(gridbell_state::MAX_EVENTS_PER_OP, |m| m.run == run && m.state == MessageState::Queued)
+                .into_iter()
+                .map(|m| m.id)
+                .collect();
+            if ids.is_empty() {
+                break;
+            }
+            let events = ids.iter().map(|id| (*id, MessageEvent::Cancelled { reason: HoldReason::Recalled })).collect();
+            let applied = self.state().message_events(events).await?;
+            recalled += ids.len() - usize::try_from(applied.stale_events).unwrap_or(0);
+            if applied.stale_events > 0 {
+                break;
+            }
+        }
+        self.state().put_docs(Vec::new(), vec![note(who, "run.recall", &run.to_string(), recalled)]).await?;
+        Ok(recalled)
+    }
+}

@@ -1,0 +1,613 @@
+//! A run: snapshot, policy, guardrails, blast radius, publication. It fails as a whole or is published as a whole.
+
+use std::sync::Arc;
+
+use gridbell_clock::Seed;
+use gridbell_contract::{Fact, Manifest, Run, TriggerId, fact, trigger};
+use gridbell_engine::{EvalOptions, Evaluation, OutsideSample, Plugin};
+use gridbell_model::{
+    AccountNumber, Channel, CivilMinute, CustomerView, Date, Decision, HoldReason, Initiator, OrgCode, PrefectureCode,
+    RunId, Segments, Topic, TopicClass,
+};
+use gridbell_planner::{
+    BlastVerdict, Guard, GuardContext, GuardSetup, Planned, Policy, RunScope, Told, Verdict, blast,
+};
+use gridbell_state::{
+    AuditNote, DecisionRecord, DocChange, Outcome, QueuedMessage, RunRecord, RunStatus, RunWriter, Snapshot, State,
+};
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+use serde::Serialize;
+
+use crate::documents::{self, SCHEDULE, note};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::settings::Settings;
+
+/// Decisions judged side by side before they go to the outbox: bounds the texts in memory.
+const BLOCK: usize = 32_768;
+/// Rows outside the interest that each run decides all the same, to catch a plugin whose interest leaves somebody out.
+const INTEREST_SAMPLE: usize = 256;
+/// Customers that a dry run lists.
+pub const MAX_PREVIEW: usize = 1_000;
+
+/// Why a run happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunTrigger {
+    /// An occurrence of a schedule is due.
+    Schedule {
+        /// Its name.
+        name: String,
+        /// Which occurrence.
+        scheduled_at: CivilMinute,
+        /// How late.
+        late_minutes: u32,
+    },
+    /// Payments arrived.
+    Payments,
+    /// A person asked for it.
+    Person,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    /// Where.
+    pub prefecture: PrefectureCode,
+    /// Which policy.
+    pub policy: String,
+    /// Why.
+    pub trigger: RunTrigger,
+    /// Whom it may reach within the policy's own scope.
+    pub scope: RunScope,
+    /// Who started it.
+    pub initiator: Initiator,
+    /// Show whom it would reach; write nothing.
+    pub dry_run: bool,
+    /// The waiting run that a person released: the blast-radius guard lets this one pass.
+    pub release_of: Option<RunId>,
+}
+
+impl RunRequest {
+    /// A run of `policy` in `prefecture` by `who`.
+    #[must_use]
+    pub fn by_person(prefecture: PrefectureCode, policy: &str, who: &str) -> Self {
+        Self {
+            prefecture,
+            policy: policy.to_owned(),
+            trigger: RunTrigger::Person,
+            scope: RunScope::default(),
+            initiator: Initiator::Person(who.to_owned()),
+            dry_run: false,
+            release_of: None,
+        }
+    }
+}
+
+/// One customer that a dry run would reach or hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PreviewRow {
+    /// 户号
+    pub account: AccountNumber,
+    /// Name of the notice.
+    pub notice: String,
+    /// Step of the escalation.
+    pub step: u8,
+    /// The policy's reason, as an office reads it.
+    pub reason: String,
+    /// Why it would be held; none when it would be sent.
+    pub held: Option<HoldReason>,
+    /// The exact text; none when held.
+    pub text: Option<String>,
+    /// When it would go; none when held.
+    pub send_after: Option<CivilMinute>,
+}
+
+/// What became of a run.
+#[derive(Clone, Debug)]
+pub struct RunSummary {
+    /// The record: as kept, or for a dry run as it would be.
+    pub record: RunRecord,
+    /// For a dry run the first [`MAX_PREVIEW`] decisions.
+    pub preview: Vec<PreviewRow>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Everything that a run is made from, taken at its begin.
+struct Prepared {
+    policy: Policy,
+    plugin: Plugin,
+    settings: Settings,
+    guard: Guard,
+    run: Run,
+    rows: Option<Vec<u32>>,
+}
+
+impl Host {
+    /// Runs a policy. One run at a time for each prefecture; a second waits.
+    ///
+    /// # Errors
+    /// When there is no such policy or plugin, the plugin fails, or the state refuses. A plugin's failure is recorded as a failed run.
+    pub async fn run_policy(&self, request: RunRequest) -> Result<RunSummary, HostError> {
+        let lock = self.run_lock(request.prefecture);
+        let _one_at_a_time = lock.lock().await;
+        if request.dry_run {
+            return self.dry_run(&request).await;
+        }
+        let mut writer = self.state().begin_run(request.prefecture).await?;
+        let started = self.clock().now();
+        let prepared = Arc::new(self.prepare(&request, writer.snapshot())?);
+        let mut record = self.record(&request, &prepared, started);
+        let evaluation = match self.evaluate(&prepared, writer.snapshot(), writer.id()).await {
+            Ok(evaluation) => evaluation,
+            Err(e) => {
+                self.record_failure(&request, writer, record, &e).await?;
+                return Err(e);
+            }
+        };
+        record.passed = evaluation.passed as u64;
+        record.interest_misses = evaluation.interest_misses.len() as u64;
+        let limit = self.reach_limit(&request, &prepared);
+        let snapshot = writer.snapshot().clone();
+        let decisions = Arc::new(evaluation.decisions);
+        let mut caps = prepared.guard.day_caps();
+        let mut reach = 0u64;
+        let mut over = None;
+        for block in blocks(decisions.len()) {
+            let verdicts = self.consider(&prepared, &snapshot, &decisions, block).await?;
+            let records = settle(self, &prepared, &snapshot, verdicts, &mut caps);
+            reach += records.iter().filter(|r| matches!(r.outcome, Outcome::Queued(_))).count() as u64;
+            if let BlastVerdict::Hold { limit, .. } = limit
+                && reach > limit
+            {
+                over = Some(limit);
+                break;
+            }
+            writer.push(records).await?;
+        }
+        let (record, warnings) = match over {
+            None => (self.publish(&request, writer, record).await?, prepared.guard.warnings().to_vec()),
+            Some(_) => {
+                drop(writer);
+                self.hold(&request, &prepared, record, &decisions, limit).await?
+            }
+        };
+        self.after(&record, &prepared);
+        Ok(RunSummary { record, preview: Vec::new(), warnings })
+    }
+
+    /// Reads policy, plugin, parameters and settings once; the run uses nothing that changes after this.
+    fn prepare(&self, request: &RunRequest, snapshot: &Snapshot) -> Result<Prepared, HostError> {
+        let policy = self.policy(request.prefecture, &request.policy)?;
+        let plugin = self.plugin(&policy.plugin, &policy.version)?;
+        let settings = self.settings()?;
+        let now = self.clock().civil_minute();
+        let org = self.state().org();
+        let guard = Guard::new(&GuardSetup {
+            rules: &settings.rules,
+            policy: &policy,
+            manifest: plugin.manifest(),
+            templates: &settings.templates,
+            calendar: &settings.calendar,
+            org: &org,
+            prefecture: request.prefecture,
+            scope: &request.scope,
+            now,
+        })?;
+        let params = plugin
+            .manifest()
+            .check_parameters(&serde_json::Value::Object(policy.parameters.clone()))
+            .map_err(|errors| HostError::Invalid(joined(&errors)))?;
+        let (trigger, schedule, facts) = self.trigger(request);
+        let run = Run {
+            prefecture: request.prefecture,
+            now,
+            trigger,
+            schedule,
+            facts,
+            params: params.to_string(),
+            workdays: settings.calendar.workdays(now.date())?,
+        };
+        let rows = match &request.trigger {
+            RunTrigger::Payments => Some(snapshot.paid_rows().iter().copied().collect()),
+            _ => selection(self.state(), &request.scope, snapshot),
+        };
+        Ok(Prepared { policy, plugin, settings, guard, run, rows })
+    }
+
+    fn trigger(&self, request: &RunRequest) -> (TriggerId, String, Vec<Fact>) {
+        let like = |r: &RunRecord| {
+            r.prefecture == request.prefecture && r.policy == request.policy && r.status == RunStatus::Published
+        };
+        let mut facts = Vec::new();
+        if let Some(last) = self.state().runs(None, 1, like).first() {
+            facts.push(Fact { id: fact::PREVIOUS_RUN, value: last.now.0 });
+        }
+        match &request.trigger {
+            RunTrigger::Schedule { name, late_minutes, .. } => {
+                if *late_minutes > 0 {
+                    facts.push(Fact { id: fact::CATCH_UP_MINUTES, value: i64::from(*late_minutes) });
+                }
+                (trigger::SCHEDULE, name.clone(), facts)
+            }
+            RunTrigger::Payments => (trigger::PAYMENT_RECEIVED, String::new(), facts),
+            RunTrigger::Person => (trigger::SCHEDULE, String::new(), facts),
+        }
+    }
+
+    async fn evaluate(
+        &self,
+        prepared: &Arc<Prepared>,
+        snapshot: &Snapshot,
+        run: RunId,
+    ) -> Result<Evaluation, HostError> {
+        let (host, prepared, snapshot) = (self.clone(), Arc::clone(prepared), snapshot.clone());
+        let options = EvalOptions {
+            use_interest: true,
+            rows: prepared.rows.clone(),
+            sample_outside: Some(OutsideSample { seed: Seed(run.0), rows: INTEREST_SAMPLE }),
+            ..EvalOptions::default()
+        };
+        let work = move || host.engine().evaluate(&prepared.plugin, &prepared.run, &snapshot, &options);
+        Ok(tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))??)
+    }
+
+    /// The guardrails that look at one customer alone, over a block of decisions, side by side.
+    async fn consider(
+        &self,
+        prepared: &Arc<Prepared>,
+        snapshot: &Snapshot,
+        decisions: &Arc<Vec<Decision>>,
+        block: std::ops::Range<usize>,
+    ) -> Result<Vec<(Decision, CustomerView, Verdict)>, HostError> {
+        let (prepared, snapshot, decisions) = (Arc::clone(prepared), snapshot.clone(), Arc::clone(decisions));
+        let context = Context { state: self.state().clone(), prefecture: snapshot.prefecture() };
+        let work = move || -> Vec<(Decision, CustomerView, Verdict)> {
+            decisions[block]
+                .par_iter()
+                .with_min_len(256)
+                .filter_map(|d| {
+                    let view = snapshot.view(d.row)?;
+                    Some((*d, view, prepared.guard.consider(d, &view, &context)))
+                })
+                .collect()
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))
+    }
+
+    /// How many messages the run may queue, by the policy's ceiling and its like runs.
+    fn reach_limit(&self, request: &RunRequest, prepared: &Prepared) -> BlastVerdict {
+        if request.release_of.is_some() {
+            return BlastVerdict::Pass;
+        }
+        let scope = scope_words(&request.scope);
+        let like = |r: &RunRecord| {
+            r.prefecture == request.prefecture
+                && r.policy == request.policy
+                && r.schedule == prepared.run.schedule
+                && r.trigger == prepared.run.trigger.0
+                && r.scope == scope
+                && r.status == RunStatus::Published
+        };
+        let rules = &prepared.settings.rules.blast_radius;
+        // Runs that reached nobody are passed over by the guard, so more than it counts are offered.
+        let history: Vec<u64> =
+            self.state().runs(None, 4 * usize::from(rules.history), like).iter().map(|r| r.queued).collect();
+        blast(&history, prepared.policy.ceiling, u64::MAX, rules)
+    }
+
+    fn record(&self, request: &RunRequest, prepared: &Prepared, started: gridbell_model::Moment) -> RunRecord {
+        let manifest = prepared.plugin.manifest();
+        let scheduled_at = match &request.trigger {
+            RunTrigger::Schedule { scheduled_at, .. } => *scheduled_at,
+            _ => CivilMinute::NONE,
+        };
+        RunRecord {
+            id: RunId(0),
+            prefecture: request.prefecture,
+            policy: request.policy.clone(),
+            topic: prepared.policy.topic,
+            plugin: manifest.name().to_owned(),
+            plugin_version: manifest.version().to_owned(),
+            digest: prepared.plugin.digest().to_string(),
+            params: prepared.run.params.clone(),
+            trigger: prepared.run.trigger.0,
+            schedule: prepared.run.schedule.clone(),
+            scheduled_at,
+            now: prepared.run.now,
+            snapshot: 0,
+            initiator: request.initiator.clone(),
+            scope: scope_words(&request.scope),
+            customers: 0,
+            passed: 0,
+            decided: 0,
+            queued: 0,
+            held: std::collections::BTreeMap::new(),
+            parts: 0,
+            cost_milli_fen: 0,
+            interest_misses: 0,
+            first_message: 0,
+            segments: Vec::new(),
+            started,
+            ended: started,
+            status: RunStatus::Published,
+        }
+    }
+
+    async fn publish(
+        &self,
+        request: &RunRequest,
+        writer: RunWriter,
+        record: RunRecord,
+    ) -> Result<RunRecord, HostError> {
+        let (docs, audit) = self.side_effects(request, writer.id(), "run.publish")?;
+        Ok(writer.publish(record, docs, audit).await?.0)
+    }
+
+    /// What goes into the same commit as a run: that its schedule's occurrence is served, and who did it.
+    fn side_effects(
+        &self,
+        request: &RunRequest,
+        run: RunId,
+        action: &str,
+    ) -> Result<(Vec<DocChange>, Vec<AuditNote>), HostError> {
+        let mut docs = Vec::new();
+        if let RunTrigger::Schedule { name, scheduled_at, .. } = &request.trigger {
+            let key = schedule_key(request.prefecture, &request.policy, name);
+            docs.push(documents::put(SCHEDULE, &key, scheduled_at, None)?);
+        }
+        let audit = match &request.initiator {
+            Initiator::System => Vec::new(),
+            Initiator::Person(who) => {
+                let what = format!("{}/{}", request.prefecture, request.policy);
+                vec![note(who, action, &run.to_string(), what)]
+            }
+        };
+        Ok((docs, audit))
+    }
+
+    /// Records that a run failed: it sent nothing, and its occurrence is not tried again by itself.
+    async fn record_failure(
+        &self,
+        request: &RunRequest,
+        writer: RunWriter,
+        mut record: RunRecord,
+        error: &HostError,
+    ) -> Result<(), HostError> {
+        let id = writer.id();
+        record.status = RunStatus::Failed { error: error.to_string() };
+        let (docs, audit) = self.side_effects(request, id, "run.fail")?;
+        writer.publish(record, docs, audit).await?;
+        self.raise("run.failed", &format!("{}/{}", request.prefecture, request.policy), format!("{id}: {error}"));
+        Ok(())
+    }
+
+    /// Records a run that reached too far: every decision is held, and a person decides.
+    async fn hold(
+        &self,
+        request: &RunRequest,
+        prepared: &Arc<Prepared>,
+        mut record: RunRecord,
+        decisions: &Arc<Vec<Decision>>,
+        limit: BlastVerdict,
+    ) -> Result<(RunRecord, Vec<String>), HostError> {
+        let mut writer = self.state().begin_run(request.prefecture).await?;
+        let snapshot = writer.snapshot().clone();
+        let mut caps = prepared.guard.day_caps();
+        for block in blocks(decisions.len()) {
+            let verdicts = self.consider(prepared, &snapshot, decisions, block).await?;
+            let mut records = settle(self, prepared, &snapshot, verdicts, &mut caps);
+            for record in &mut records {
+                if matches!(record.outcome, Outcome::Queued(_)) {
+                    record.outcome = Outcome::Held(HoldReason::BlastRadius);
+                }
+            }
+            writer.push(records).await?;
+        }
+        let why = limit.to_string();
+        record.status = RunStatus::Waiting { why: why.clone() };
+        let id = writer.id();
+        let (docs, audit) = self.side_effects(request, id, "run.hold")?;
+        let record = writer.publish(record, docs, audit).await?.0;
+        self.raise("run.blast-radius", &id.to_string(), format!("{}/{}: {why}", request.prefecture, request.policy));
+        Ok((record, vec![why]))
+    }
+
+    fn after(&self, record: &RunRecord, prepared: &Prepared) {
+        let subject = format!("{}/{}", record.prefecture, record.policy);
+        if record.interest_misses > 0 {
+            let text = format!(
+                "{}: {} of {INTEREST_SAMPLE} sampled customers outside the interest of {} would have been chosen; retire this version",
+                record.id,
+                record.interest_misses,
+                prepared.plugin.label()
+            );
+            self.raise("plugin.interest", &subject, text);
+        }
+        for warning in prepared.guard.warnings() {
+            self.raise("template.unfit", &subject, warning.clone());
+        }
+        tracing::info!(
+            run = %record.id, prefecture = %record.prefecture, policy = %record.policy, customers = record.customers,
+            passed = record.passed, decided = record.decided, queued = record.queued, "run.published"
+        );
+    }
+
+    async fn dry_run(&self, request: &RunRequest) -> Result<RunSummary, HostError> {
+        let started = self.clock().now();
+        let snapshot = self
+            .state()
+            .snapshot(request.prefecture)
+            .ok_or(gridbell_state::StateError::NoPrefecture(request.prefecture))?;
+        let prepared = Arc::new(self.prepare(request, &snapshot)?);
+        let mut record = self.record(request, &prepared, started);
+        let evaluation = self.evaluate(&prepared, &snapshot, RunId(snapshot.seq())).await?;
+        let decisions = Arc::new(evaluation.decisions);
+        let mut caps = prepared.guard.day_caps();
+        let mut preview = Vec::new();
+        (record.passed, record.customers) = (evaluation.passed as u64, u64::from(snapshot.rows()));
+        record.snapshot = snapshot.seq();
+        for block in blocks(decisions.len()) {
+            let verdicts = self.consider(&prepared, &snapshot, &decisions, block).await?;
+            for d in settle(self, &prepared, &snapshot, verdicts, &mut caps) {
+                record.decided += 1;
+                if let Outcome::Held(why) = &d.outcome {
+                    *record.held.entry(*why).or_default() += 1;
+                }
+                if let Outcome::Queued(m) = &d.outcome {
+                    record.queued += 1;
+                    record.parts += u64::from(m.parts);
+                    record.cost_milli_fen += u64::from(m.cost_milli_fen);
+                }
+                if preview.len() < MAX_PREVIEW {
+                    preview.push(preview_row(prepared.plugin.manifest(), d));
+                }
+            }
+        }
+        let mut warnings = prepared.guard.warnings().to_vec();
+        if let hold @ BlastVerdict::Hold { limit, .. } = self.reach_limit(request, &prepared)
+            && record.queued > limit
+        {
+            warnings.push(hold.to_string());
+            record.status = RunStatus::Waiting { why: hold.to_string() };
+        }
+        Ok(RunSummary { record, preview, warnings })
+    }
+}
+
+fn preview_row(manifest: &Manifest, d: DecisionRecord) -> PreviewRow {
+    let (held, text, send_after) = match d.outcome {
+        Outcome::Held(why) => (Some(why), None, None),
+        Outcome::Queued(m) => (None, Some(m.text), Some(m.send_after)),
+    };
+    PreviewRow {
+        account: d.account,
+        notice: manifest.notices().get(usize::from(d.notice)).map(|n| n.name.clone()).unwrap_or_default(),
+        step: d.step,
+        reason: manifest.reasons().get(usize::from(d.reason)).map(|r| r.title.clone()).unwrap_or_default(),
+        held,
+        text,
+        send_after,
+    }
+}
+
+/// Caps, links and numbers: what must be done one decision after another, in order of row.
+fn settle(
+    host: &Host,
+    prepared: &Prepared,
+    snapshot: &Snapshot,
+    verdicts: Vec<(Decision, CustomerView, Verdict)>,
+    caps: &mut gridbell_planner::DayCaps,
+) -> Vec<DecisionRecord> {
+    let context = Context { state: host.state().clone(), prefecture: snapshot.prefecture() };
+    let queues = host.queues();
+    verdicts
+        .into_iter()
+        .map(|(decision, view, verdict)| {
+            let outcome = match verdict {
+                Verdict::Held(why) => Outcome::Held(why),
+                Verdict::Queue(planned) => match queue_of(&planned, &prepared.settings.segments, &queues) {
+                    Err(why) => Outcome::Held(why),
+                    Ok(queue) => match caps.admit(&planned, &context) {
+                        Err(why) => Outcome::Held(why),
+                        Ok(()) => Outcome::Queued(Box::new(message(*planned, &view, prepared.policy.topic, queue))),
+                    },
+                },
+            };
+            DecisionRecord::new(&decision, view.account, outcome)
+        })
+        .collect()
+}
+
+/// The carrier whose links take the message.
+fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
+    if planned.channel != Channel::Sms {
+        return Err(HoldReason::NoLink);
+    }
+    let carrier = segments.carrier_of(planned.phone.number()).ok_or(HoldReason::BadAddress)?;
+    let queue = carrier as u8;
+    if served.contains(&queue) { Ok(queue) } else { Err(HoldReason::NoLink) }
+}
+
+fn message(planned: Planned, view: &CustomerView, topic: Topic, queue: u8) -> QueuedMessage {
+    QueuedMessage {
+        number: 0,
+        previous: 0,
+        channel: planned.channel,
+        phone: planned.phone,
+        station: view.station,
+        text: planned.text.text,
+        template: planned.template_version,
+        parts: planned.text.parts,
+        cost_milli_fen: u32::try_from(planned.text.cost_milli_fen).unwrap_or(u32::MAX),
+        send_after: planned.not_before,
+        expires: planned.expires,
+        lane: planned.lane,
+        queue,
+        key: planned.business_key,
+        said_before: view.said_step(topic).unwrap_or(0),
+        hop: planned.hop,
+        stated: planned.stated,
+    }
+}
+
+/// What the guardrails ask of the state.
+struct Context {
+    state: State,
+    prefecture: PrefectureCode,
+}
+
+impl GuardContext for Context {
+    fn said(&self, _row: u32, _topic: Topic, _key: u64, _step: u8) -> bool {
+        // Topics that keep no said-step in a column cannot be used by a policy yet: `apply_policies` refuses them.
+        false
+    }
+
+    fn told(&self, row: u32, phone: u64, date: Date, _class: TopicClass) -> Told {
+        let (customer, phone) = self.state.told(self.prefecture, row, phone, date);
+        Told { customer: u16::from(customer), phone: u16::from(phone) }
+    }
+}
+
+/// The rows that a run by hand may reach; none for all.
+fn selection(state: &State, scope: &RunScope, snapshot: &Snapshot) -> Option<Vec<u32>> {
+    if scope.orgs.is_empty() && scope.sections.is_empty() && scope.exclude.is_empty() {
+        return None;
+    }
+    let org = state.org();
+    let in_orgs = |station: OrgCode| scope.orgs.is_empty() || scope.orgs.iter().any(|o| org.is_within(station, *o));
+    let in_sections = |section: u32| scope.sections.is_empty() || scope.sections.contains(&section);
+    let mut rows = snapshot.select(|station, section| in_orgs(station) && in_sections(section));
+    if !scope.exclude.is_empty() {
+        rows.retain(|row| snapshot.account(*row).is_none_or(|a| !scope.exclude.contains(&a)));
+    }
+    Some(rows)
+}
+
+/// A scope in words that are the same for the same scope.
+fn scope_words(scope: &RunScope) -> String {
+    let mut words = Vec::new();
+    let mut orgs: Vec<u32> = scope.orgs.iter().map(|o| o.0).collect();
+    orgs.sort_unstable();
+    words.extend(orgs.iter().map(|o| format!("org {o}")));
+    let mut sections: Vec<u32> = scope.sections.iter().copied().collect();
+    sections.sort_unstable();
+    words.extend(sections.iter().map(|s| format!("section {s}")));
+    if !scope.exclude.is_empty() {
+        words.push(format!("without {} accounts", scope.exclude.len()));
+    }
+    words.join(", ")
+}
+
+fn blocks(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    (0..len).step_by(BLOCK).map(move |from| from..(from + BLOCK).min(len))
+}
+
+pub(crate) fn schedule_key(prefecture: PrefectureCode, policy: &str, schedule: &str) -> String {
+    format!("{prefecture}/{policy}/{schedule}")
+}
+
+fn joined(errors: &[gridbell_contract::ParameterError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
