@@ -62,10 +62,13 @@ fn damaged(sound: &str, rng: &mut impl RngCore) -> Vec<u8> {
     // Now and then a file of several blocks.
     let times = if rng.next_u32().is_multiple_of(256) { 3_000 } else { 1 + rng.next_u32() as usize % 4 };
     let text = format!("{header}\n{}", body.repeat(times));
-    let mut bytes =
-        if rng.next_u32() % 3 == 0 { encoding_rs::GB18030.encode(&text).0.into_owned() } else { text.into_bytes() };
+    let mut bytes = if rng.next_u32().is_multiple_of(3) {
+        encoding_rs::GB18030.encode(&text).0.into_owned()
+    } else {
+        text.into_bytes()
+    };
     // Half of the damage leaves the header alone, so that rows are reached.
-    let keep = if rng.next_u32() % 2 == 0 { bytes.iter().position(|b| *b == b'\n').unwrap_or(0) } else { 0 };
+    let keep = if rng.next_u32().is_multiple_of(2) { bytes.iter().position(|b| *b == b'\n').unwrap_or(0) } else { 0 };
     for _ in 0..rng.next_u32() % 6 {
         let at = keep + rng.next_u32() as usize % (bytes.len() - keep).max(1);
         let spite = SPITEFUL[rng.next_u32() as usize % SPITEFUL.len()];

@@ -230,6 +230,10 @@ pub(crate) fn phone(text: &str, segments: &Segments) -> Phone {
 fn odd_phone(text: &str) -> Phone {
     let tidied = tidy(text);
     let whole = Phone::from_text(&tidied);
+    // Zeros are what clerks type where a form insists on a number.
+    if whole.number() == 0 && whole.class() == PhoneClass::Landline {
+        return Phone::NONE.with_class(PhoneClass::Bad);
+    }
     if whole.class() != PhoneClass::Bad {
         return whole;
     }
@@ -263,7 +267,7 @@ mod tests {
             if let Ok(d) = text.parse::<Date>() { prop_assert_eq!(date(&text), Ok(d)); }
             if let Some(d) = plain_date(text.as_bytes()).filter(|_| text.len() == 10) { prop_assert_eq!(text.parse(), Ok(d)); }
             if text.len() == 16 { prop_assert_eq!(minute(&text).ok(), text.parse::<CivilMinute>().ok()); }
-            if text.bytes().all(|b| b.is_ascii_digit()) { prop_assert_eq!(phone(&text, &all_known()), Phone::from_text(&text)); }
+            if text.bytes().all(|b| b.is_ascii_digit()) && text.trim_matches('0') != "" { prop_assert_eq!(phone(&text, &all_known()), Phone::from_text(&text)); }
         }
 
         #[test]
@@ -308,6 +312,7 @@ mod tests {
         let s = all_known();
         assert_eq!(phone("0351-4123456/13812341234", &s).number(), 13_812_341_234);
         assert_eq!(phone("无", &s), Phone::NONE);
+        assert_eq!(phone("00000000000", &s).class(), PhoneClass::Bad);
         assert_eq!(phone("12345", &s).class(), PhoneClass::Bad);
         assert_eq!(phone("13812341234", &Segments::NONE).class(), PhoneClass::UnknownSegment);
     }

@@ -1,3 +1,4 @@
 //! Simulated gateways and a simulated province, for the demo and the tests.
 
 pub mod cmpp;
+pub mod province;
