@@ -57,6 +57,8 @@ where
         if core.input.capacity() - core.input.len() < READ / 4 {
             core.input.reserve(READ);
         }
+        // Should everything always be at hand, other tasks have their turn all the same.
+        tokio::task::consume_budget().await;
         let (can_read, can_write) = (core.can_read(), !core.output.is_empty());
         tokio::select! {
             biased;

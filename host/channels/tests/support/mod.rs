@@ -230,7 +230,7 @@ impl Inner {
 
 impl Outbox for MemoryOutbox {
     async fn claim(&self, _: &LinkName, max_parts: usize) -> Result<Vec<Outgoing>, OutboxError> {
-        let now = self.clock.monotonic();
+        let (now, civil) = (self.clock.monotonic(), self.clock.now());
         let mut inner = self.inner.lock();
         while let Some(entry) = inner.later.first_entry().filter(|entry| entry.key().0 <= now) {
             let (_, id) = *entry.key();
@@ -240,6 +240,13 @@ impl Outbox for MemoryOutbox {
         let (mut claimed, mut parts) = (Vec::new(), 0);
         while let Some(id) = inner.urgent.front().or(inner.bulk.front()).copied() {
             let life = inner.lives.get_mut(&id).unwrap();
+            if life.message.valid_until.is_some_and(|until| until <= civil) {
+                life.failed = true;
+                if inner.urgent.pop_front().is_none() {
+                    inner.bulk.pop_front();
+                }
+                continue;
+            }
             parts += life.message.open.len();
             if parts > max_parts && !claimed.is_empty() {
                 break;
