@@ -60,8 +60,8 @@ impl Engine {
         let setup = |detail: String| EngineError::Setup { detail };
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = if config.threads == 0 { cores } else { config.threads };
-        // A thread has one instance at a time; the spare ones cover explanations and look-ups from other threads.
-        let instances = u32::try_from(threads + 4).unwrap_or(u32::MAX);
+        // Guests run on these threads only, one instance at a time on each; one is spare.
+        let instances = u32::try_from(threads + 1).unwrap_or(u32::MAX);
         let allocation = Allocation::Pooled { instances, limits: config.pool };
         let plain = Sandbox::new(Variant::Plain, allocation, config.guest_memory_bytes)?;
         let metered = Sandbox::new(Variant::Metered, allocation, config.guest_memory_bytes)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gridbell_clock::Seed;
 use gridbell_contract::{InterestSet, Run};
-use gridbell_model::{CHUNK_ROWS, Decision, Table};
+use gridbell_model::{CHUNK_ROWS, ColumnId, ColumnSlice, Decision, Table};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use parking_lot::Mutex;
@@ -128,6 +128,31 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Whom `plugin` could choose at all in `run`: what [`EvalOptions::use_interest`] filters by. Blocks until done.
+    ///
+    /// # Errors
+    /// As [`Engine::evaluate`].
+    pub fn interest(&self, plugin: &Plugin, run: &Run) -> Result<InterestSet, RunError> {
+        Job::new(self, plugin, run, &NoRows, None, None)?.interest()
+    }
+}
+
+/// A table without rows, for calls that look at none.
+struct NoRows;
+
+impl Table for NoRows {
+    fn chunks(&self) -> usize {
+        0
+    }
+    fn rows(&self, _chunk: usize) -> usize {
+        0
+    }
+    fn column(&self, _chunk: usize, _id: ColumnId) -> Option<ColumnSlice<'_>> {
+        None
+    }
+}
+
 /// Batches to decide about: whole chunks, or rows packed into full batches.
 #[derive(Clone, Copy)]
 pub(crate) struct Work<'a> {
@@ -198,11 +223,12 @@ impl<'a> Job<'a> {
     /// The policy's interest for this run.
     fn interest(&self) -> Result<InterestSet, RunError> {
         let _running = self.engine.ticker().running();
-        let answer = self
-            .program
-            .start(self.limits(MAX_ANSWER_BYTES))
-            .and_then(|mut session| session.interest(self.shared.abi()))
-            .map_err(|f| self.failed(f, None))?;
+        let ask = || {
+            let mut session = self.program.start(self.limits(MAX_ANSWER_BYTES))?;
+            session.interest(self.shared.abi())
+        };
+        // On the engine's threads like every guest: a thread has one instance at a time, which is what the pool is sized for.
+        let answer = self.engine.pool().install(ask).map_err(|f| self.failed(f, None))?;
         let fault = |fault| self.failed(Failure::Guest(Call::Interest, fault), None);
         let set = answer.map_err(|message| fault(GuestFault::Refused { message: sanitise(&message) }))?;
         interest::accept(set).map_err(fault)
