@@ -117,7 +117,7 @@ fn main() {
     let calendar = Arc::new(Calendar::parse("calendar.toml", &read("../../policies/calendar.toml")).unwrap());
     let mut templates = TemplateFile::parse("templates.toml", &read("../../policies/templates.toml")).unwrap().set;
     let policies = PolicyFile::parse("taiyuan", &read("../../policies/140100-taiyuan.toml")).unwrap().set;
-    let manifest = Manifest::parse(&read("tests/manifests/arrears-reminder.json")).unwrap();
+    let manifest = Manifest::parse(&read("../../plugins/prebuilt/arrears-reminder.json")).unwrap();
     let now: CivilMinute = "2026-11-21T09:30".parse().unwrap();
     let (org, scope) = (org(), RunScope::default());
     let guard = |templates: &_| {

@@ -2,7 +2,7 @@
 //!
 //! A city's [`PolicySet`] says which plugin runs when and how what it decides may be sent; [`ProvinceRules`], [`TemplateSet`] and [`Calendar`]
 //! are the province's. For each run a [`Guard`] is made from them, which turns each decision of the plugin into a [`Planned`] message or a
-//! reason why there is none; [`blast`] looks at the run as a whole and [`recheck`] once more at each message before it is submitted.
+//! reason why there is none; [`blast()`] looks at the run as a whole and [`recheck`] once more at each message before it is submitted.
 
 mod blast;
 mod calendar;

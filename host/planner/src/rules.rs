@@ -117,7 +117,7 @@ impl ClassRule {
     }
 }
 
-/// When a run is so large that a person must look at it first; see [`crate::blast`].
+/// When a run is so large that a person must look at it first; see [`crate::blast()`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlastRules {

@@ -228,7 +228,7 @@ impl Plugins for Reference {
 fn reference() -> Reference {
     let names = ["arrears-reminder", "bill-notice", "balance-warning", "payment-received"];
     let read = |name| {
-        let path = format!("{}/tests/manifests/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../plugins/prebuilt/{name}.json", env!("CARGO_MANIFEST_DIR"));
         Manifest::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
     Reference(names.map(read).into())

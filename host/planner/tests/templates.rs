@@ -170,7 +170,7 @@ proptest! {
         let plan = fast.unwrap();
         prop_assert_eq!(plan.parts, parts(&plan.text));
         prop_assert_eq!(plan.chars as usize, plan.text.encode_utf16().count());
-        prop_assert_eq!(plan.cost_milli_fen, u64::from(plan.parts) * 3500);
+        prop_assert_eq!(plan.cost_milli_fen, u32::from(plan.parts) * 3500);
     }
 }
 

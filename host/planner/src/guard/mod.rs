@@ -133,6 +133,8 @@ pub struct Planned {
     pub row: u32,
     /// Whose it is: the account.
     pub account: AccountNumber,
+    /// The station that the customer hangs on, for statistics.
+    pub station: OrgCode,
     /// The number that an SMS goes to.
     pub phone: Phone,
     /// Where it goes.
@@ -157,6 +159,8 @@ pub struct Planned {
     pub business_key: u64,
     /// The step that it says.
     pub step: u8,
+    /// The highest step said before it, to fall back to where it is cancelled; 0 for none and for topics without a column.
+    pub said_before: u8,
     /// The amount of the fact that the text states, for the check before submit; 0 where the topic states none.
     pub stated: Fen,
 }
@@ -283,6 +287,7 @@ impl Guard {
         Ok(Planned {
             row: view.row,
             account: view.account,
+            station: view.station,
             phone: view.phone,
             channel,
             route: decision.route,
@@ -295,6 +300,7 @@ impl Guard {
             lane: self.lane,
             business_key: view.business_key(self.topic),
             step: decision.step,
+            said_before: view.said_step(self.topic).unwrap_or(0),
             stated: fact_of(self.topic, view).map_or(Fen::ZERO, |f| f.amount),
         })
     }

@@ -6,7 +6,7 @@ use gridbell_contract::Notice;
 use gridbell_model::{Channel, TopicClass};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
-use super::parts::{MAX_PARTS, TextPlan, parts, utf16_units};
+use super::parts::{MAX_PARTS, TextPlan, units_and_parts};
 use super::slots::{Facts, Missing, Slot, slots_of, states_fact};
 use super::{MAX_TEMPLATE_CHARS, Template};
 use crate::error::PlannerError;
@@ -140,14 +140,14 @@ impl Compiled {
         }
         text.push_str(&self.suffix);
         let sms = self.channel == Channel::Sms;
-        let count = parts(&text);
+        let (units, count) = units_and_parts(&text);
         if count > MAX_PARTS {
             return Err(RenderError::TooLong);
         }
         Ok(TextPlan {
-            chars: u32::try_from(utf16_units(&text)).unwrap_or(u32::MAX),
+            chars: u32::try_from(units).unwrap_or(u32::MAX),
             parts: if sms { count } else { 1 },
-            cost_milli_fen: if sms { u64::from(count) * u64::from(cost_per_part_milli_fen) } else { 0 },
+            cost_milli_fen: if sms { u32::from(count).saturating_mul(cost_per_part_milli_fen) } else { 0 },
             text,
         })
     }
