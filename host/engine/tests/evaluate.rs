@@ -145,6 +145,29 @@ fn what_the_host_got_wrong_is_said_so() {
     assert!(matches!(evaluate(&arrears(5000), &beyond), RunError::NoRow { row: 5000, rows: 5000 }));
 }
 
+#[test]
+fn many_runs_at_once_share_the_engine_and_one_that_fails_disturbs_none() {
+    let (engine, table) = (engine(), arrears(6 * CHUNK_ROWS));
+    let good = Guest::default().load(&engine);
+    let bad = Guest { decide: "unreachable".to_owned(), ..Guest::default() }.load(&engine);
+    let expected = owing(&table);
+    std::thread::scope(|scope| {
+        for n in 0..12 {
+            let (engine, table, good, bad, expected) = (&engine, &table, &good, &bad, &expected);
+            scope.spawn(move || {
+                let options = EvalOptions { use_interest: n % 2 == 0, ..EvalOptions::default() };
+                for _ in 0..5 {
+                    if n % 3 == 0 {
+                        assert!(matches!(engine.evaluate(bad, &run(), table, &options), Err(RunError::Guest(_))));
+                    } else {
+                        assert_eq!(&rows(&engine.evaluate(good, &run(), table, &options).unwrap().decisions), expected);
+                    }
+                }
+            });
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
