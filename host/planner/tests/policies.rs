@@ -8,7 +8,8 @@ use common::{OnePlugin, POLICY, manifest, policy, repo, rules};
 use gridbell_contract::Manifest;
 use gridbell_model::{Channel, PrefectureCode, Topic};
 use gridbell_planner::{
-    Plugins, PolicyFile, PolicySet, ProvinceRules, TemplateFile, Version, VersionReq, check_policy, diff,
+    Plugins, PolicyFile, PolicySet, ProvinceRules, TemplateFile, Version, VersionReq, check_policies, check_policy,
+    diff,
 };
 
 fn parse_error(text: &str) -> String {
@@ -153,6 +154,13 @@ fn a_form_is_checked_as_a_file_is() {
     p.windows.push("22:00-06:00".parse().unwrap());
     let list: Vec<String> = check_policy(&p, &plugins, &rules()).iter().map(ToString::to_string).collect();
     let fields: Vec<&str> = list.iter().map(|p| p.split(": ").next().unwrap()).collect();
+    let mut set = PolicyFile::parse("a", POLICY).unwrap().set;
+    assert_eq!(check_policies(&set, &plugins, &rules()), []);
+    set.policies.push(set.policies[0].clone());
+    set.policies[1].topic = Topic::Campaign;
+    let all: Vec<String> = check_policies(&set, &plugins, &rules()).iter().map(ToString::to_string).collect();
+    assert_eq!(all[0], "policies[1].name: a second policy is called `balance`: names are unique");
+    assert!(all[1].starts_with("policy `balance`, topic: "), "{all:?}");
     assert_eq!(fields, ["name", "schedules[1].name", "windows[2]", "routes.default"], "{list:?}");
 }
 

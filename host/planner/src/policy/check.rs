@@ -3,8 +3,8 @@
 use gridbell_contract::Manifest;
 use semver::{Version, VersionReq};
 
-use super::file::is_kebab;
-use super::{MAX_ENTRIES, Policy};
+use super::file::{is_kebab, named};
+use super::{MAX_ENTRIES, MAX_POLICIES, Policy, PolicySet};
 use crate::error::Problem;
 use crate::rules::ProvinceRules;
 use crate::times::OpenMinutes;
@@ -38,6 +38,27 @@ pub fn check(policy: &Policy, plugins: &dyn Plugins, rules: &ProvinceRules) -> V
         }
     }
     found.0
+}
+
+/// What is wrong with `set` as a whole: each of its policies, and that their names are unique. For documents that came from a form or the
+/// API; a file's are told with their lines by [`super::PolicyFile::check`].
+#[must_use]
+pub fn check_set(set: &PolicySet, plugins: &dyn Plugins, rules: &ProvinceRules) -> Vec<Problem> {
+    let mut list = Vec::new();
+    if set.policies.len() > MAX_POLICIES {
+        let message = format!("{} policies, at most {MAX_POLICIES} are allowed", set.policies.len());
+        return vec![Problem { place: None, field: "policies".to_owned(), message }];
+    }
+    for (i, policy) in set.policies.iter().enumerate() {
+        if set.policies[..i].iter().any(|p| p.name == policy.name) {
+            let message = format!("a second policy is called `{}`: names are unique", policy.name);
+            list.push(Problem { place: None, field: format!("policies[{i}].name"), message });
+        }
+        for problem in check(policy, plugins, rules) {
+            list.push(Problem { field: named(&policy.name, &problem.field), ..problem });
+        }
+    }
+    list
 }
 
 struct Found(Vec<Problem>);

@@ -12,7 +12,7 @@ use semver::VersionReq;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use check::{Plugins, check};
+pub use check::{Plugins, check, check_set};
 pub use diff::{Change, diff};
 pub use file::PolicyFile;
 
