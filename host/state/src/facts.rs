@@ -10,14 +10,14 @@ pub struct CustomerFact {
     pub account: AccountNumber,
     /// The station it hangs on; must be in the org tree, which says the prefecture.
     pub station: OrgCode,
-    /// Reading section.
-    pub section: u32,
+    /// Reading section; none when this fact does not speak about it.
+    pub section: Option<u32>,
     /// Traits that the archive owns.
     pub traits: Traits,
     /// Which traits this fact speaks about; others stay as they are.
     pub traits_given: Traits,
-    /// 户名; personal.
-    pub name: String,
+    /// 户名; personal; none when this fact does not speak about it.
+    pub name: Option<String>,
     /// Personal; none when this fact does not speak about it.
     pub phone: Option<Phone>,
     /// Fen; none when this fact does not speak about it, `u32::MAX` for "none of its own".
@@ -52,6 +52,8 @@ pub struct BalanceFact {
     pub balance: Fen,
     /// The day for which this is true.
     pub as_of: Date,
+    /// Whether a bank debit is under way; none when this fact does not speak about it.
+    pub debit_pending: Option<bool>,
 }
 
 /// A payment, or with a negative amount its reversal. Its key says "not twice".

@@ -163,12 +163,16 @@ impl Prefecture {
     // ---- facts ----
 
     pub(crate) fn apply_customer(&mut self, fact: &CustomerFact) -> Result<Applied, FactReject> {
+        let known = self.row_of(fact.account);
         let station = intern(&mut self.stations, &mut self.station_index, fact.station)?;
-        let section = intern(&mut self.sections, &mut self.section_index, fact.section)?;
-        let (row, created) = match self.row_of(fact.account) {
-            Some(row) => (row, false),
-            None => (self.push(fact.account), true),
+        let section = match (fact.section, known) {
+            (None, Some(row)) => {
+                let (chunk, at) = self.chunk(row);
+                chunk.section[at]
+            }
+            (section, _) => intern(&mut self.sections, &mut self.section_index, section.unwrap_or(0))?,
         };
+        let (row, created) = known.map_or_else(|| (self.push(fact.account), true), |row| (row, false));
         let (chunk, at) = self.chunk(row);
         let old_phone = Phone::from_packed(chunk.phone[at]);
         // The archive's number replaces ours unless it is the same one: then what we learned of it (suspended) stays.
@@ -195,8 +199,8 @@ impl Prefecture {
             chunk.threshold[at] = threshold;
         }
         // Names are cold: whether one changed is settled when its page is folded.
-        if !fact.name.is_empty() {
-            self.names.insert(row, fact.name.clone());
+        if let Some(name) = &fact.name {
+            self.names.insert(row, name.clone());
         }
         Ok(if created {
             Applied::Created
@@ -379,10 +383,14 @@ impl Prefecture {
         if fact.as_of.0 < c.balance_as_of[at] {
             return Err(FactReject::Outdated);
         }
-        if fact.as_of.0 == c.balance_as_of[at] && fact.balance.0 == c.balance[at] {
+        let traits = Traits(c.traits[at]);
+        let pending = fact.debit_pending.unwrap_or(traits.has(Traits::DEBIT_PENDING));
+        let traits = traits.with(Traits::DEBIT_PENDING, pending).0;
+        if fact.as_of.0 == c.balance_as_of[at] && fact.balance.0 == c.balance[at] && traits == c.traits[at] {
             return Ok(Applied::Unchanged);
         }
         let (c, at) = self.edit(row);
+        c.traits[at] = traits;
         c.balance_as_of[at] = fact.as_of.0;
         set_balance(c, at, fact.balance.0);
         Ok(Applied::Changed)

@@ -76,10 +76,10 @@ fn customer(n: u64) -> CustomerFact {
     CustomerFact {
         account: account(n),
         station: OrgCode(if n % 5 == 4 { 14_020_001 } else { 14_010_501 }),
-        section: (n % 7) as u32,
+        section: Some((n % 7) as u32),
         traits: Traits::RESIDENT,
         traits_given: Traits::RESIDENT | Traits::PREPAID,
-        name: format!("客户{n}"),
+        name: Some(format!("客户{n}")),
         phone: Some(Phone::from_text(&format!("138{n:08}"))),
         threshold: None,
     }
@@ -378,7 +378,7 @@ proptest! {
                     Step::Customers(a, n) => Facts::Customers((a..a + n).map(customer).collect()),
                     Step::Bill(a, p, y) => Facts::Bills(vec![bill(a, p, y)]),
                     Step::Pay(a, k, y) => Facts::Payments(vec![payment(a, &k.to_string(), y)]),
-                    Step::Balance(a, y) => Facts::Balances(vec![BalanceFact { account: account(a), balance: Fen(y * 100), as_of: today() }]),
+                    Step::Balance(a, y) => Facts::Balances(vec![BalanceFact { account: account(a), balance: Fen(y * 100), as_of: today(), debit_pending: None }]),
                     Step::Remind => {
                         if plain.state.snapshot(TAIYUAN).is_some() {
                             remind(&tried.state, 1).await;

@@ -1,0 +1,61 @@
+//! Rows as they come from files and forms, as facts of the state.
+
+use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
+use gridbell_state::{BalanceFact, BillFact, CustomerFact, PaymentFact, payment_key};
+
+/// A row that becomes a fact.
+pub trait IntoFact {
+    /// The fact.
+    type Fact;
+    /// The same as a fact of the state.
+    fn into_fact(self) -> Self::Fact;
+}
+
+impl IntoFact for CustomerRow {
+    type Fact = CustomerFact;
+    fn into_fact(self) -> CustomerFact {
+        CustomerFact {
+            account: self.account,
+            station: self.station,
+            section: self.section,
+            traits: self.traits,
+            traits_given: self.traits_given,
+            name: self.name,
+            phone: self.phone,
+            // The row was checked: a threshold lies within 0 and u32::MAX - 1.
+            threshold: self.threshold.map(|t| u32::try_from(t.0).unwrap_or(u32::MAX)),
+        }
+    }
+}
+
+impl IntoFact for BillRow {
+    type Fact = BillFact;
+    fn into_fact(self) -> BillFact {
+        let Self { account, period, amount, kwh, issued, late_fee_from, as_of } = self;
+        BillFact { account, period, amount, kwh, issued, late_fee_from, as_of }
+    }
+}
+
+impl IntoFact for BalanceRow {
+    type Fact = BalanceFact;
+    fn into_fact(self) -> BalanceFact {
+        BalanceFact {
+            account: self.account,
+            balance: self.balance,
+            as_of: self.as_of,
+            debit_pending: self.debit_pending,
+        }
+    }
+}
+
+impl IntoFact for PaymentRow {
+    type Fact = PaymentFact;
+    fn into_fact(self) -> PaymentFact {
+        PaymentFact {
+            account: self.account,
+            key: payment_key(&self.payment_id),
+            amount: if self.reversal { -self.amount } else { self.amount },
+            paid_on: self.paid_at.date(),
+        }
+    }
+}
