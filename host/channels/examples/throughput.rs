@@ -1,6 +1,8 @@
-//! Messages a second from an outbox in memory to the simulated gateway on loopback, answers and reports included, without pacing.
+//! Messages a second from an outbox in memory to the simulated gateway on loopback, answers and reports included, without pacing unless asked for.
 //!
-//! `cargo run --release -p gridbell-channels --example throughput [messages] [window] [connections] [commit-group] [commit-ms]`
+//! `cargo run --release -p gridbell-channels --example throughput [messages] [window] [connections] [commit-group] [commit-ms] [grant]`
+//!
+//! With a grant it shows how much of it is used and the most that the gateway saw in any one second.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -24,6 +26,7 @@ async fn main() {
     let (messages, window) = (argument(1, 500_000), argument(2, 16));
     let (connections, group) = (argument(3, 1), argument(4, 512));
     let commit = Duration::from_millis(argument(5, 0) as u64);
+    let grant = argument(6, 0);
     let clock = Clock::system();
     let account =
         Account { rate: 0, window, deliver_window: group, max_connections: connections, ..Account::default() };
@@ -37,7 +40,7 @@ async fn main() {
             "【国网山西电力】截至2月13日，您家电费余额为19.53元。为避免欠费停电，请您及时补充余额。",
         );
     }
-    let more = format!("window = {window}\nconnections = {connections}\ncommit-group = {group}");
+    let more = format!("window = {window}\nconnections = {connections}\ncommit-group = {group}\ngrant = {grant}");
     let link = config(&gateway.addr().to_string(), &more);
     let began = clock.monotonic();
     let link = start(link, Secret::new("secret"), outbox, Tcp, clock.clone(), Seed(1)).expect("a good configuration");
@@ -55,4 +58,9 @@ async fn main() {
         took.as_secs_f64(),
         messages as f64 / took.as_secs_f64()
     );
+    if grant > 0 {
+        // The first second and its guard belong to the process before.
+        let used = messages as f64 / (took.as_secs_f64() - 1.1) / grant as f64;
+        println!("grant {grant}: {:.2} % used, at most {} seen in any one second", used * 100.0, account.peak_offered);
+    }
 }

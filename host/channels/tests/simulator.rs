@@ -1,5 +1,7 @@
 //! Links against the gateway simulator, over real sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where its bench is not as built")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
