@@ -6,6 +6,9 @@
 
 use gridbell_plugin::prelude::*;
 
+/// Most steps before the late fee starts.
+const MAX_STEPS: usize = 8;
+
 policy! {
     /// 电费催缴：在违约金起算日之前分步提醒欠费客户，例如提前 7 天、3 天、1 天各一次；中间漏了几天，只补最近的一步，不重复。
     /// 重要客户和费控客户可以单独设定，也可以不提醒；违约金起算之后可以每隔几天再提醒。
@@ -14,7 +17,7 @@ policy! {
     parameters {
         /// 提前天数
         /// 违约金起算日之前第几天提醒，可以有多个，例如 7、3、1。不填为不提醒。
-        steps: List<u16, 8> = &[7, 3, 1], 1..=60;
+        steps: List<u16, MAX_STEPS> = &[7, 3, 1], 1..=60;
         /// 天数口径
         /// 自然日，或工作日（按国务院公布的日历，含调休；尚未公布的年份按周一至周五）。
         counting: Counting = Counting::Calendar;
@@ -23,10 +26,10 @@ policy! {
         minimum: Fen = 100, 1..=100_000_000;
         /// 重要客户的提前天数
         /// 不设为与其他客户相同；设为空为不提醒重要客户。
-        important_steps: Option<List<u16, 8>>, 1..=60;
+        important_steps: Option<List<u16, MAX_STEPS>>, 1..=60;
         /// 费控客户的提前天数
         /// 费控客户由余额预警提醒，所以默认为空，即不提醒。
-        prepaid_steps: List<u16, 8> = &[], 1..=60;
+        prepaid_steps: List<u16, MAX_STEPS> = &[], 1..=60;
         /// 逾期后每隔几天再提醒
         /// 从违约金起算日起，按自然日计算。
         overdue_every: u16 = 7, 1..=60;
@@ -87,13 +90,13 @@ pub struct ArrearsReminder {
 
 impl Policy for ArrearsReminder {
     fn prepare(run: &Run<'_>, parameters: &Parameters) -> Result<Self, &'static str> {
-        let ladder = |steps| Ladder::new(run, steps, parameters.counting);
+        let ladder = |steps: &List<u16, MAX_STEPS>| Ladder::new(run, steps, parameters.counting);
         Ok(Self {
             today: run.today(),
             minimum: parameters.minimum,
-            ordinary: ladder(parameters.steps),
-            important: ladder(parameters.important_steps.unwrap_or(parameters.steps)),
-            prepaid: ladder(parameters.prepaid_steps),
+            ordinary: ladder(&parameters.steps),
+            important: ladder(parameters.important_steps.as_ref().unwrap_or(&parameters.steps)),
+            prepaid: ladder(&parameters.prepaid_steps),
             overdue_every: parameters.overdue_every,
             overdue_times: parameters.overdue_times,
         })
@@ -167,7 +170,7 @@ impl ArrearsReminder {
         if round >= i64::from(self.overdue_times) {
             return skip(Reason::OverdueOver);
         }
-        let step = ladder.len() + 1 + round as u8;
+        let step = ladder.steps + 1 + round as u8;
         if step <= customer.reminded_step {
             return skip(Reason::AlreadySaid);
         }
@@ -182,36 +185,31 @@ impl ArrearsReminder {
     }
 }
 
-/// The steps of one kind of customer: up to which late-fee date each of them is due today.
+/// The steps of one kind of customer: up to which late-fee date each of them is due today, the furthest first. A step that is not used is
+/// never due. A fixed number of comparisons is quicker than a loop over those that are used.
 struct Ladder {
-    up_to: List<i32, 8>,
+    up_to: [Date; MAX_STEPS],
+    steps: u8,
 }
 
 impl Ladder {
-    fn new(run: &Run<'_>, steps: List<u16, 8>, counting: Counting) -> Self {
-        let mut up_to = List::new();
-        for days in steps.descending().iter() {
-            up_to.push(run.ahead(*days, counting).0);
+    fn new(run: &Run<'_>, days: &List<u16, MAX_STEPS>, counting: Counting) -> Self {
+        let mut ladder = Self { up_to: [Date::NONE; MAX_STEPS], steps: 0 };
+        for (up_to, days) in ladder.up_to.iter_mut().zip(days.descending().iter()) {
+            *up_to = run.ahead(*days, counting);
+            ladder.steps += 1;
         }
-        Self { up_to }
+        ladder
     }
 
     fn is_empty(&self) -> bool {
-        self.up_to.is_empty()
-    }
-
-    fn len(&self) -> u8 {
-        self.up_to.len() as u8
+        self.steps == 0
     }
 
     /// The latest step that is due for a late fee that starts on `due`; 0 if none is.
     #[inline]
     fn step(&self, due: Date) -> u8 {
-        let mut step = 0;
-        for up_to in self.up_to.iter() {
-            step += u8::from(due.0 <= *up_to);
-        }
-        step
+        self.up_to.iter().map(|up_to| u8::from(due <= *up_to)).sum()
     }
 }
 
@@ -222,11 +220,13 @@ trait OrReached {
 
 impl OrReached for Interest {
     fn or_reached_by(self, rule: &ArrearsReminder, ladder: &Ladder, who: gridbell_plugin::Bound) -> Self {
-        let Some(latest) = ladder.up_to.first() else { return self };
+        if ladder.is_empty() {
+            return self;
+        }
         self.or([
-            columns::late_fee_from.between(rule.earliest(), Date(*latest)),
+            columns::late_fee_from.between(rule.earliest(), ladder.up_to[0]),
             columns::arrears.at_least(rule.minimum),
-            columns::reminded_step.at_most(ladder.len() + rule.overdue_times - 1),
+            columns::reminded_step.at_most(ladder.steps + rule.overdue_times - 1),
             who,
         ])
     }

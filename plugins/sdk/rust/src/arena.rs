@@ -6,15 +6,21 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::wasm32;
-use core::cell::Cell;
+use core::cell::{Cell, UnsafeCell};
 
 const PAGE: usize = 65_536;
-/// Memory grows by at least this many pages, so that a batch of 4096 rows needs a call or two.
-const GROW_PAGES: usize = 2;
+/// What a guest has from the beginning: a batch of 4096 rows, its columns and its answers. Growing memory is a system call in the host, there
+/// and back for each instance; pages that stay untouched cost nothing.
+const ROOM: usize = 7 * PAGE;
+/// Beyond that, memory grows by at least this many pages.
+const GROW_PAGES: usize = 8;
 
 struct Arena {
+    room: UnsafeCell<[u8; ROOM]>,
     next: Cell<usize>,
     end: Cell<usize>,
+    /// Whether memory is taken from beyond the room, where it can grow.
+    beyond: Cell<bool>,
 }
 
 // SAFETY: a guest has one thread; the host refuses modules with shared memory.
@@ -25,61 +31,82 @@ unsafe extern "C" {
 }
 
 impl Arena {
-    /// Takes up to `end`, growing the memory as needed; false if the host refuses.
-    fn reach(&self, end: usize) -> bool {
+    /// Takes `size` bytes at the next address with this alignment; null if the host refuses the memory.
+    fn take(&self, size: usize, align: usize) -> *mut u8 {
+        if self.end.get() == 0 {
+            self.next.set(self.room.get() as usize);
+            self.end.set(self.next.get() + ROOM);
+        }
+        let at = self.next.get().next_multiple_of(align);
+        let Some(end) = at.checked_add(size) else { return core::ptr::null_mut() };
+        if end <= self.end.get() {
+            self.next.set(end);
+            return at as *mut u8;
+        }
+        self.take_beyond(size, align)
+    }
+
+    #[cold]
+    fn take_beyond(&self, size: usize, align: usize) -> *mut u8 {
+        if !self.beyond.replace(true) {
+            // The linker defines the symbol; only its address is used.
+            self.next.set(&raw const __heap_base as usize);
+            self.end.set(wasm32::memory_size::<0>() * PAGE);
+        }
+        let at = self.next.get().next_multiple_of(align);
+        let Some(end) = at.checked_add(size) else { return core::ptr::null_mut() };
         if end > self.end.get() {
-            let missing = (end - self.end.get()).div_ceil(PAGE).max(GROW_PAGES);
-            if wasm32::memory_grow::<0>(missing) == usize::MAX {
-                return false;
+            let pages = (end - self.end.get()).div_ceil(PAGE).max(GROW_PAGES);
+            if wasm32::memory_grow::<0>(pages) == usize::MAX {
+                return core::ptr::null_mut();
             }
-            self.end.set(self.end.get() + missing * PAGE);
+            self.end.set(self.end.get() + pages * PAGE);
         }
         self.next.set(end);
-        true
+        at as *mut u8
     }
 }
 
 // SAFETY: pieces never overlap: each begins where the one before ended, and only the newest grows in place.
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if self.next.get() == 0 {
-            // The linker defines the symbol; only its address is used.
-            self.next.set(&raw const __heap_base as usize);
-            self.end.set(wasm32::memory_size::<0>() * PAGE);
-        }
-        let at = self.next.get().next_multiple_of(layout.align());
-        match at.checked_add(layout.size()) {
-            Some(end) if self.reach(end) => at as *mut u8,
-            _ => core::ptr::null_mut(),
-        }
+        self.take(layout.size(), layout.align())
     }
 
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if size <= layout.size() {
+            return old;
+        }
         let newest = old as usize + layout.size() == self.next.get();
-        if newest || size <= layout.size() {
-            let grown = !newest || (old as usize).checked_add(size).is_some_and(|end| self.reach(end));
-            return if grown { old } else { core::ptr::null_mut() };
+        let grown = (old as usize).checked_add(size).filter(|end| newest && *end <= self.end.get());
+        if let Some(end) = grown {
+            self.next.set(end);
+            return old;
         }
-        // SAFETY: the new piece is as large as asked and does not overlap the old one.
-        unsafe {
-            let new = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
-            if !new.is_null() {
-                core::ptr::copy_nonoverlapping(old, new, layout.size());
-            }
-            new
+        let new = self.take(size, layout.align());
+        if !new.is_null() {
+            // SAFETY: the new piece is larger than the old one and does not overlap it.
+            unsafe { core::ptr::copy_nonoverlapping(old, new, layout.size()) };
         }
+        new
     }
 }
 
 /// Everything is free again: the host has read the result of the call.
 pub(crate) fn reset() {
-    ARENA.next.set(0);
+    ARENA.end.set(0);
+    ARENA.beyond.set(false);
 }
 
 #[global_allocator]
-static ARENA: Arena = Arena { next: Cell::new(0), end: Cell::new(0) };
+static ARENA: Arena = Arena {
+    room: UnsafeCell::new([0; ROOM]),
+    next: Cell::new(0),
+    end: Cell::new(0),
+    beyond: Cell::new(false),
+};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
