@@ -57,8 +57,9 @@ pub(crate) async fn take<O: Outbox>(outbox: Arc<O>, shared: Arc<Shared>, max: us
     let ids: Vec<MessageId> = taken.ready.iter().map(|ready| ready.id).collect();
     match outbox.intend(link, &ids).await {
         // The usual case, without a set.
-        Ok(left) if left == ids => {}
+        Ok(left) if left == ids => shared.calm(|kind| kind == AlarmKind::OutboxFailing),
         Ok(left) => {
+            shared.calm(|kind| kind == AlarmKind::OutboxFailing);
             let left: FxHashSet<MessageId> = left.into_iter().collect();
             taken.ready.retain(|ready| left.contains(&ready.id));
         }

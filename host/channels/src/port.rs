@@ -25,8 +25,7 @@ use crate::parts::PartSet;
 ///
 /// **Errors.** An error means "not durable, ask again": the link raises an alarm, waits a second and repeats the call.
 pub trait Outbox: Send + Sync + 'static {
-    /// Up to `max_parts` open parts of messages whose time has come for this link, urgent first, those taken back last among equals
-    /// first. Where the first message alone has more parts, it alone. Never one that has expired, is held, or is in a link's hands.
+    /// Up to `max_parts` open parts of messages whose time has come for this link, urgent first. Where the first message alone has more parts, it alone. Never one that has expired, is held, or is in a link's hands.
     /// A claim lives in memory: it ends with the process.
     fn claim(
         &self,

@@ -428,6 +428,7 @@ async fn a_failing_outbox_raises_an_alarm_and_loses_nothing() {
     link.wait_for(|status| status.alarms.iter().any(|alarm| alarm.kind == AlarmKind::OutboxFailing)).await;
     bench.outbox.until(|outbox| outbox.reports().len() == 1).await;
     drained(&link).await;
+    assert!(link.status().alarms.is_empty(), "it came right");
     assert_eq!(bench.gateway.stats().account(SP).parts_accepted, 1);
 }
 
