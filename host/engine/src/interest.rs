@@ -187,15 +187,15 @@ impl Condition {
         }
     }
 
-    /// Without a branch on the outcome, which no processor could foresee.
     fn among<T: Lane>(&self, values: &[T], left: &mut Vec<u16>) {
-        let mut kept = 0;
-        for i in 0..left.len() {
-            let row = left[i];
-            left[kept] = row;
-            kept += usize::from(self.bound.matches(values[usize::from(row)].wide(), self.none));
+        let Bound { test, low, high, .. } = self.bound;
+        match (test, self.none) {
+            (Test::Between, None) => narrow(values, left, |v| low <= v && v <= high),
+            (Test::Between, Some(none)) => narrow(values, left, |v| low <= v && v <= high && v != none),
+            (Test::AllBits, _) => narrow(values, left, |v| v & low == low),
+            (Test::AnyBit, _) => narrow(values, left, |v| v & low != 0),
+            (Test::NoBits, _) => narrow(values, left, |v| v & low == 0),
         }
-        left.truncate(kept);
     }
 
     fn over<T: Lane>(&self, values: &[T], lanes: &mut [u8]) {
@@ -222,6 +222,17 @@ impl Condition {
             Test::NoBits => keep(values, lanes, Op::None(T::of(low))),
         }
     }
+}
+
+/// Drops the rows whose value does not pass, without a branch on the outcome, which no processor could foresee.
+fn narrow<T: Lane>(values: &[T], left: &mut Vec<u16>, passes: impl Fn(i64) -> bool) {
+    let mut kept = 0;
+    for i in 0..left.len() {
+        let row = left[i];
+        left[kept] = row;
+        kept += usize::from(passes(values[usize::from(row)].wide()));
+    }
+    left.truncate(kept);
 }
 
 /// A test on values of one type.
