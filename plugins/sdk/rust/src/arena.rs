@@ -101,12 +101,8 @@ pub(crate) fn reset() {
 }
 
 #[global_allocator]
-static ARENA: Arena = Arena {
-    room: UnsafeCell::new([0; ROOM]),
-    next: Cell::new(0),
-    end: Cell::new(0),
-    beyond: Cell::new(false),
-};
+static ARENA: Arena =
+    Arena { room: UnsafeCell::new([0; ROOM]), next: Cell::new(0), end: Cell::new(0), beyond: Cell::new(false) };
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
