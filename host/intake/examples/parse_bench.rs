@@ -1,4 +1,4 @@
-//! How fast a customers file is read, on one core and with threads beside it: `cargo run --release -p gridbell-intake --example parse_bench [ROWS]`.
+//! How fast a customers file is read, on one core and with threads beside it: `cargo run --release -p gridbell-intake --example parse_bench [ROWS | FILE]`.
 #![expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 
 use std::fmt::Write;
@@ -10,10 +10,19 @@ use gridbell_intake::{BillRow, CustomerRow, Import, Options, Row, read_segments}
 use gridbell_model::Date;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let rows: u64 = std::env::args().nth(1).map_or(Ok(1_000_000), |n| n.parse())?;
     let segments = Arc::new(read_segments(include_str!("../../../policies/segments.toml"))?);
     let today = Date::from_ymd(2026, 11, 21).ok_or("no such day")?;
     let options = |parsers| Options { parsers, ..Options::new(today, segments.clone()) };
+
+    let argument = std::env::args().nth(1).unwrap_or_else(|| "1000000".to_owned());
+    let Ok(rows) = argument.parse() else {
+        // A customers file as it lies on the disk.
+        for parsers in [0, 1, 2] {
+            let path = std::path::Path::new(&argument);
+            run(&argument, Import::<CustomerRow>::open(path, &options(parsers))?, parsers)?;
+        }
+        return Ok(());
+    };
 
     let customers = customers(rows)?;
     let (gb18030, _, _) = encoding_rs::GB18030.encode(&customers);
@@ -31,20 +40,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn read<T: Row>(name: &str, bytes: Vec<u8>, options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let size = bytes.len() as u64;
+    run(name, Import::<T>::csv(Box::new(Cursor::new(bytes)), name, Some(size), options)?, options.parsers)
+}
+
+fn run<T: Row>(name: &str, mut import: Import<T>, parsers: usize) -> Result<(), Box<dyn std::error::Error>> {
     let clock = Clock::system();
-    let size = bytes.len();
     let started = clock.monotonic();
-    let mut import = Import::<T>::csv(Box::new(Cursor::new(bytes)), name, Some(size as u64), options)?;
     while import.next_batch()?.is_some() {}
     let took = (clock.monotonic() - started).as_secs_f64();
     let s = import.summary();
     println!(
-        "{:10} {:10} {} parsers: {:.2} M rows/s, {:.0} MB/s, {} rows, {} refused",
+        "{} {name}, {parsers} parsers: {:.2} M rows/s, {:.0} MB/s, {} rows, {} refused",
         T::KIND,
-        name,
-        options.parsers,
         s.records as f64 / took / 1e6,
-        size as f64 / took / 1e6,
+        import.progress().bytes_read() as f64 / took / 1e6,
         s.accepted,
         s.rejected
     );

@@ -165,10 +165,15 @@ pub(crate) fn period(text: &str) -> Result<u32, Reason> {
 
 /// Yes or no, in the words of the columns that ask it.
 pub(crate) fn yes_no(text: &str) -> Option<bool> {
+    match text.as_bytes() {
+        b"0" => return Some(false),
+        b"1" => return Some(true),
+        _ => {}
+    }
     match text {
-        "1" | "是" | "Y" | "y" | "有" | "√" | "重要" | "特级" | "一级" | "二级" | "临时性重要" | "在途" | "销户"
+        "是" | "Y" | "y" | "有" | "√" | "重要" | "特级" | "一级" | "二级" | "临时性重要" | "在途" | "销户"
         | "已销户" | "已过户" | "closed" => Some(true),
-        "0" | "否" | "N" | "n" | "无" | "×" | "普通" | "一般" | "正常" | "正常用电客户" | "在用" | "active" => {
+        "否" | "N" | "n" | "无" | "×" | "普通" | "一般" | "正常" | "正常用电客户" | "在用" | "active" => {
             Some(false)
         }
         _ => match text.to_ascii_lowercase().as_str() {
@@ -267,7 +272,7 @@ mod tests {
             if let Ok(d) = text.parse::<Date>() { prop_assert_eq!(date(&text), Ok(d)); }
             if let Some(d) = plain_date(text.as_bytes()).filter(|_| text.len() == 10) { prop_assert_eq!(text.parse(), Ok(d)); }
             if text.len() == 16 { prop_assert_eq!(minute(&text).ok(), text.parse::<CivilMinute>().ok()); }
-            if text.bytes().all(|b| b.is_ascii_digit()) && text.trim_matches('0') != "" { prop_assert_eq!(phone(&text, &all_known()), Phone::from_text(&text)); }
+            if text.bytes().all(|b| b.is_ascii_digit()) && !text.trim_matches('0').is_empty() { prop_assert_eq!(phone(&text, &all_known()), Phone::from_text(&text)); }
         }
 
         #[test]

@@ -127,6 +127,10 @@ reasons! {
     UnknownAccount = "unknown-account", "no customer has this account number: import the customers first", "户号不存在：请先导入客户档案";
     /// For those who apply the rows: the org unit is not known.
     UnknownStation = "unknown-station", "the org unit is not in the tree", "供电单位不在组织树中";
+    /// For those who apply the rows: older than what is known.
+    Outdated = "outdated", "older than what is known already: bills are imported oldest first", "数据比已有的旧：电费应按年月先后导入";
+    /// For those who apply the rows: another prefecture has the account.
+    OtherPrefecture = "other-prefecture", "the account belongs to another prefecture", "户号属于其他地市";
     /// For those who apply the rows: outside the importer's scope.
     OutsideScope = "outside-scope", "the customer lies outside your part of the org units", "该客户不在您的管辖范围内";
     /// For those who apply the rows: the prefecture has no room for more customers.

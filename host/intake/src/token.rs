@@ -29,6 +29,8 @@ pub(crate) struct Fields {
     spans: Vec<Span>,
     /// Quoted fields without their doubled quotes.
     unescaped: Vec<u8>,
+    /// Whether the record has a quote, without which it ends with its line.
+    quoted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +44,11 @@ impl Fields {
     /// Number of fields.
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
+    }
+
+    /// Whether the record may run over several lines.
+    pub(crate) fn may_hold_lines(&self) -> bool {
+        self.quoted
     }
 
     /// Field `index` of the record that was found in `bytes`.
@@ -65,7 +72,8 @@ impl Fields {
         self.spans.clear();
         let newline = memchr(b'\n', rest);
         let line = &rest[..newline.unwrap_or(rest.len())];
-        if memchr(b'"', line).is_some() {
+        self.quoted = memchr(b'"', line).is_some();
+        if self.quoted {
             self.unescaped.clear();
             return self.quoted(bytes, at, delimiter, last);
         }
