@@ -224,15 +224,10 @@ impl Condition {
     }
 }
 
-/// Drops the rows whose value does not pass, without a branch on the outcome, which no processor could foresee.
+/// Drops the rows whose value does not pass. With a branch on the outcome: few rows are left, and a processor that guesses goes on to fetch the
+/// next values while it waits for this one (without the branch an evaluation with interest took a tenth longer).
 fn narrow<T: Lane>(values: &[T], left: &mut Vec<u16>, passes: impl Fn(i64) -> bool) {
-    let mut kept = 0;
-    for i in 0..left.len() {
-        let row = left[i];
-        left[kept] = row;
-        kept += usize::from(passes(values[usize::from(row)].wide()));
-    }
-    left.truncate(kept);
+    left.retain(|row| passes(values[usize::from(*row)].wide()));
 }
 
 /// A test on values of one type.
