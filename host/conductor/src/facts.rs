@@ -1,18 +1,26 @@
 //! Rows as they come from files and forms, as facts of the state.
 
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
+use gridbell_model::AccountNumber;
 use gridbell_state::{BalanceFact, BillFact, CustomerFact, PaymentFact, payment_key};
 
 /// A row that becomes a fact.
 pub trait IntoFact {
     /// The fact.
     type Fact;
+    /// Whose it is.
+    fn account(&self) -> AccountNumber;
     /// The same as a fact of the state.
     fn into_fact(self) -> Self::Fact;
 }
 
 impl IntoFact for CustomerRow {
     type Fact = CustomerFact;
+
+    fn account(&self) -> AccountNumber {
+        self.account
+    }
+
     fn into_fact(self) -> CustomerFact {
         CustomerFact {
             account: self.account,
@@ -30,6 +38,11 @@ impl IntoFact for CustomerRow {
 
 impl IntoFact for BillRow {
     type Fact = BillFact;
+
+    fn account(&self) -> AccountNumber {
+        self.account
+    }
+
     fn into_fact(self) -> BillFact {
         let Self { account, period, amount, kwh, issued, late_fee_from, as_of } = self;
         BillFact { account, period, amount, kwh, issued, late_fee_from, as_of }
@@ -38,6 +51,11 @@ impl IntoFact for BillRow {
 
 impl IntoFact for BalanceRow {
     type Fact = BalanceFact;
+
+    fn account(&self) -> AccountNumber {
+        self.account
+    }
+
     fn into_fact(self) -> BalanceFact {
         BalanceFact {
             account: self.account,
@@ -50,6 +68,11 @@ impl IntoFact for BalanceRow {
 
 impl IntoFact for PaymentRow {
     type Fact = PaymentFact;
+
+    fn account(&self) -> AccountNumber {
+        self.account
+    }
+
     fn into_fact(self) -> PaymentFact {
         PaymentFact {
             account: self.account,

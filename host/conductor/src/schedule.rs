@@ -53,6 +53,15 @@ impl Host {
         tried
     }
 
+    /// The next occurrence of any schedule after now; none when there is no schedule.
+    #[must_use]
+    pub fn next_occurrence(&self) -> Option<CivilMinute> {
+        let from = self.clock().civil_minute().plus_minutes(1);
+        let sets = self.policies_by_prefecture();
+        let schedules = sets.values().flat_map(|s| &s.policies).filter(|p| p.enabled).flat_map(|p| &p.schedules);
+        schedules.filter_map(|s| s.cron.at_or_after(from)).min()
+    }
+
     /// What is due now, in order of prefecture and policy.
     fn due(&self) -> Vec<RunRequest> {
         let now = self.clock().civil_minute();

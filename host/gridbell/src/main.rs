@@ -1,2 +1,128 @@
-//! The gridbell command.
-fn main() {}
+//! The `gridbell` command: every city's notification policy as a WebAssembly plugin, over all of a province's customers.
+//!
+//! This crate parses what people type, puts the pieces together and prints. It must hold no logic that the API lacks.
+
+mod admin;
+mod config;
+mod defaults;
+mod demo;
+mod error;
+mod import;
+mod open;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::error::CommandError;
+
+/// Every city's notification policy as a WebAssembly plugin, over all of a province's electricity customers
+#[derive(Parser, Debug)]
+#[command(
+    name = "gridbell",
+    version,
+    propagate_version = true,
+    after_help = "\
+EXIT CODES
+  0  done
+  1  failed: disk, network, another process has the data directory
+  2  the command line cannot be
+  3  something given was refused: rejected rows, a policy file, a plugin; the message says what, where and what to do
+  4  a check found what it looks for: a broken audit chain, a damaged backup
+
+FIRST STEPS
+  gridbell demo                       see the whole product at work on a generated province
+  gridbell serve --config gridbell.toml
+  gridbell completions bash           completions for your shell"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Logs as JSON lines on standard error
+    #[arg(long, global = true)]
+    log_json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run a generated province through one day: policies, guardrails, a simulated carrier, the console
+    Demo(demo::DemoArgs),
+    /// Import customers, bills, balances or payments from CSV or XLSX
+    Import(admin::ImportArgs),
+    /// Run a policy once by hand: list whom it would reach, then send
+    Run(admin::RunArgs),
+    /// Check and apply policy files
+    #[command(subcommand)]
+    Policy(admin::PolicyCommand),
+    /// Users of the console
+    #[command(subcommand)]
+    User(admin::UserCommand),
+    /// Bearer tokens of the API
+    #[command(subcommand)]
+    Token(admin::TokenCommand),
+    /// Write a backup of the data directory to one file
+    Backup(admin::BackupArgs),
+    /// Restore a backup into an empty data directory
+    Restore(admin::RestoreArgs),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(admin::AuditCommand),
+    /// Print shell completions
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Compile an upload from standard input; the host calls this in a process of its own
+    #[command(name = open::COMPILE_COMMAND, hide = true)]
+    CompilePlugin,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // The compiler's process is limited and may be killed: it starts no runtime and logs nothing.
+    if matches!(cli.command, Command::CompilePlugin) {
+        return gridbell_engine::child_main();
+    }
+    output::logs(cli.log_json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return output::failed(&CommandError::from(e)),
+    };
+    let result = runtime.block_on(dispatch(cli.command));
+    // A look-up that still blocks must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => output::failed(&e),
+    }
+}
+
+async fn dispatch(command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Import(args) => admin::import(args).await,
+        Command::Run(args) => admin::run_policy(args).await,
+        Command::Policy(command) => admin::policy(command).await,
+        Command::User(command) => admin::user(command).await,
+        Command::Token(command) => admin::token(command).await,
+        Command::Backup(args) => admin::backup(args).await,
+        Command::Restore(args) => admin::restore(args).await,
+        Command::Audit(command) => admin::audit(command).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "gridbell", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::CompilePlugin => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

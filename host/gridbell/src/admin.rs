@@ -1,0 +1,460 @@
+//! Commands on a data directory while no host runs on it. While one does, the store says so and the API does the same.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use comfy_table::{Table, presets};
+use gridbell_clock::Clock;
+use gridbell_conductor::{Host, RunRequest, RunSummary};
+use gridbell_model::{AccountNumber, OrgCode, PrefectureCode};
+use gridbell_server::{NewToken, Role, Scope};
+use gridbell_store::SledOptions;
+
+use crate::config::Config;
+use crate::error::CommandError;
+use crate::import::{ImportKind, ImportReport, Target};
+use crate::open;
+
+/// Which data directory.
+#[derive(clap::Args, Debug, Clone)]
+pub(crate) struct Place {
+    /// The configuration file of the host
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    config: Option<PathBuf>,
+    /// The data directory, where no configuration file is needed
+    #[arg(long, value_name = "DIR", env = "GRIDBELL_DATA")]
+    data: Option<PathBuf>,
+}
+
+impl Place {
+    fn config(&self) -> Result<Config, CommandError> {
+        match (&self.config, &self.data) {
+            (Some(file), _) => Config::read(file),
+            (None, Some(data)) => Ok(Config::of_data(data.clone())),
+            (None, None) => Err(CommandError::Usage("say where the data is: --config FILE or --data DIR".to_owned())),
+        }
+    }
+
+    /// Opens everything; carriers of the configured links count as served, so that a run by hand queues for them.
+    async fn host(&self) -> Result<Host, CommandError> {
+        let config = self.config()?;
+        let carriers: Vec<_> = config.links.iter().flat_map(|l| l.serves.clone()).collect();
+        let open = move || open::open(&config, Clock::system());
+        let opened = tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??;
+        opened.host.serve_carriers(&carriers);
+        open::install_defaults(&opened.host).await?;
+        Ok(opened.host)
+    }
+
+    async fn state(&self) -> Result<(gridbell_state::State, Clock), CommandError> {
+        let config = self.config()?;
+        let clock = Clock::system();
+        let its = clock.clone();
+        let open = move || open::open_state(&config, &its);
+        let (state, _, _) =
+            tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??;
+        Ok((state, clock))
+    }
+}
+
+fn who() -> String {
+    std::env::var("USER")
+        .ok()
+        .filter(|u| !u.is_empty())
+        .map_or_else(|| "command".to_owned(), |u| format!("command:{u}"))
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+A row whose identity or money is wrong goes to the reject file with line, column, value and reason; the others go on. A bad phone only flags
+the contact. The same file twice changes nothing. Headers may be Chinese or English; others are named in a mapping file:
+  account = \"用户编号\"
+  amount = \"金额(元)\"
+
+EXAMPLES
+  gridbell import customers 用户档案.csv --data d
+  gridbell import bills 202611.xlsx --data d --account-digits 10")]
+pub(crate) struct ImportArgs {
+    /// What the file has
+    #[arg(value_enum)]
+    kind: ImportKind,
+    /// CSV (UTF-8 or GB18030) or XLSX
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Our field = their header, TOML
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
+    /// Where rejected rows go; FILE.rejects.csv by default
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// The sheet of a workbook
+    #[arg(long)]
+    sheet: Option<String>,
+    /// How many digits every account number has, where the utility knows: numeric cells are read then
+    #[arg(long, value_parser = clap::value_parser!(u8).range(10..=13))]
+    account_digits: Option<u8>,
+    /// The org tree as JSON, applied before the rows (GET /v1/org answers in the same form)
+    #[arg(long, value_name = "FILE")]
+    org: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn import(args: ImportArgs) -> Result<(), CommandError> {
+    let host = args.place.host().await?;
+    if let Some(path) = &args.org {
+        let text = std::fs::read(path).map_err(CommandError::file("read", path))?;
+        let units: Vec<gridbell_model::OrgUnit> = serde_json::from_slice(&text).map_err(|e| {
+            CommandError::Refused(format!(
+                "{}: {e}; it is a list of units with code, parent, level and name",
+                path.display()
+            ))
+        })?;
+        let mut tree = gridbell_model::OrgTree::default();
+        units.into_iter().for_each(|u| tree.insert(u));
+        host.state().set_org(tree, Vec::new()).await?;
+    }
+    let who = who();
+    let target = Target::of(&host, &who, !args.json)?;
+    let mut options = target.options();
+    options.sheet = args.sheet;
+    options.account_digits = args.account_digits;
+    if let Some(path) = &args.mapping {
+        let text = std::fs::read_to_string(path).map_err(CommandError::file("read", path))?;
+        let mapping = gridbell_intake::Mapping::parse(&text)
+            .map_err(|e| CommandError::Refused(format!("{}: {e}", path.display())))?;
+        options.mapping = Some(mapping);
+    }
+    let rejects = args.rejects.unwrap_or_else(|| {
+        let mut name = args.file.clone().into_os_string();
+        name.push(".rejects.csv");
+        PathBuf::from(name)
+    });
+    let report = target.import(args.kind, &args.file, &options, &rejects).await?;
+    host.state().checkpoint().await?;
+    host.state().close().await;
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print_import(&report);
+    }
+    match &report.reject_file {
+        None => Ok(()),
+        Some(path) => {
+            let text = format!("{} rows were rejected; see {}", report.rejected, path.display());
+            Err(CommandError::Refused(text))
+        }
+    }
+}
+
+fn print_import(r: &ImportReport) {
+    println!(
+        "{}: {} 行 rows, 新增 created {}, 更新 changed {}, 不变 unchanged {}, 拒绝 rejected {}, {:.1} s",
+        r.file,
+        r.rows,
+        r.created,
+        r.changed,
+        r.unchanged,
+        r.rejected,
+        r.elapsed_ms as f64 / 1000.0
+    );
+    for (warning, n) in &r.warnings {
+        println!("  注意 {warning}: {n}");
+    }
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Without --yes it only lists whom the run would reach. The run shares \"not twice\" with the schedules, and every message knows that a person
+started it.
+
+EXAMPLE
+  gridbell run arrears-reminder --prefecture 140100 --org 140105 --section 17 --exclude 0012345678 --data d")]
+pub(crate) struct RunArgs {
+    /// Name of the policy
+    policy: String,
+    /// GB/T 2260 code
+    #[arg(long)]
+    prefecture: u32,
+    /// Only customers under these org units
+    #[arg(long, value_delimiter = ',')]
+    org: Vec<u32>,
+    /// Only customers of these reading sections
+    #[arg(long, value_delimiter = ',')]
+    section: Vec<u32>,
+    /// Not these accounts
+    #[arg(long, value_delimiter = ',')]
+    exclude: Vec<AccountNumber>,
+    /// Queue the messages; the host sends them when it runs
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run_policy(args: RunArgs) -> Result<(), CommandError> {
+    let host = args.place.host().await?;
+    let mut request = RunRequest::by_person(PrefectureCode(args.prefecture), &args.policy, &who());
+    request.scope.orgs = args.org.iter().map(|o| OrgCode(*o)).collect();
+    request.scope.sections = args.section.iter().copied().collect();
+    request.scope.exclude = args.exclude.iter().copied().collect();
+    request.dry_run = !args.yes;
+    let summary = host.run_policy(request).await?;
+    host.state().close().await;
+    if args.json {
+        let r = &summary.record;
+        println!(
+            "{}",
+            serde_json::json!({
+                "run": if args.yes { Some(r.id.to_string()) } else { None }, "status": r.status, "customers": r.customers, "decided": r.decided,
+                "queued": r.queued, "held": r.held, "parts": r.parts, "cost_milli_fen": r.cost_milli_fen,
+                "warnings": summary.warnings, "preview": summary.preview,
+            })
+        );
+    } else {
+        print_run(&summary, args.yes);
+    }
+    Ok(())
+}
+
+fn print_run(summary: &RunSummary, sent: bool) {
+    let r = &summary.record;
+    if !sent && !summary.preview.is_empty() {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["户号", "通知", "级", "原因", "结果"]);
+        for row in summary.preview.iter().take(50) {
+            let result = match (&row.held, &row.text) {
+                (Some(why), _) => format!("拦截：{}", why.chinese()),
+                (None, text) => format!(
+                    "{} {}",
+                    row.send_after.map(|t| t.to_string()).unwrap_or_default(),
+                    text.as_deref().unwrap_or("")
+                ),
+            };
+            table.add_row([
+                row.account.to_string(),
+                row.notice.clone(),
+                row.step.to_string(),
+                row.reason.clone(),
+                result,
+            ]);
+        }
+        println!("{table}");
+    }
+    println!(
+        "{} 户 customers, 决定 decided {}, 入队 queued {}, {} 条 parts, 费用 {:.2} 元",
+        r.customers,
+        r.decided,
+        r.queued,
+        r.parts,
+        r.cost_milli_fen as f64 / 100_000.0
+    );
+    for (why, n) in &r.held {
+        println!("  拦截 held {}（{why}）: {n}", why.chinese());
+    }
+    for warning in &summary.warnings {
+        println!("  注意 {warning}");
+    }
+    if sent {
+        println!("run {} is in the outbox", r.id);
+    } else {
+        println!("nothing was sent; add --yes to send");
+    }
+}
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum PolicyCommand {
+    /// Check a policy file and apply it: the difference is shown and recorded; a bad file leaves the old policy running
+    Apply {
+        /// TOML, one prefecture
+        file: PathBuf,
+        /// Only show the difference
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
+    let PolicyCommand::Apply { file, dry_run, place } = command;
+    let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
+    let host = place.host().await?;
+    let changes = host.apply_policies(&file.to_string_lossy(), &text, &who(), dry_run).await?;
+    host.state().close().await;
+    for change in &changes {
+        println!("{change}");
+    }
+    println!("{} changes{}", changes.len(), if dry_run { "; nothing was applied" } else { "" });
+    Ok(())
+}
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum UserCommand {
+    /// Add a user; the password is read from standard input
+    Add {
+        /// Name to sign in with
+        name: String,
+        /// Name that others see
+        #[arg(long, default_value = "")]
+        title: String,
+        /// operator, approver, city-office, county-clerk, station-clerk, agent, developer or auditor
+        #[arg(long)]
+        role: Role,
+        /// The org unit whose subtree the user works in; the whole province without
+        #[arg(long)]
+        scope: Option<u32>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+pub(crate) async fn user(command: UserCommand) -> Result<(), CommandError> {
+    let UserCommand::Add { name, title, role, scope, place } = command;
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password)?;
+    let (state, _) = place.state().await?;
+    let title = if title.is_empty() { name.clone() } else { title };
+    gridbell_server::create_user(&state, &name, &title, role, scope_of(scope), password.trim_end()).await?;
+    state.close().await;
+    println!("user `{name}` was added");
+    Ok(())
+}
+
+fn scope_of(org: Option<u32>) -> Scope {
+    org.map_or(Scope::All, |code| Scope::Unit(OrgCode(code)))
+}
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum TokenCommand {
+    /// Make a bearer token; it is shown once
+    Add {
+        /// What it is for
+        name: String,
+        /// The role that it has
+        #[arg(long)]
+        role: Role,
+        /// The org unit whose subtree it reaches; the whole province without
+        #[arg(long)]
+        scope: Option<u32>,
+        /// How long it is valid
+        #[arg(long, default_value_t = 90)]
+        days: u16,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+pub(crate) async fn token(command: TokenCommand) -> Result<(), CommandError> {
+    let TokenCommand::Add { name, role, scope, days, place } = command;
+    let (state, clock) = place.state().await?;
+    let new = NewToken { name, role, scope: scope_of(scope), days: u32::from(days) };
+    let token = gridbell_server::create_token(&state, &clock, new).await?;
+    state.close().await;
+    println!("{token}");
+    Ok(())
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct BackupArgs {
+    /// The file to write
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) async fn backup(args: BackupArgs) -> Result<(), CommandError> {
+    let (state, clock) = args.place.state().await?;
+    let path = args.file.clone();
+    let summary = tokio::task::spawn_blocking(move || -> Result<_, CommandError> {
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).open(&path).map_err(CommandError::file("create", &path))?;
+        let mut out = std::io::BufWriter::new(file);
+        let summary = gridbell_store::backup(&**state.store(), clock.now(), &mut out, &mut |_| {})?;
+        out.flush()?;
+        out.get_ref().sync_all()?;
+        Ok(summary)
+    })
+    .await
+    .map_err(|e| CommandError::Failed(e.to_string()))??;
+    println!("{summary:?}");
+    println!("keep the key apart from the backup: without it nobody can read the contacts");
+    Ok(())
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    file: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Only check that the file is whole
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) async fn restore(args: RestoreArgs) -> Result<(), CommandError> {
+    let config = args.place.config()?;
+    let work = move || -> Result<(), CommandError> {
+        let file = std::fs::File::open(&args.file).map_err(CommandError::file("read", &args.file))?;
+        let mut reader = std::io::BufReader::new(file);
+        let summary = if args.check {
+            gridbell_store::verify_backup(&mut reader)
+        } else {
+            std::fs::create_dir_all(&config.data).map_err(CommandError::file("create", &config.data))?;
+            gridbell_store::restore(&mut reader, &config.data.join("store"), SledOptions::default(), &mut |_| {})
+        };
+        let summary = summary.map_err(|e| CommandError::Found(e.to_string()))?;
+        println!("{summary:?}");
+        Ok(())
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|e| CommandError::Failed(e.to_string()))?
+}
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum AuditCommand {
+    /// Verify that no entry was changed, removed or inserted
+    Verify {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Print entries as JSON lines
+    List {
+        /// From this number on
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+pub(crate) async fn audit(command: AuditCommand) -> Result<(), CommandError> {
+    match command {
+        AuditCommand::Verify { place } => {
+            let (state, _) = place.state().await?;
+            let verdict = state.verify_audit()?;
+            state.close().await;
+            match verdict {
+                Ok(n) => println!("{n} entries, the chain is whole"),
+                Err(broken) => return Err(CommandError::Found(broken.to_string())),
+            }
+        }
+        AuditCommand::List { from, limit, place } => {
+            let (state, _) = place.state().await?;
+            for entry in state.audit(from, limit)? {
+                println!("{}", serde_json::to_string(&entry)?);
+            }
+            state.close().await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! The configuration of a host: `gridbell serve --config FILE`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use gridbell_channels::LinkConfig;
+use serde::{Deserialize, Serialize};
+
+use crate::error::CommandError;
+
+/// A host's configuration, TOML.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Config {
+    /// Where everything is kept; made at the first start.
+    pub(crate) data: PathBuf,
+    /// The key that contacts are encrypted with.
+    #[serde(default)]
+    pub(crate) key: KeyPlace,
+    /// Where the API and the console listen.
+    #[serde(default = "default_listen")]
+    pub(crate) listen: SocketAddr,
+    /// Certificate and key, PEM; plain HTTP without.
+    #[serde(default)]
+    pub(crate) tls: Option<TlsFiles>,
+    /// Whether a proxy before this host ends TLS.
+    #[serde(default)]
+    pub(crate) behind_tls_proxy: bool,
+    /// Bytes that the store may cache.
+    #[serde(default)]
+    pub(crate) cache_bytes: Option<u64>,
+    /// From which samples and jitter are drawn.
+    #[serde(default)]
+    pub(crate) seed: u64,
+    /// Links to carriers.
+    #[serde(default, rename = "link")]
+    pub(crate) links: Vec<LinkConfig>,
+}
+
+/// Where the key is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) enum KeyPlace {
+    /// `data/contacts.key`, made at the first start.
+    #[default]
+    DataDirectory,
+    /// A file.
+    File(PathBuf),
+    /// An environment variable, hex or base64.
+    Env(String),
+}
+
+/// Certificate and key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct TlsFiles {
+    /// The certificate and those that it leads to, PEM.
+    pub(crate) certificates: PathBuf,
+    /// The private key, PEM.
+    pub(crate) key: PathBuf,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+impl Config {
+    /// A configuration that keeps everything in `data`, without links.
+    pub(crate) fn of_data(data: PathBuf) -> Self {
+        Self {
+            data,
+            key: KeyPlace::default(),
+            listen: default_listen(),
+            tls: None,
+            behind_tls_proxy: false,
+            cache_bytes: None,
+            seed: 0,
+            links: Vec::new(),
+        }
+    }
+
+    /// Reads a configuration file; relative paths in it are relative to it.
+    pub(crate) fn read(path: &Path) -> Result<Self, CommandError> {
+        let text = std::fs::read_to_string(path).map_err(CommandError::file("read", path))?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|e| CommandError::Refused(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        config.data = base.join(&config.data);
+        if let KeyPlace::File(file) = &mut config.key {
+            *file = base.join(&file);
+        }
+        if let Some(tls) = &mut config.tls {
+            (tls.certificates, tls.key) = (base.join(&tls.certificates), base.join(&tls.key));
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_file_is_enough_and_a_typing_error_is_named() {
+        let config: Config = toml::from_str("data = \"d\"").unwrap();
+        assert_eq!(config.listen.port(), 8080);
+        let e = toml::from_str::<Config>("data = \"d\"\nlisten-on = \"x\"").unwrap_err().to_string();
+        assert!(e.contains("listen-on") && e.contains("line 2"), "{e}");
+    }
+}

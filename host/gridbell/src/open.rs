@@ -1,0 +1,112 @@
+//! Opening a data directory: store, key, state, host. The one place where the pieces are put together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use gridbell_clock::{Clock, Seed};
+use gridbell_conductor::{Host, HostOptions};
+use gridbell_engine::{CompilerCommand, EngineConfig};
+use gridbell_state::{LoadReport, State};
+use gridbell_store::{Key, KeyOrigin, Sealer, SledOptions, SledStore};
+
+use crate::config::{Config, KeyPlace};
+use crate::defaults;
+use crate::error::CommandError;
+
+/// The hidden subcommand that compiles uploads.
+pub(crate) const COMPILE_COMMAND: &str = "compile-plugin";
+
+/// What was opened.
+pub(crate) struct Opened {
+    pub(crate) host: Host,
+    pub(crate) report: LoadReport,
+    /// Where the key was made, if it was: the operator must keep it.
+    pub(crate) new_key: Option<std::path::PathBuf>,
+}
+
+/// Opens the state alone, for commands that need no plugins.
+pub(crate) fn open_state(
+    config: &Config,
+    clock: &Clock,
+) -> Result<(State, LoadReport, Option<std::path::PathBuf>), CommandError> {
+    std::fs::create_dir_all(&config.data).map_err(CommandError::file("create", &config.data))?;
+    let (key, new_key) = key(config)?;
+    let mut options = SledOptions::default();
+    if let Some(bytes) = config.cache_bytes {
+        options.cache_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    }
+    let store = SledStore::open(&config.data.join("store"), options)?;
+    let (state, report) = State::open(Arc::new(store), Arc::new(Sealer::new(&key)), clock.clone())?;
+    Ok((state, report, new_key))
+}
+
+/// Opens everything.
+pub(crate) fn open(config: &Config, clock: Clock) -> Result<Opened, CommandError> {
+    let (state, report, new_key) = open_state(config, &clock)?;
+    let host = Host::open(HostOptions {
+        state,
+        clock,
+        seed: Seed(config.seed),
+        artifacts: config.data.join("plugins"),
+        compiler: compiler()?,
+        engine: EngineConfig::default(),
+    })?;
+    Ok(Opened { host, report, new_key })
+}
+
+/// This very program, asked to compile: uploads never run in the host's own process before they were checked.
+fn compiler() -> Result<CompilerCommand, CommandError> {
+    let program = std::env::current_exe().map_err(CommandError::file("find", "gridbell"))?;
+    Ok(CompilerCommand { program, args: vec![COMPILE_COMMAND.to_owned()] })
+}
+
+pub(crate) fn key(config: &Config) -> Result<(Key, Option<std::path::PathBuf>), CommandError> {
+    let failed = |e: gridbell_store::KeyError| CommandError::Failed(e.to_string());
+    let created = |path: &Path| -> Result<_, CommandError> {
+        let (key, origin) = Key::load_or_create(path).map_err(failed)?;
+        let made = matches!(origin, KeyOrigin::Created).then(|| path.to_owned());
+        Ok((key, made))
+    };
+    match &config.key {
+        KeyPlace::DataDirectory => created(&config.data.join("contacts.key")),
+        KeyPlace::File(path) => created(path),
+        KeyPlace::Env(name) => Ok((Key::from_env(name).map_err(failed)?, None)),
+    }
+}
+
+/// Gives a host without documents the house's own: plugins, rules, texts, calendar, segments. What is there already stays.
+pub(crate) async fn install_defaults(host: &Host) -> Result<(), CommandError> {
+    const WHO: &str = "first-start";
+    let has = |kind: &str, key: &str| host.state().doc(kind, key).is_some();
+    if host.plugins().is_empty() {
+        for plugin in defaults::PLUGINS {
+            host.upload_plugin(plugin.to_vec(), WHO).await?;
+        }
+    }
+    if !has(gridbell_conductor::PROVINCE, "rules") {
+        host.apply_rules(defaults::RULES.0, defaults::RULES.1, WHO).await?;
+    }
+    if !has(gridbell_conductor::PROVINCE, "calendar") {
+        host.apply_calendar(defaults::CALENDAR.0, defaults::CALENDAR.1, WHO).await?;
+    }
+    if !has(gridbell_conductor::PROVINCE, "segments") {
+        host.apply_segments(defaults::SEGMENTS, WHO).await?;
+    }
+    if !has(gridbell_conductor::PROVINCE, "templates") {
+        host.apply_templates(defaults::TEMPLATES.0, defaults::TEMPLATES.1, WHO).await?;
+    }
+    Ok(())
+}
+
+/// Applies the house's policies for prefectures that have none.
+pub(crate) async fn install_policies(host: &Host) -> Result<(), CommandError> {
+    let there = host.policies_by_prefecture();
+    for (name, text) in defaults::POLICIES {
+        let code: Option<u32> = name.split('-').next().and_then(|c| c.parse().ok());
+        if code.is_some_and(|c| there.contains_key(&gridbell_model::PrefectureCode(c))) {
+            continue;
+        }
+        host.apply_policies(name, text, "first-start", false).await?;
+    }
+    Ok(())
+}

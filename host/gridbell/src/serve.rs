@@ -1,0 +1,129 @@
+//! `gridbell serve`: the host until SIGTERM or Ctrl-C, then a drain that loses nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gridbell_channels::Tcp;
+use gridbell_clock::Clock;
+use gridbell_server::{Server, ServerOptions, Tls};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::error::CommandError;
+use crate::open;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+THE CONFIGURATION, every line but `data` optional:
+  data = \"/var/lib/gridbell\"            made at the first start
+  listen = \"127.0.0.1:8080\"
+  key = { env = \"GRIDBELL_KEY\" }        or { file = \"contacts.key\" }; default: data/contacts.key, made at the first start
+  tls = { certificates = \"cert.pem\", key = \"key.pem\" }
+
+  [[link]]
+  name = \"mobile\"
+  protocol = \"cmpp2\"                    or cmpp3
+  address = \"10.0.0.1:7890\"
+  sp-id = \"901234\"
+  secret = { env = \"MOBILE_SECRET\" }    or { file = \"mobile.secret\" }
+  service-id = \"DLFW\"
+  src-ids = [\"95598\"]
+  grant = 100                           parts a second
+  serves = [\"mobile\", \"broadnet\"]")]
+pub(crate) struct ServeArgs {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Apply the house's policies for the eleven prefectures of 山西 at the first start
+    #[arg(long)]
+    with_policies: bool,
+}
+
+/// Runs the host.
+pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
+    let config = Config::read(&args.config)?;
+    let opened = {
+        let config = config.clone();
+        let open = move || open::open(&config, Clock::system());
+        tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??
+    };
+    let host = opened.host;
+    if let Some(path) = &opened.new_key {
+        eprintln!(
+            "made a new key for contacts at {}: keep a copy apart from the data, without it no backup can be read",
+            path.display()
+        );
+    }
+    tracing::info!(
+        customers = opened.report.customers,
+        replayed = opened.report.replayed,
+        cut_off = opened.report.cut_off,
+        "gridbell.opened"
+    );
+    open::install_defaults(&host).await?;
+    if args.with_policies {
+        open::install_policies(&host).await?;
+    }
+    if let Some(first) = gridbell_server::bootstrap(host.state(), host.clock()).await? {
+        eprintln!("first start: sign in as `{}` with the password `{}` and change it", first.user, first.password);
+        eprintln!("             or use the API with the token {}", first.token);
+    }
+    for link in config.links.clone() {
+        host.start_link(link, Tcp)?;
+    }
+    let tls = config.tls.as_ref().map(|t| Tls { certificates: t.certificates.clone(), key: t.key.clone() });
+    let server = Server::start(ServerOptions {
+        addr: config.listen,
+        tls,
+        behind_tls_proxy: config.behind_tls_proxy,
+        host: Arc::new(host.clone()),
+    })
+    .await?;
+    let stop = CancellationToken::new();
+    let tasks = [
+        tokio::spawn({
+            let (host, stop) = (host.clone(), stop.clone());
+            async move { host.run_schedules(stop).await }
+        }),
+        tokio::spawn({
+            let (host, stop) = (host.clone(), stop.clone());
+            async move { host.keep_house(stop).await }
+        }),
+    ];
+    // The one line that scripts wait for.
+    println!("gridbell is ready on {}", server.addr());
+    wait_for_end(&host).await?;
+    eprintln!("gridbell is draining: nothing new is sent, answers are waited for");
+    stop.cancel();
+    server.shutdown().await?;
+    for task in tasks {
+        let _ = task.await;
+    }
+    host.drain_links().await;
+    if host.state().failure().is_none() {
+        host.state().checkpoint().await?;
+    }
+    host.state().close().await;
+    match host.state().failure() {
+        None => Ok(()),
+        Some(why) => Err(CommandError::Failed(format!("the state stopped taking changes: {why}"))),
+    }
+}
+
+/// Waits for SIGTERM or Ctrl-C, or for the state to fail: a host that cannot store anything must be restarted.
+async fn wait_for_end(host: &gridbell_conductor::Host) -> Result<(), CommandError> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    let failed = async {
+        while host.state().failure().is_none() {
+            host.clock().sleep(std::time::Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        () = failed => {}
+    }
+    Ok(())
+}
