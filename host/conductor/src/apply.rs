@@ -1,10 +1,10 @@
 //! Applying what people propose: policy files, parameters, the province's rules and texts. A bad document leaves the old one in force.
 
 use gridbell_contract::Manifest;
-use gridbell_model::{CivilMinute, PrefectureCode, Topic};
+use gridbell_model::{Channel, CivilMinute, PrefectureCode, Topic};
 use gridbell_planner::{
     Calendar, Change, Event, PolicyFile, PolicySet, Problem, Problems, ProvinceRules, Template, TemplateFile,
-    TemplateSet, TemplateStatus, check_policy, diff,
+    TemplateSet, TemplateStatus, TextPlan, check_policy, diff,
 };
 use gridbell_state::DocChange;
 
@@ -24,13 +24,14 @@ impl Host {
         &self,
         file: &str,
         text: &str,
+        expected: Option<u64>,
         who: &str,
         dry_run: bool,
     ) -> Result<Vec<Change>, HostError> {
         let parsed = PolicyFile::parse(file, text)?;
         let settings = self.settings()?;
         parsed.check(&*self.catalog(), &settings.rules)?;
-        self.apply_set(file, parsed.set, None, who, "policy.apply", dry_run).await
+        self.apply_set(file, parsed.set, expected, who, "policy.apply", dry_run).await
     }
 
     /// Sets the parameters of one policy.
@@ -140,11 +141,11 @@ impl Host {
         self.put_province(TEMPLATES, documents::put(PROVINCE, TEMPLATES, &parsed.set, None)?, who).await
     }
 
-    /// Saves a new version of one text as a draft, or approves the newest draft as it stands. Nobody approves his own draft.
+    /// A likely text of `template`, checked as when it is saved.
     ///
     /// # Errors
-    /// When the text does not fit the notice, or the approver wrote it.
-    pub async fn put_template(&self, mut template: Template, who: &str) -> Result<Template, HostError> {
+    /// With line and column within the text.
+    pub fn preview_template(&self, template: &Template) -> Result<TextPlan, HostError> {
         let settings = self.settings()?;
         let manifests = self.catalog().manifests();
         let notice = manifests
@@ -153,53 +154,78 @@ impl Host {
             .flat_map(Manifest::notices)
             .find(|n| n.name == template.notice)
             .ok_or_else(|| {
-                HostError::Invalid(format!(
-                    "no plugin of topic `{}` has a notice `{}`",
-                    template.topic, template.notice
-                ))
+                let (topic, notice) = (template.topic, &template.notice);
+                HostError::Invalid(format!("no plugin of topic `{topic}` has a notice `{notice}`"))
             })?;
-        template.compile(notice, &settings.rules)?;
-        let Some((version, set)) = documents::read::<TemplateSet>(self.state(), PROVINCE, TEMPLATES)? else {
-            return Err(HostError::Invalid("apply the province's texts first".to_owned()));
-        };
-        let mut set = set;
-        let like =
-            |t: &&Template| t.topic == template.topic && t.notice == template.notice && t.channel == template.channel;
-        let newest = set.templates.iter().filter(like).map(|t| t.version).max().unwrap_or(0);
-        let author_key =
-            |version: u32| format!("template/{}/{}/{}/{version}", template.topic, template.notice, template.channel);
-        let mut docs = Vec::new();
-        if template.status == TemplateStatus::Approved {
-            let author = documents::read::<String>(self.state(), CHANGED_BY, &author_key(newest))?;
-            if author.as_ref().is_some_and(|(_, a)| a == who) {
-                return Err(HostError::Invalid(format!("`{who}` wrote this text; another person must approve it")));
-            }
-            let draft = set.templates.iter_mut().find(|t| {
-                t.topic == template.topic
-                    && t.notice == template.notice
-                    && t.channel == template.channel
-                    && t.version == newest
-            });
-            match draft {
-                Some(draft) if draft.text == template.text && draft.status == TemplateStatus::Draft => {
-                    draft.status = TemplateStatus::Approved;
-                    template.version = newest;
-                }
-                _ => {
-                    let text = "save the text as a draft first; another person then approves exactly that text";
-                    return Err(HostError::Invalid(text.to_owned()));
-                }
-            }
-        } else {
-            template.version = newest + 1;
-            docs.push(documents::put(CHANGED_BY, &author_key(newest + 1), &who, None)?);
-            set.templates.push(template.clone());
-        }
-        docs.push(documents::put(PROVINCE, TEMPLATES, &set, Some(version))?);
-        let subject = format!("template/{}/{}/{}", template.topic, template.notice, template.channel);
-        self.state().put_docs(docs, vec![note(who, "template.save", &subject, &template)]).await?;
-        self.reload_settings()?;
+        Ok(template.compile(notice, &settings.rules)?.sample().clone())
+    }
+
+    /// Saves a text as a new draft.
+    ///
+    /// # Errors
+    /// When the text does not fit the notice, or somebody was faster.
+    pub async fn put_template(
+        &self,
+        mut template: Template,
+        expected: Option<u64>,
+        who: &str,
+    ) -> Result<Template, HostError> {
+        self.preview_template(&template)?;
+        let (version, mut set) = self.template_set()?;
+        let like = |t: &&Template| same_text(t, template.topic, &template.notice, template.channel);
+        template.version = set.templates.iter().filter(like).map(|t| t.version).max().unwrap_or(0) + 1;
+        template.status = TemplateStatus::Draft;
+        set.templates.push(template.clone());
+        let author = documents::put(CHANGED_BY, &author_key(&template), &who, None)?;
+        self.save_templates(set, expected.unwrap_or(version), vec![author], "template.save", &template, who).await?;
         Ok(template)
+    }
+
+    /// Approves a draft as it stands. Nobody approves his own.
+    ///
+    /// # Errors
+    /// When there is no such draft or `who` wrote it.
+    pub async fn approve_template(
+        &self,
+        topic: Topic,
+        notice: &str,
+        channel: Channel,
+        version: u32,
+        who: &str,
+    ) -> Result<(), HostError> {
+        let (doc_version, mut set) = self.template_set()?;
+        let found = set.templates.iter_mut().find(|t| same_text(t, topic, notice, channel) && t.version == version);
+        let Some(draft) = found.filter(|t| t.status == TemplateStatus::Draft) else {
+            return Err(HostError::Invalid(format!("there is no draft {version} of {topic}/{notice}/{channel}")));
+        };
+        let author = documents::read::<String>(self.state(), CHANGED_BY, &author_key(draft))?;
+        if author.is_some_and(|(_, a)| a == who) {
+            return Err(HostError::OwnText { who: who.to_owned() });
+        }
+        draft.status = TemplateStatus::Approved;
+        let approved = draft.clone();
+        self.save_templates(set, doc_version, Vec::new(), "template.approve", &approved, who).await
+    }
+
+    fn template_set(&self) -> Result<(u64, TemplateSet), HostError> {
+        documents::read::<TemplateSet>(self.state(), PROVINCE, TEMPLATES)?
+            .ok_or_else(|| HostError::Invalid("apply the province's texts first".to_owned()))
+    }
+
+    async fn save_templates(
+        &self,
+        set: TemplateSet,
+        expected: u64,
+        mut docs: Vec<DocChange>,
+        action: &str,
+        template: &Template,
+        who: &str,
+    ) -> Result<(), HostError> {
+        docs.push(documents::put(PROVINCE, TEMPLATES, &set, Some(expected))?);
+        let subject =
+            format!("template/{}/{}/{}/{}", template.topic, template.notice, template.channel, template.version);
+        self.state().put_docs(docs, vec![note(who, action, &subject, &template.text)]).await?;
+        self.reload_settings()
     }
 
     fn province_rules(&self) -> Result<ProvinceRules, HostError> {
@@ -216,6 +242,15 @@ impl Host {
         }
         self.reload_settings()
     }
+}
+
+fn same_text(t: &Template, topic: Topic, notice: &str, channel: Channel) -> bool {
+    t.topic == topic && t.notice == notice && t.channel == channel
+}
+
+/// Under which document the author of a text is kept.
+fn author_key(t: &Template) -> String {
+    format!("template/{}/{}/{}/{}", t.topic, t.notice, t.channel, t.version)
 }
 
 /// What policies may not ask for yet.

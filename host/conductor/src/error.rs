@@ -56,6 +56,12 @@ pub enum HostError {
         /// The run.
         run: RunId,
     },
+    /// Somebody wants to approve a text of his own.
+    #[error("`{who}` wrote this text; another person must approve it")]
+    OwnText {
+        /// Who.
+        who: String,
+    },
     /// There is no such link.
     #[error("there is no link `{name}`; there are {known}")]
     NoLink {

@@ -286,7 +286,7 @@ pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
     let PolicyCommand::Apply { file, dry_run, place } = command;
     let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
     let host = place.host().await?;
-    let changes = host.apply_policies(&file.to_string_lossy(), &text, &who(), dry_run).await?;
+    let changes = host.apply_policies(&file.to_string_lossy(), &text, None, &who(), dry_run).await?;
     host.state().close().await;
     for change in &changes {
         println!("{change}");

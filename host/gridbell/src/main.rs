@@ -10,6 +10,7 @@ mod error;
 mod import;
 mod open;
 mod output;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,8 @@ struct Cli {
 enum Command {
     /// Run a generated province through one day: policies, guardrails, a simulated carrier, the console
     Demo(demo::DemoArgs),
+    /// Run the host: API, console, schedules, links
+    Serve(serve::ServeArgs),
     /// Import customers, bills, balances or payments from CSV or XLSX
     Import(admin::ImportArgs),
     /// Run a policy once by hand: list whom it would reach, then send
@@ -101,6 +104,7 @@ fn main() -> ExitCode {
 async fn dispatch(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
         Command::Import(args) => admin::import(args).await,
         Command::Run(args) => admin::run_policy(args).await,
         Command::Policy(command) => admin::policy(command).await,

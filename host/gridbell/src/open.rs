@@ -106,7 +106,7 @@ pub(crate) async fn install_policies(host: &Host) -> Result<(), CommandError> {
         if code.is_some_and(|c| there.contains_key(&gridbell_model::PrefectureCode(c))) {
             continue;
         }
-        host.apply_policies(name, text, "first-start", false).await?;
+        host.apply_policies(name, text, None, "first-start", false).await?;
     }
     Ok(())
 }

@@ -259,10 +259,13 @@ pub trait Conduct: Send + Sync + 'static {
     fn state(&self) -> &State;
     /// What time it is.
     fn clock(&self) -> &Clock;
-    /// The province's rules in force.
-    fn rules(&self) -> Arc<ProvinceRules>;
+    /// The province's rules in force; none before they were applied for the first time.
+    fn rules(&self) -> Option<Arc<ProvinceRules>>;
     /// The carriers' number segments.
-    fn segments(&self) -> Arc<Segments>;
+    ///
+    /// # Errors
+    /// Before they were applied for the first time.
+    fn segments(&self) -> Result<Arc<Segments>, ConductError>;
     /// Whether the host takes and sends; else why not.
     ///
     /// # Errors
@@ -289,7 +292,14 @@ pub trait Conduct: Send + Sync + 'static {
     /// Saves a text as a new draft; its version within the key (topic, notice, channel).
     fn put_template(&self, template: Template, who: String, expected: Option<u64>) -> Pending<'_, u32>;
     /// Approves a draft, by somebody who did not write it.
-    fn approve_template(&self, topic: Topic, notice: String, channel: Channel, version: u32, who: String) -> Pending<'_, ()>;
+    fn approve_template(
+        &self,
+        topic: Topic,
+        notice: String,
+        channel: Channel,
+        version: u32,
+        who: String,
+    ) -> Pending<'_, ()>;
 
     /// The plugins that are there, by name and version.
     fn plugins(&self) -> Vec<PluginEntry>;
@@ -298,8 +308,8 @@ pub trait Conduct: Send + Sync + 'static {
 
     /// Runs a policy by hand, or says whom it would reach.
     fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport>;
-    /// Releases (or refuses) a run that waits; never by the person who changed its policy or started it.
-    fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, ()>;
+    /// Releases (or refuses) a run that waits; never by the person who changed its policy or started it. The run that a release made.
+    fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, Option<RunId>>;
 
     /// The emergency stops in force.
     fn stops(&self) -> Vec<Stop>;

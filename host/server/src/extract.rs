@@ -23,7 +23,9 @@ pub(crate) fn body_bound(path: &str) -> usize {
 
 /// Reads a whole body within its bound.
 pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bound: usize) -> Result<Bytes, Problem> {
-    let too_large = || Problem::because(Code::TooLarge, format!("the body is over its bound of {bound} bytes; send less at a time"));
+    let too_large = || {
+        Problem::because(Code::TooLarge, format!("the body is over its bound of {bound} bytes; send less at a time"))
+    };
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|n| n > bound as u64) {
         return Err(too_large());
@@ -134,7 +136,10 @@ pub(crate) fn named<T: std::str::FromStr>(text: &str) -> Result<T, Problem> {
 }
 
 /// Parses a parameter of a query.
-pub(crate) fn given<T: std::str::FromStr<Err = E>, E: std::fmt::Display>(field: &str, text: &str) -> Result<T, Problem> {
+pub(crate) fn given<T: std::str::FromStr<Err = E>, E: std::fmt::Display>(
+    field: &str,
+    text: &str,
+) -> Result<T, Problem> {
     text.parse().map_err(|e: E| Problem::field(field, e.to_string()))
 }
 

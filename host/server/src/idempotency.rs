@@ -22,19 +22,19 @@ use crate::problem::{Code, Problem};
 
 const KIND: &str = "idempotency";
 /// The header.
-pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer is a kept one.
-pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Longest key.
-pub const MAX_KEY_BYTES: usize = 128;
+pub(crate) const MAX_KEY_BYTES: usize = 128;
 /// Keys kept; beyond it the oldest are forgotten.
-pub const MAX_KEYS: usize = 5_000;
+pub(crate) const MAX_KEYS: usize = 5_000;
 /// How long an answer is kept.
-pub const KEEP_MS: i64 = 24 * 3_600_000;
+pub(crate) const KEEP_MS: i64 = 24 * 3_600_000;
 /// How long a claim holds without an answer; longer than a request may take.
-pub const CLAIM_MS: i64 = 150_000;
+pub(crate) const CLAIM_MS: i64 = 150_000;
 /// Largest answer that is kept; of a larger one only that it was given.
-pub const MAX_KEPT_ANSWER: usize = 16 << 10;
+pub(crate) const MAX_KEPT_ANSWER: usize = 16 << 10;
 /// Keys forgotten in one go.
 const FORGET_AT_ONCE: usize = 500;
 
@@ -69,7 +69,12 @@ pub(crate) async fn idempotent(State(app): State<App>, request: Request, next: N
 
 async fn keyed(app: &App, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
     let key = key.to_str().ok().filter(|k| !k.is_empty() && k.len() <= MAX_KEY_BYTES);
-    let key = key.ok_or_else(|| Problem::because(Code::BadRequest, format!("`Idempotency-Key` is 1 to {MAX_KEY_BYTES} printable ASCII characters")))?;
+    let key = key.ok_or_else(|| {
+        Problem::because(
+            Code::BadRequest,
+            format!("`Idempotency-Key` is 1 to {MAX_KEY_BYTES} printable ASCII characters"),
+        )
+    })?;
     let now = app.clock().now();
     // Keys are each caller's own: nobody replays somebody else's answer.
     let caller = bearer(request.headers()).and_then(|t| authenticate_token(app.state(), t, now));
@@ -112,7 +117,9 @@ async fn claim(app: &App, name: &str, what: &str, now: Moment, expected: u64) ->
     docs.push(change(name, Some(&kept), Some(expected))?);
     match app.state().put_docs(docs, Vec::new()).await {
         Ok(_) => Ok(()),
-        Err(StateError::Conflict { .. }) => Err(Problem { retry_after_s: Some(2), ..Problem::new(Code::IdempotencyBusy) }),
+        Err(StateError::Conflict { .. }) => {
+            Err(Problem { retry_after_s: Some(2), ..Problem::new(Code::IdempotencyBusy) })
+        }
         Err(e) => Err(e.into()),
     }
 }
@@ -162,7 +169,8 @@ fn forgotten(app: &App, now: Moment) -> Vec<DocChange> {
     if all.len() < MAX_KEYS {
         return Vec::new();
     }
-    let age = |doc: &gridbell_state::Doc| serde_json::from_slice::<Kept>(&doc.value).map_or(i64::MIN, |k| k.at.unix_ms());
+    let age =
+        |doc: &gridbell_state::Doc| serde_json::from_slice::<Kept>(&doc.value).map_or(i64::MIN, |k| k.at.unix_ms());
     let mut by_age: Vec<(i64, String)> = all.iter().map(|(key, doc)| (age(doc), key.clone())).collect();
     by_age.sort_unstable();
     let over = by_age.iter().take_while(|(at, _)| now.unix_ms() - at >= KEEP_MS).count();

@@ -12,6 +12,7 @@ mod conduct;
 mod console;
 mod extract;
 mod health;
+mod host;
 mod idempotency;
 mod metrics;
 mod observe;
@@ -19,13 +20,13 @@ mod problem;
 mod serve;
 
 pub use access::{
-    Action, Bootstrap, Caller, FREE_TRIES, LONGEST_WAIT, MAX_TOKEN_DAYS, MAX_WATCHED, MIN_PASSWORD_CHARS, NewToken, OPERATOR, Role, Scope,
-    bootstrap, create_token, create_user,
+    Action, Bootstrap, Caller, FREE_TRIES, LONGEST_WAIT, MAX_TOKEN_DAYS, MAX_WATCHED, MIN_PASSWORD_CHARS, NewToken,
+    OPERATOR, Role, Scope, bootstrap, create_token, create_user,
 };
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
 pub use conduct::{
-    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder,
-    RunReport, Stop, StopScope,
+    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal,
+    Rows, RunOrder, RunReport, Stop, StopScope,
 };
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES};
 pub use observe::REQUEST_TIMEOUT;

@@ -129,7 +129,12 @@ fn outbox(out: &mut Exposition, app: &App) {
         out.line("", &format!("queue=\"{queue}\",lane=\"bulk\""), bulk);
     }
     out.one("gridbell_parked_reports", "gauge", "Reports that wait for their answer.", depth.parked);
-    out.one("gridbell_parked_reports_dropped_total", "counter", "Reports dropped because too many waited.", depth.parked_dropped);
+    out.one(
+        "gridbell_parked_reports_dropped_total",
+        "counter",
+        "Reports dropped because too many waited.",
+        depth.parked_dropped,
+    );
 }
 
 fn today(out: &mut Exposition, app: &App) {
@@ -154,7 +159,9 @@ fn links(out: &mut Exposition, app: &App) {
     type Read = fn(&crate::conduct::LinkEntry) -> u64;
     let families: [(&'static str, &str, &str, Read); 8] = [
         ("gridbell_link_up", "gauge", "Whether the link sends.", |l| u64::from(l.state == "up")),
-        ("gridbell_link_grant_parts_per_second", "gauge", "Parts granted a second, 0 for no pacing.", |l| u64::from(l.grant)),
+        ("gridbell_link_grant_parts_per_second", "gauge", "Parts granted a second, 0 for no pacing.", |l| {
+            u64::from(l.grant)
+        }),
         ("gridbell_link_rate_parts_per_second", "gauge", "Parts written in the last whole second.", |l| l.rate),
         ("gridbell_link_window_used", "gauge", "Parts unanswered.", |l| l.window_used as u64),
         ("gridbell_link_sent_parts_total", "counter", "Parts written.", |l| l.sent),

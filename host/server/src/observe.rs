@@ -15,12 +15,17 @@ use crate::problem::{Code, Problem};
 /// How long a request may take; uploads are compiled within it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// The header with the request's id.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that a caller may give.
 const MAX_REQUEST_ID: usize = 64;
 
 /// The outermost layer.
-pub(crate) async fn observe(State(app): State<App>, matched: Option<MatchedPath>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(app): State<App>,
+    matched: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
     let id = request_id(&request);
@@ -62,7 +67,9 @@ async fn guarded(app: &App, request: Request, next: Next) -> Response {
 fn request_id(request: &Request) -> String {
     let given = request.headers().get(&REQUEST_ID).and_then(|v| v.to_str().ok());
     let usable = |id: &&str| {
-        !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        !id.is_empty()
+            && id.len() <= MAX_REQUEST_ID
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
     };
     given.filter(usable).map_or_else(|| random_hex(8).unwrap_or_default(), str::to_owned)
 }

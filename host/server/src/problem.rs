@@ -193,7 +193,8 @@ impl Problem {
     #[must_use]
     pub fn sentence(&self) -> String {
         let mut text = self.code.chinese().to_owned();
-        for part in self.detail.iter().cloned().chain(self.errors.iter().map(|e| format!("{}：{}", e.field, e.message))) {
+        for part in self.detail.iter().cloned().chain(self.errors.iter().map(|e| format!("{}：{}", e.field, e.message)))
+        {
             text.push('；');
             text.push_str(&part);
         }
@@ -219,9 +220,10 @@ impl IntoResponse for Problem {
 impl From<StateError> for Problem {
     fn from(e: StateError) -> Self {
         match e {
-            StateError::NoPrefecture(_) | StateError::NoAccount(_) | StateError::NoMessage(_) | StateError::NoRun(_) => {
-                Self::not_found()
-            }
+            StateError::NoPrefecture(_)
+            | StateError::NoAccount(_)
+            | StateError::NoMessage(_)
+            | StateError::NoRun(_) => Self::not_found(),
             StateError::Conflict { .. } => Self::because(Code::PreconditionFailed, e.to_string()),
             StateError::RunInProgress(_) => Self::because(Code::Conflict, e.to_string()),
             StateError::Bound { .. } => Self::because(Code::TooLarge, e.to_string()),

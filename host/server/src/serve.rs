@@ -143,7 +143,8 @@ fn tls_config(tls: &Tls) -> Result<RustlsConfig, ServerError> {
         let path = path.clone();
         move |e: rustls::pki_types::pem::Error| ServerError::Pem { path, what, reason: e.to_string() }
     };
-    let chain: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_file_iter(&tls.certificates).and_then(Iterator::collect);
+    let chain: Result<Vec<CertificateDer<'static>>, _> =
+        CertificateDer::pem_file_iter(&tls.certificates).and_then(Iterator::collect);
     let chain = chain.map_err(pem(&tls.certificates, "a certificate chain"))?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(pem(&tls.key, "a private key"))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -167,7 +168,7 @@ fn build(host: Arc<dyn Conduct>, secure: bool, closing: CancellationToken) -> Re
     let v1 = v1.layer(axum::middleware::from_fn_with_state(app.clone(), idempotency::idempotent));
     Ok(Router::new()
         .merge(v1)
-        .merge(console::router())
+        .merge(console::router(&app))
         .route("/openapi.json", get(json))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

@@ -15,6 +15,12 @@ use crate::error::CommandError;
 /// Payments of so many minutes come in together.
 const PAYMENT_STEP: i64 = 30;
 
+/// When a payment made at `paid_at` comes in: in the last minute of its step. Schedules run and windows open on the minute after at the earliest,
+/// so that whether a payment was known before a message went is the day's to say and never a race's.
+pub(super) fn comes_in(paid_at: CivilMinute) -> CivilMinute {
+    CivilMinute(paid_at.0.div_euclid(PAYMENT_STEP) * PAYMENT_STEP + PAYMENT_STEP - 1)
+}
+
 pub(super) struct Day<'a> {
     pub(super) host: &'a Host,
     pub(super) province: &'a Province,
@@ -24,7 +30,7 @@ pub(super) struct Day<'a> {
 impl Day<'_> {
     pub(super) async fn run(&self, today: Date) -> Result<(), CommandError> {
         let end = today.at(23, 59);
-        let mut payments = self.payments(end);
+        let mut payments = self.payments();
         let stop = CancellationToken::new();
         loop {
             self.host.serve_due(&stop).await;
@@ -57,11 +63,10 @@ impl Day<'_> {
     }
 
     /// The day's payments, by the step in which they come in.
-    fn payments(&self, end: CivilMinute) -> BTreeMap<CivilMinute, Vec<PaymentFact>> {
+    fn payments(&self) -> BTreeMap<CivilMinute, Vec<PaymentFact>> {
         let mut steps: BTreeMap<CivilMinute, Vec<PaymentFact>> = BTreeMap::new();
         for (prefecture, _) in self.province.prefectures() {
             for p in self.province.day_payments(PrefectureCode(prefecture.code)) {
-                let step = CivilMinute((p.paid_at.0 / PAYMENT_STEP + 1) * PAYMENT_STEP).min(end);
                 let amount = if p.reversal { Fen::ZERO - p.amount } else { p.amount };
                 let fact = PaymentFact {
                     account: p.account,
@@ -69,7 +74,7 @@ impl Day<'_> {
                     amount,
                     paid_on: p.paid_at.date(),
                 };
-                steps.entry(step).or_default().push(fact);
+                steps.entry(comes_in(p.paid_at)).or_default().push(fact);
             }
         }
         steps

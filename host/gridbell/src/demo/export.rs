@@ -1,15 +1,60 @@
-//! Every decision and message of the day as CSV, beside the inputs, so that anyone can recompute it. The demo's names and numbers are invented;
-//! numbers are written in the clear here and nowhere else.
+//! Every decision and message of the day as CSV, beside the inputs and what came in during the day, so that anyone can recompute it. The demo's
+//! names and numbers are invented; numbers are written in the clear here and nowhere else.
 
 use std::path::Path;
 
 use gridbell_conductor::Host;
-use gridbell_model::MessageId;
+use gridbell_model::{MessageId, PrefectureCode};
+use gridbell_simulators::province::Province;
 use gridbell_state::{DecisionRecord, Outcome, RunRecord};
 
+use super::day::comes_in;
 use crate::error::CommandError;
 
-pub(super) fn write(host: &Host, dir: &Path) -> Result<(), CommandError> {
+pub(super) fn write(host: &Host, province: &Province, dir: &Path) -> Result<(), CommandError> {
+    write_units(host, dir)?;
+    write_day_payments(province, dir)?;
+    write_decisions(host, dir)
+}
+
+/// The org units: texts name stations, customers.csv has their codes.
+fn write_units(host: &Host, dir: &Path) -> Result<(), CommandError> {
+    let mut units = create(&dir.join("org-units.csv"))?;
+    let failed = |e: csv::Error| CommandError::Failed(e.to_string());
+    units.write_record(["code", "parent", "name"]).map_err(failed)?;
+    for unit in host.state().org().iter() {
+        let parent = unit.parent.map(|p| p.0.to_string()).unwrap_or_default();
+        units.write_record([unit.code.0.to_string(), parent, unit.name.clone()]).map_err(failed)?;
+    }
+    Ok(units.flush()?)
+}
+
+/// The day's payments in the order in which they came in, each with the minute. The columns before the last are those of payments.csv.
+fn write_day_payments(province: &Province, dir: &Path) -> Result<(), CommandError> {
+    let mut payments = create(&dir.join("day-payments.csv"))?;
+    let failed = |e: csv::Error| CommandError::Failed(e.to_string());
+    payments
+        .write_record(["户号", "缴费流水号", "缴费金额（元）", "缴费时间", "冲正", "到账时间"])
+        .map_err(failed)?;
+    let codes: Vec<PrefectureCode> = province.prefectures().map(|(p, _)| PrefectureCode(p.code)).collect();
+    let mut all: Vec<_> = codes.into_iter().flat_map(|code| province.day_payments(code)).collect();
+    // Stable: those that come in together stay in the order of prefectures, then of minutes.
+    all.sort_by_key(|p| comes_in(p.paid_at));
+    for p in all {
+        let row = [
+            p.account.to_string(),
+            p.payment_id,
+            p.amount.to_string(),
+            p.paid_at.to_string(),
+            if p.reversal { "是" } else { "否" }.to_owned(),
+            comes_in(p.paid_at).to_string(),
+        ];
+        payments.write_record(row).map_err(failed)?;
+    }
+    Ok(payments.flush()?)
+}
+
+fn write_decisions(host: &Host, dir: &Path) -> Result<(), CommandError> {
     let mut decisions = create(&dir.join("decisions.csv"))?;
     let mut messages = create(&dir.join("messages.csv"))?;
     let failed = |e: csv::Error| CommandError::Failed(e.to_string());

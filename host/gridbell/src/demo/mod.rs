@@ -7,6 +7,7 @@ mod report;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use std::time::Duration;
 
@@ -112,7 +113,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         println!("{}", report.table(&host));
     }
     if let Some(dir) = &args.export {
-        export::write(&host, dir)?;
+        export::write(&host, &province, dir)?;
         say(format!("  inputs, decisions and messages are in {}", dir.display()));
     }
     if !args.once {
@@ -135,8 +136,19 @@ async fn serve(
     host: &gridbell_conductor::Host,
     args: &DemoArgs,
 ) -> Result<Option<gridbell_server::Server>, CommandError> {
-    let _ = (host, args);
-    Ok(None)
+    let mut addr = args.listen;
+    if args.once {
+        addr.set_port(0);
+    }
+    let options = gridbell_server::ServerOptions { addr, tls: None, behind_tls_proxy: false, host: Arc::new(host.clone()) };
+    match gridbell_server::Server::start(options).await {
+        Ok(server) => Ok(Some(server)),
+        Err(e) if args.once => {
+            tracing::warn!(error = %e, "demo.no_console");
+            Ok(None)
+        }
+        Err(e) => Err(CommandError::Failed(format!("{e}; choose another port with --listen"))),
+    }
 }
 
 fn write_inputs(province: &Province, dir: &std::path::Path) -> Result<(), CommandError> {
@@ -169,6 +181,7 @@ async fn import_inputs(
         (ImportKind::Customers, "customers.csv"),
         (ImportKind::Bills, "bills.csv"),
         (ImportKind::Balances, "balances.csv"),
+        (ImportKind::Payments, "payments.csv"),
     ] {
         let report =
             target.import(kind, &dir.join(name), &target.options(), &dir.join(format!("{name}.rejects.csv"))).await?;

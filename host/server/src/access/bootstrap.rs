@@ -42,7 +42,12 @@ pub async fn bootstrap(state: &State, clock: &Clock) -> Result<Option<Bootstrap>
             enabled: true,
         };
         user::put(state, OPERATOR, &doc, Some(0), "bootstrap").await?;
-        let new = NewToken { name: "first-start".to_owned(), role: Role::Operator, scope: Scope::All, days: FIRST_TOKEN_DAYS };
+        let new = NewToken {
+            name: "first-start".to_owned(),
+            role: Role::Operator,
+            scope: Scope::All,
+            days: FIRST_TOKEN_DAYS,
+        };
         let (token, _, _) = issue(state, new, clock.now(), "bootstrap").await?;
         Ok::<_, crate::problem::Problem>(Bootstrap { user: OPERATOR.to_owned(), password, token })
     };
@@ -53,7 +58,14 @@ pub async fn bootstrap(state: &State, clock: &Clock) -> Result<Option<Bootstrap>
 ///
 /// # Errors
 /// What is wrong with the name or the password, or that the state refuses.
-pub async fn create_user(state: &State, name: &str, title: &str, role: Role, scope: Scope, password: &str) -> Result<(), ServerError> {
+pub async fn create_user(
+    state: &State,
+    name: &str,
+    title: &str,
+    role: Role,
+    scope: Scope,
+    password: &str,
+) -> Result<(), ServerError> {
     let made = async {
         user::check_name(name)?;
         user::check_password(name, password)?;

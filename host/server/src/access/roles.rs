@@ -191,12 +191,7 @@ impl Role {
             ),
             Self::Agent => matches!(
                 action,
-                A::CustomerRead
-                    | A::Unmask
-                    | A::ContactWrite
-                    | A::PreferenceWrite
-                    | A::MessageRead
-                    | A::InboundRead
+                A::CustomerRead | A::Unmask | A::ContactWrite | A::PreferenceWrite | A::MessageRead | A::InboundRead
             ),
             Self::Developer => matches!(
                 action,

@@ -48,7 +48,12 @@ impl Sessions<'_> {
         let doc = SessionDoc { user: user.to_owned(), csrf, expires: now.plus_ms(SESSION_HOURS * 3_600_000) };
         let mut docs = self.sweep(now);
         let value = serde_json::to_vec(&doc).map_err(|e| Problem::internal(&e))?;
-        docs.push(DocChange { kind: SESSION_KIND.to_owned(), key: fingerprint(&cookie), value: Some(value), expected: Some(0) });
+        docs.push(DocChange {
+            kind: SESSION_KIND.to_owned(),
+            key: fingerprint(&cookie),
+            value: Some(value),
+            expected: Some(0),
+        });
         self.state.put_docs(docs, vec![note(user, "session.start", user, serde_json::Value::Null)]).await?;
         Ok(cookie)
     }

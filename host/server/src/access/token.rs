@@ -20,7 +20,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// A token as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TokenDoc {
+pub(crate) struct TokenDoc {
     /// What uses it: `billing-feed`.
     pub name: String,
     /// Its role.
@@ -51,7 +51,12 @@ pub struct NewToken {
 }
 
 /// Makes a token; the text is shown once and never again.
-pub(crate) async fn issue(state: &State, new: NewToken, now: Moment, who: &str) -> Result<(String, String, TokenDoc), Problem> {
+pub(crate) async fn issue(
+    state: &State,
+    new: NewToken,
+    now: Moment,
+    who: &str,
+) -> Result<(String, String, TokenDoc), Problem> {
     check_name(&new.name)?;
     if !(1..=MAX_TOKEN_DAYS).contains(&new.days) {
         return Err(Problem::field("days", format!("a token lives 1 to {MAX_TOKEN_DAYS} days")));

@@ -18,7 +18,7 @@ const MAX_USERS: usize = 20_000;
 
 /// A user as it is kept. The password is never in here, only its argon2id hash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct UserDoc {
+pub(crate) struct UserDoc {
     /// What they are called: 李敏.
     pub title: String,
     /// Their role.
@@ -52,7 +52,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), Problem> {
 pub(crate) fn check_password(name: &str, password: &str) -> Result<(), Problem> {
     let chars = password.chars().count();
     if chars < MIN_PASSWORD_CHARS || password.len() > MAX_PASSWORD_BYTES || password.eq_ignore_ascii_case(name) {
-        let message = format!("口令须为 {MIN_PASSWORD_CHARS} 个字符以上且不同于用户名 (at least {MIN_PASSWORD_CHARS} characters, at most {MAX_PASSWORD_BYTES} bytes, not the name)");
+        let message = format!(
+            "口令须为 {MIN_PASSWORD_CHARS} 个字符以上且不同于用户名 (at least {MIN_PASSWORD_CHARS} characters, at most {MAX_PASSWORD_BYTES} bytes, not the name)"
+        );
         return Err(Problem::field("password", message));
     }
     Ok(())
@@ -71,7 +73,13 @@ pub(crate) fn list(state: &State) -> Vec<(String, UserDoc, u64)> {
 }
 
 /// Stores a user; sessions of one that was changed end.
-pub(crate) async fn put(state: &State, name: &str, user: &UserDoc, expected: Option<u64>, who: &str) -> Result<(), Problem> {
+pub(crate) async fn put(
+    state: &State,
+    name: &str,
+    user: &UserDoc,
+    expected: Option<u64>,
+    who: &str,
+) -> Result<(), Problem> {
     check_name(name)?;
     if get(state, name).is_none() && state.docs(USER_KIND).len() >= MAX_USERS {
         return Err(Problem::because(Code::Conflict, format!("there are {MAX_USERS} users already; delete some")));

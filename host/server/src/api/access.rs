@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use super::page::Page;
 use super::view::UnitRef;
 use crate::access::{
-    Action, Caller, NewToken, Role, Scope, UserDoc, check_name, check_password, delete_token as remove_token, delete_user as remove_user,
-    get_user, issue_token, list_tokens as tokens, list_users as users, put_user as store_user,
+    Action, Caller, NewToken, Role, Scope, UserDoc, check_name, check_password, delete_token as remove_token,
+    delete_user as remove_user, get_user, issue_token, list_tokens as tokens, list_users as users,
+    put_user as store_user,
 };
 use crate::app::App;
 use crate::extract::{At, IfMatch, Json};
@@ -61,7 +62,13 @@ pub(crate) async fn list_users(State(app): State<App>, caller: Caller) -> Result
     caller.require(Action::AccessManage)?;
     let org = app.org();
     let seen = users(app.state()).into_iter().filter(|(_, u, _)| caller.scope.contains(&org, u.scope));
-    let view = |(name, u, _): (String, UserDoc, u64)| UserView { name, title: u.title, role: u.role, scope: unit(&app, u.scope), enabled: u.enabled };
+    let view = |(name, u, _): (String, UserDoc, u64)| UserView {
+        name,
+        title: u.title,
+        role: u.role,
+        scope: unit(&app, u.scope),
+        enabled: u.enabled,
+    };
     Ok(axum::Json(Page::whole(seen.map(view).collect())))
 }
 
@@ -117,13 +124,23 @@ pub(crate) async fn put_user(
     let doc = UserDoc { title: body.title, role: body.role, scope, password, enabled: body.enabled };
     let expected = expected.or(known.map(|(_, v)| v)).or(Some(0));
     store_user(app.state(), &name, &doc, expected, &caller.name).await?;
-    Ok(axum::Json(UserView { name, title: doc.title, role: doc.role, scope: unit(&app, doc.scope), enabled: doc.enabled }))
+    Ok(axum::Json(UserView {
+        name,
+        title: doc.title,
+        role: doc.role,
+        scope: unit(&app, doc.scope),
+        enabled: doc.enabled,
+    }))
 }
 
 /// Deletes a user; their sessions end.
 #[utoipa::path(delete, path = "/v1/users/{name}", tag = "access", params(("name" = String, Path, description = "user name")),
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn delete_user(State(app): State<App>, caller: Caller, At(name): At<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete_user(
+    State(app): State<App>,
+    caller: Caller,
+    At(name): At<String>,
+) -> Result<StatusCode, Problem> {
     let (user, _) = get_user(app.state(), &name).ok_or_else(Problem::not_found)?;
     manages(&app, &caller, user.scope)?;
     remove_user(app.state(), &name, &caller.name).await?;
@@ -167,7 +184,10 @@ fn token_view(app: &App, id: String, t: crate::access::TokenDoc, token: Option<S
 
 /// The tokens within the caller's scope.
 #[utoipa::path(get, path = "/v1/tokens", tag = "access", responses((status = 200, body = Page<TokenView>), (status = 403, body = ProblemBody)))]
-pub(crate) async fn list_tokens(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<TokenView>>, Problem> {
+pub(crate) async fn list_tokens(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<axum::Json<Page<TokenView>>, Problem> {
     caller.require(Action::AccessManage)?;
     let org = app.org();
     let seen = tokens(app.state()).into_iter().filter(|(_, t)| caller.scope.contains(&org, t.scope));
@@ -191,7 +211,11 @@ pub(crate) struct TokenBody {
 /// Makes a token. It is in this answer and nowhere else: keep it now.
 #[utoipa::path(post, path = "/v1/tokens", tag = "access", request_body = TokenBody,
     responses((status = 201, body = TokenView), (status = 403, body = ProblemBody), (status = 422, body = ProblemBody)))]
-pub(crate) async fn post_token(State(app): State<App>, caller: Caller, Json(body): Json<TokenBody>) -> Result<Response, Problem> {
+pub(crate) async fn post_token(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<TokenBody>,
+) -> Result<Response, Problem> {
     caller.require(Action::AccessManage)?;
     let scope = scope_given(&app, &caller, body.scope)?;
     let new = NewToken { name: body.name, role: body.role, scope, days: body.days };
@@ -204,7 +228,11 @@ pub(crate) async fn post_token(State(app): State<App>, caller: Caller, Json(body
 /// Deletes a token; it is void at once.
 #[utoipa::path(delete, path = "/v1/tokens/{id}", tag = "access", params(("id" = String, Path, description = "the token's public part")),
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn delete_token(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete_token(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+) -> Result<StatusCode, Problem> {
     let found = tokens(app.state()).into_iter().find(|(i, _)| *i == id);
     let (_, token) = found.ok_or_else(Problem::not_found)?;
     manages(&app, &caller, token.scope)?;

@@ -34,7 +34,11 @@ pub(crate) struct AuditView {
 
 /// The audit log from the oldest entry on, in pages.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", params(PageQuery), responses((status = 200, body = Page<AuditView>), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn list_audit(State(app): State<App>, caller: Caller, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<AuditView>>, Problem> {
+pub(crate) async fn list_audit(
+    State(app): State<App>,
+    caller: Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<AuditView>>, Problem> {
     caller.at_province(&app.org(), Action::AuditRead)?;
     let (limit, from) = (page.limit()?, page.cursor::<u64>()?.unwrap_or(0));
     let entries = app.read(move |app| Ok(app.state().audit(from + 1, limit + 1)?)).await?;

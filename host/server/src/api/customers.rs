@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use gridbell_intake::CustomerInput;
-use gridbell_model::{AccountNumber, ContactSource, CustomerView as Row, Date, OrgCode, PrefectureCode, Preferences, Traits};
+use gridbell_model::{
+    AccountNumber, ContactSource, CustomerView as Row, Date, OrgCode, PrefectureCode, Preferences, Traits,
+};
 use gridbell_state::{CustomerChange, Outcome};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -41,7 +43,13 @@ pub(crate) struct Unmask {
 
 impl Unmask {
     /// Checks the right and writes the audit entry before anything is shown.
-    pub(crate) async fn granted(&self, app: &App, caller: &Caller, what: &str, subject: String) -> Result<bool, Problem> {
+    pub(crate) async fn granted(
+        &self,
+        app: &App,
+        caller: &Caller,
+        what: &str,
+        subject: String,
+    ) -> Result<bool, Problem> {
         if !self.unmask {
             return Ok(false);
         }
@@ -57,7 +65,12 @@ impl Unmask {
 }
 
 /// The customer `account`, if the caller may do `action` with it.
-pub(crate) fn look_up(app: &App, caller: &Caller, account: AccountNumber, action: Action) -> Result<(PrefectureCode, Row), Problem> {
+pub(crate) fn look_up(
+    app: &App,
+    caller: &Caller,
+    account: AccountNumber,
+    action: Action,
+) -> Result<(PrefectureCode, Row), Problem> {
     let (prefecture, row) = app.state().customer(account).ok_or_else(Problem::not_found)?;
     caller.at(&app.org(), row.station, action)?;
     Ok((prefecture, row))
@@ -213,7 +226,7 @@ pub(crate) async fn put_customer(
         caller.at(&org, row.station, Action::CustomerWrite)?;
     }
     caller.at(&org, input.station, Action::CustomerWrite)?;
-    let read = input.into_row(&app.conduct.segments(), app.clock().today());
+    let read = input.into_row(&*app.conduct.segments()?, app.clock().today());
     let (row, warnings) = read.map_err(|r| Problem::field(r.field, r.reason.to_string()))?;
     let audit = vec![note(&caller.name, "customer.put", account.to_string(), serde_json::Value::Null)];
     let mut answer = take(&app, Rows::Customers(vec![row]), audit).await?;
@@ -286,7 +299,8 @@ pub(crate) async fn patch(app: &App, caller: &Caller, account: &str, body: Custo
     }
     for (word, on) in &body.traits {
         let bits = Traits::from_word(word).filter(|b| SETTABLE.has(*b));
-        let bits = bits.ok_or_else(|| Problem::field(format!("traits/{word}"), "there is no such trait that a person sets"))?;
+        let bits =
+            bits.ok_or_else(|| Problem::field(format!("traits/{word}"), "there is no such trait that a person sets"))?;
         caller.require(if SUBSCRIPTIONS.has(bits) { Action::PreferenceWrite } else { Action::TraitWrite })?;
         changes.push(CustomerChange::Traits { bits, on: *on });
         done.push(format!("{word}={on}"));
@@ -311,10 +325,18 @@ pub(crate) async fn patch(app: &App, caller: &Caller, account: &str, body: Custo
     Ok(())
 }
 
-fn phone_change(app: &App, account: AccountNumber, station: OrgCode, text: &str, body: &CustomerPatch) -> Result<CustomerChange, Problem> {
+fn phone_change(
+    app: &App,
+    account: AccountNumber,
+    station: OrgCode,
+    text: &str,
+    body: &CustomerPatch,
+) -> Result<CustomerChange, Problem> {
     let source: ContactSource = match &body.contact_source {
         Some(word) => given("contact_source", word)?,
-        None => return Err(Problem::field("contact_source", "say who says so: counter, online, hotline, field, carrier")),
+        None => {
+            return Err(Problem::field("contact_source", "say who says so: counter, online, hotline, field, carrier"));
+        }
     };
     let verified: Date = body.verified.as_deref().map(|d| given("verified", d)).transpose()?.unwrap_or(Date::NONE);
     // The same reading of numbers, segments and dates as for a row of the archive.
@@ -329,7 +351,7 @@ fn phone_change(app: &App, account: AccountNumber, station: OrgCode, text: &str,
         traits: BTreeMap::new(),
         threshold_fen: None,
     };
-    let read = input.into_row(&app.conduct.segments(), app.clock().today());
+    let read = input.into_row(&*app.conduct.segments()?, app.clock().today());
     let (row, _) = read.map_err(|r| Problem::field(r.field, r.reason.to_string()))?;
     let phone = row.phone.unwrap_or_default();
     if phone.class() == gridbell_model::PhoneClass::Bad {
@@ -341,7 +363,11 @@ fn phone_change(app: &App, account: AccountNumber, station: OrgCode, text: &str,
 /// Erases name and numbers on the customer's demand. Account, money and what was said stay.
 #[utoipa::path(delete, path = "/v1/customers/{account}/contact", tag = "customers", params(("account" = String, Path, description = "户号")),
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn erase_contact(State(app): State<App>, caller: Caller, At(account): At<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn erase_contact(
+    State(app): State<App>,
+    caller: Caller,
+    At(account): At<String>,
+) -> Result<StatusCode, Problem> {
     let account: AccountNumber = named(&account)?;
     look_up(&app, &caller, account, Action::Erase)?;
     let audit = note(&caller.name, "customer.erase", account.to_string(), serde_json::Value::Null);
@@ -364,12 +390,19 @@ pub(crate) struct PreferencesBody {
 /// What the customer asked for: every subscription and preference, on or off.
 #[utoipa::path(get, path = "/v1/customers/{account}/preferences", tag = "preferences", params(("account" = String, Path, description = "户号")),
     responses((status = 200, body = PreferencesBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn get_preferences(State(app): State<App>, caller: Caller, At(account): At<String>) -> Result<axum::Json<PreferencesBody>, Problem> {
+pub(crate) async fn get_preferences(
+    State(app): State<App>,
+    caller: Caller,
+    At(account): At<String>,
+) -> Result<axum::Json<PreferencesBody>, Problem> {
     let (_, row) = look_up(&app, &caller, named(&account)?, Action::CustomerRead)?;
     let subscriptions = Traits::WORDS.iter().filter(|(bit, _)| SUBSCRIPTIONS.has(*bit));
     Ok(axum::Json(PreferencesBody {
         subscriptions: subscriptions.map(|(bit, word)| ((*word).to_owned(), row.traits.has(*bit))).collect(),
-        preferences: Preferences::WORDS.iter().map(|(bit, word)| ((*word).to_owned(), row.preferences.has(*bit))).collect(),
+        preferences: Preferences::WORDS
+            .iter()
+            .map(|(bit, word)| ((*word).to_owned(), row.preferences.has(*bit)))
+            .collect(),
     }))
 }
 
@@ -383,10 +416,12 @@ pub(crate) async fn put_preferences(
     Json(body): Json<PreferencesBody>,
 ) -> Result<axum::Json<PreferencesBody>, Problem> {
     look_up(&app, &caller, named(&account)?, Action::PreferenceWrite)?;
-    if let Some(word) = body.subscriptions.keys().find(|w| !Traits::from_word(w).is_some_and(|b| SUBSCRIPTIONS.has(b))) {
+    if let Some(word) = body.subscriptions.keys().find(|w| !Traits::from_word(w).is_some_and(|b| SUBSCRIPTIONS.has(b)))
+    {
         return Err(Problem::field(format!("subscriptions/{word}"), "there is no such subscription"));
     }
-    let change = CustomerPatch { traits: body.subscriptions, preferences: body.preferences, ..CustomerPatch::default() };
+    let change =
+        CustomerPatch { traits: body.subscriptions, preferences: body.preferences, ..CustomerPatch::default() };
     patch(&app, &caller, &account, change).await?;
     get_preferences(State(app), caller, At(account)).await
 }
@@ -411,7 +446,11 @@ pub(crate) struct HeldView {
 /// Why this customer was told nothing: decisions about it that guardrails held, in the latest runs of its prefecture, newest first.
 #[utoipa::path(get, path = "/v1/customers/{account}/held", tag = "customers", params(("account" = String, Path, description = "户号")),
     responses((status = 200, body = Page<HeldView>), (status = 404, body = ProblemBody)))]
-pub(crate) async fn held_decisions(State(app): State<App>, caller: Caller, At(account): At<String>) -> Result<axum::Json<Page<HeldView>>, Problem> {
+pub(crate) async fn held_decisions(
+    State(app): State<App>,
+    caller: Caller,
+    At(account): At<String>,
+) -> Result<axum::Json<Page<HeldView>>, Problem> {
     let (prefecture, row) = look_up(&app, &caller, named(&account)?, Action::CustomerRead)?;
     let items = held_of(&app, prefecture, row.row).await?;
     Ok(axum::Json(Page::whole(items)))

@@ -15,7 +15,7 @@ use crate::extract::{Json, parse_json};
 use crate::problem::{FieldProblem, Problem, ProblemBody};
 
 /// Rows of one request at most; more belong into an import.
-pub const MAX_ROWS: usize = 1_000;
+pub(super) const MAX_ROWS: usize = 1_000;
 
 /// A row that was not taken.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -55,14 +55,20 @@ impl FactAnswer {
             Some(field) => format!("rows/{}/{field}", r.row),
             None => format!("rows/{}", r.row),
         };
-        Err(Problem::fields(self.rejected.iter().map(|r| FieldProblem { field: field(r), message: r.message.clone() }).collect()))
+        Err(Problem::fields(
+            self.rejected.iter().map(|r| FieldProblem { field: field(r), message: r.message.clone() }).collect(),
+        ))
     }
 }
 
 /// Takes rows in; rejected ones keep their place.
 pub(crate) async fn take(app: &App, rows: Rows, audit: Vec<AuditNote>) -> Result<FactAnswer, Problem> {
     let outcome = app.conduct.take(rows, audit).await?;
-    let rejected = outcome.rejected.iter().map(|(row, why)| RowProblem { row: *row, field: None, message: why.reason().to_owned() });
+    let rejected = outcome.rejected.iter().map(|(row, why)| RowProblem {
+        row: *row,
+        field: None,
+        message: why.reason().to_owned(),
+    });
     Ok(FactAnswer {
         created: outcome.created,
         changed: outcome.changed,
@@ -180,7 +186,11 @@ pub(crate) struct BillRows {
 /// Takes bills in.
 #[utoipa::path(post, path = "/v1/bills", tag = "facts", request_body = BillRows,
     responses((status = 200, body = FactAnswer), (status = 422, body = ProblemBody)))]
-pub(crate) async fn post_bills(State(app): State<App>, caller: Caller, Json(raw): Json<RawRows>) -> Result<axum::Json<FactAnswer>, Problem> {
+pub(crate) async fn post_bills(
+    State(app): State<App>,
+    caller: Caller,
+    Json(raw): Json<RawRows>,
+) -> Result<axum::Json<FactAnswer>, Problem> {
     post::<BillRow>(&app, &caller, raw).await
 }
 
@@ -207,7 +217,11 @@ pub(crate) struct BalanceRows {
 /// Takes prepaid balances in.
 #[utoipa::path(post, path = "/v1/balances", tag = "facts", request_body = BalanceRows,
     responses((status = 200, body = FactAnswer), (status = 422, body = ProblemBody)))]
-pub(crate) async fn post_balances(State(app): State<App>, caller: Caller, Json(raw): Json<RawRows>) -> Result<axum::Json<FactAnswer>, Problem> {
+pub(crate) async fn post_balances(
+    State(app): State<App>,
+    caller: Caller,
+    Json(raw): Json<RawRows>,
+) -> Result<axum::Json<FactAnswer>, Problem> {
     post::<BalanceRow>(&app, &caller, raw).await
 }
 
@@ -237,6 +251,10 @@ pub(crate) struct PaymentRows {
 /// Takes payments in.
 #[utoipa::path(post, path = "/v1/payments", tag = "facts", request_body = PaymentRows,
     responses((status = 200, body = FactAnswer), (status = 422, body = ProblemBody)))]
-pub(crate) async fn post_payments(State(app): State<App>, caller: Caller, Json(raw): Json<RawRows>) -> Result<axum::Json<FactAnswer>, Problem> {
+pub(crate) async fn post_payments(
+    State(app): State<App>,
+    caller: Caller,
+    Json(raw): Json<RawRows>,
+) -> Result<axum::Json<FactAnswer>, Problem> {
     post::<PaymentRow>(&app, &caller, raw).await
 }

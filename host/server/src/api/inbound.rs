@@ -32,7 +32,11 @@ pub(crate) struct InboundView {
 
 /// Customers' replies, newest first. They belong to the province: a number may serve accounts of several cities.
 #[utoipa::path(get, path = "/v1/inbound", tag = "messages", params(PageQuery), responses((status = 200, body = Page<InboundView>), (status = 404, body = ProblemBody)))]
-pub(crate) async fn list_inbound(State(app): State<App>, caller: Caller, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<InboundView>>, Problem> {
+pub(crate) async fn list_inbound(
+    State(app): State<App>,
+    caller: Caller,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<InboundView>>, Problem> {
     caller.at_province(&app.org(), Action::InboundRead)?;
     let (limit, before) = (page.limit()?, page.cursor::<u64>()?);
     let messages = app.read(move |app| Ok(app.state().inbound_messages(before, limit + 1)?)).await?;

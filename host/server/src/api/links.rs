@@ -81,14 +81,22 @@ async fn hold(app: &App, caller: &Caller, link: String, held: bool) -> Result<St
 /// Holds a link: it stays connected and takes reports, and sends nothing.
 #[utoipa::path(put, path = "/v1/links/{link}/hold", tag = "links", params(("link" = String, Path, description = "its name")),
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn hold_link(State(app): State<App>, caller: Caller, At(link): At<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn hold_link(
+    State(app): State<App>,
+    caller: Caller,
+    At(link): At<String>,
+) -> Result<StatusCode, Problem> {
     hold(&app, &caller, link, true).await
 }
 
 /// Lets a held or stopped link go on, and clears its alarms.
 #[utoipa::path(delete, path = "/v1/links/{link}/hold", tag = "links", params(("link" = String, Path, description = "its name")),
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn resume_link(State(app): State<App>, caller: Caller, At(link): At<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn resume_link(
+    State(app): State<App>,
+    caller: Caller,
+    At(link): At<String>,
+) -> Result<StatusCode, Problem> {
     hold(&app, &caller, link, false).await
 }
 
@@ -109,8 +117,17 @@ pub(crate) struct AlarmView {
 
 /// What a person should know of, oldest first.
 #[utoipa::path(get, path = "/v1/alarms", tag = "links", responses((status = 200, body = Page<AlarmView>), (status = 404, body = ProblemBody)))]
-pub(crate) async fn list_alarms(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<AlarmView>>, Problem> {
+pub(crate) async fn list_alarms(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<axum::Json<Page<AlarmView>>, Problem> {
     caller.at_province(&app.org(), Action::LinkRead)?;
-    let view = |a: crate::conduct::AlarmEntry| AlarmView { code: a.code, subject: a.subject, text: a.text, since: a.since.to_string(), count: a.count };
+    let view = |a: crate::conduct::AlarmEntry| AlarmView {
+        code: a.code,
+        subject: a.subject,
+        text: a.text,
+        since: a.since.to_string(),
+        count: a.count,
+    };
     Ok(axum::Json(Page::whole(app.conduct.alarms().into_iter().map(view).collect())))
 }

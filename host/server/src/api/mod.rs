@@ -10,8 +10,8 @@ mod customers;
 mod facts;
 mod inbound;
 mod links;
-mod messages;
 mod me;
+mod messages;
 mod page;
 mod plugins;
 mod policies;
@@ -30,16 +30,20 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::problem::ProblemBody;
 
-pub(crate) use carrier_codes::explain;
-pub(crate) use customers::{CustomerPatch, held_of, look_up, patch as patch_customer};
+pub(crate) use customers::{Unmask, by_phone, held_of, look_up, one as one_customer};
 pub(crate) use links::links as link_views;
-pub(crate) use messages::{of_account, reason_titles};
-pub(crate) use policies::{apply_parameters, form_of, policy_of, visible_prefectures};
-pub(crate) use runs::{decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start, RunBody, RunFilter};
+pub(crate) use messages::of_account;
+pub(crate) use page::{Page, PageQuery};
+pub(crate) use policies::{ChangeAnswer, apply_parameters, form_of, policy_of, visible_prefectures};
+pub(crate) use runs::{
+    RunBody, RunFilter, decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start,
+};
 pub(crate) use statistics::{StatQuery, csv as statistics_csv, rows as statistics_rows};
 pub(crate) use stops::{StopBody, clear as clear_stop, set as set_stop, visible as visible_stops};
-pub(crate) use templates::{TemplateBody, approve as approve_template, preview as preview_template, save as save_template};
-pub(crate) use view::{CustomerView, MessageView, RunView};
+pub(crate) use templates::{
+    ApprovalBody, TemplateBody, approve as approve_template, preview as preview_template, save as save_template,
+};
+pub(crate) use view::{CustomerView, RunView};
 
 /// The document's frame; routes add themselves.
 #[derive(OpenApi)]
@@ -60,7 +64,8 @@ impl utoipa::Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
-        openapi.security = Some(vec![utoipa::openapi::security::SecurityRequirement::new::<_, _, String>("bearer", [])]);
+        openapi.security =
+            Some(vec![utoipa::openapi::security::SecurityRequirement::new::<_, _, String>("bearer", [])]);
     }
 }
 

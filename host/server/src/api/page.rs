@@ -69,7 +69,8 @@ pub(crate) fn limit(given: Option<usize>) -> Result<usize, Problem> {
 }
 
 pub(crate) fn cursor<T: std::str::FromStr>(given: Option<&str>) -> Result<Option<T>, Problem> {
-    let parsed = given.map(|c| c.parse().map_err(|_| Problem::because(Code::BadRequest, "`cursor` is not one that this list gave")));
+    let parsed = given
+        .map(|c| c.parse().map_err(|_| Problem::because(Code::BadRequest, "`cursor` is not one that this list gave")));
     parsed.transpose()
 }
 

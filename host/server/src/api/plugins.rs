@@ -55,7 +55,10 @@ fn view(entry: &PluginEntry) -> PluginView {
 
 /// The plugins that are there.
 #[utoipa::path(get, path = "/v1/plugins", tag = "plugins", responses((status = 200, body = Page<PluginView>)))]
-pub(crate) async fn list_plugins(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<PluginView>>, Problem> {
+pub(crate) async fn list_plugins(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<axum::Json<Page<PluginView>>, Problem> {
     caller.require(Action::PluginRead)?;
     Ok(axum::Json(Page::whole(app.conduct.plugins().iter().map(view).collect())))
 }
@@ -63,7 +66,11 @@ pub(crate) async fn list_plugins(State(app): State<App>, caller: Caller) -> Resu
 /// Uploads a plugin: a component or a core module. It is checked in full and compiled before this is answered; no policy uses it until one says so.
 #[utoipa::path(post, path = "/v1/plugins", tag = "plugins", request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, body = PluginView), (status = 403, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody)))]
-pub(crate) async fn upload_plugin(State(app): State<App>, caller: Caller, request: Request) -> Result<(StatusCode, axum::Json<PluginView>), Problem> {
+pub(crate) async fn upload_plugin(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request,
+) -> Result<(StatusCode, axum::Json<PluginView>), Problem> {
     // Asked before the body is read: nobody without the right makes the host hold 48 MiB.
     caller.require(Action::PluginUpload)?;
     let (parts, body) = request.into_parts();

@@ -79,12 +79,20 @@ pub(crate) fn visible_prefectures(app: &App, caller: &Caller) -> Vec<PrefectureV
 
 /// The prefectures within the caller's sight and their policies.
 #[utoipa::path(get, path = "/v1/policies", tag = "policies", responses((status = 200, body = Page<PrefectureView>)))]
-pub(crate) async fn list_policies(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<PrefectureView>>, Problem> {
+pub(crate) async fn list_policies(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<axum::Json<Page<PrefectureView>>, Problem> {
     caller.require(Action::PolicyRead)?;
     Ok(axum::Json(Page::whole(visible_prefectures(&app, &caller))))
 }
 
-fn set_of(app: &App, caller: &Caller, prefecture: &str, action: Action) -> Result<(PrefectureCode, std::sync::Arc<PolicySet>, u64), Problem> {
+fn set_of(
+    app: &App,
+    caller: &Caller,
+    prefecture: &str,
+    action: Action,
+) -> Result<(PrefectureCode, std::sync::Arc<PolicySet>, u64), Problem> {
     let code = PrefectureCode(named(prefecture)?);
     let org = app.org();
     org.get(code.org()).ok_or_else(Problem::not_found)?;
@@ -199,14 +207,22 @@ pub(crate) struct PolicyView {
 
 /// The policy and its plugin's manifest: what a form is made from.
 pub(crate) fn form_of(app: &App, policy: &Policy) -> Option<Manifest> {
-    let fits = |m: &Manifest| m.name() == policy.plugin && m.version().parse::<Version>().is_ok_and(|v| policy.version.matches(&v));
+    let fits = |m: &Manifest| {
+        m.name() == policy.plugin && m.version().parse::<Version>().is_ok_and(|v| policy.version.matches(&v))
+    };
     let mut found: Vec<Manifest> = app.conduct.plugins().into_iter().map(|p| p.manifest).filter(fits).collect();
     found.sort_by_key(|m| m.version().parse::<Version>().ok());
     found.pop()
 }
 
 /// One policy of a prefecture within the caller's sight.
-pub(crate) fn policy_of(app: &App, caller: &Caller, prefecture: &str, name: &str, action: Action) -> Result<(PrefectureCode, Policy, u64), Problem> {
+pub(crate) fn policy_of(
+    app: &App,
+    caller: &Caller,
+    prefecture: &str,
+    name: &str,
+    action: Action,
+) -> Result<(PrefectureCode, Policy, u64), Problem> {
     let (code, set, version) = set_of(app, caller, prefecture, action)?;
     let policy = set.policy(name).cloned().ok_or_else(Problem::not_found)?;
     Ok((code, policy, version))
@@ -241,7 +257,8 @@ pub(crate) async fn apply_parameters(
     expected: Option<u64>,
 ) -> Result<ChangeAnswer, Problem> {
     let (prefecture, policy, _) = policy_of(app, caller, at.0, at.1, Action::PolicyWrite)?;
-    let change = ParameterChange { prefecture, policy: policy.name, parameters, who: caller.name.clone(), dry_run, expected };
+    let change =
+        ParameterChange { prefecture, policy: policy.name, parameters, who: caller.name.clone(), dry_run, expected };
     let outcome = app.conduct.set_parameters(change).await?;
     Ok(answer(outcome, dry_run))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::messages::reason_titles;
-use super::page::{Page, Pair, PageQuery, cursor, limit};
+use super::page::{Page, PageQuery, Pair, cursor, limit};
 use super::view::{HeldCount, RunView, WordView, held, word};
 use crate::access::{Action, Caller, Scope};
 use crate::app::App;
@@ -83,7 +83,11 @@ fn status_word(status: &RunStatus) -> &'static str {
 
 /// Runs, newest first.
 #[utoipa::path(get, path = "/v1/runs", tag = "runs", params(RunFilter), responses((status = 200, body = Page<RunView>)))]
-pub(crate) async fn list_runs(State(app): State<App>, caller: Caller, Query(filter): Query<RunFilter>) -> Result<axum::Json<Page<RunView>>, Problem> {
+pub(crate) async fn list_runs(
+    State(app): State<App>,
+    caller: Caller,
+    Query(filter): Query<RunFilter>,
+) -> Result<axum::Json<Page<RunView>>, Problem> {
     list(&app, &caller, &filter).map(axum::Json)
 }
 
@@ -102,7 +106,11 @@ pub(crate) fn one(app: &App, caller: &Caller, id: &str) -> Result<RunView, Probl
 /// One run with everything that is needed to understand it years later.
 #[utoipa::path(get, path = "/v1/runs/{id}", tag = "runs", params(("id" = String, Path, description = "such as R9")),
     responses((status = 200, body = RunView), (status = 404, body = ProblemBody)))]
-pub(crate) async fn get_run(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<axum::Json<RunView>, Problem> {
+pub(crate) async fn get_run(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+) -> Result<axum::Json<RunView>, Problem> {
     one(&app, &caller, &id).map(axum::Json)
 }
 
@@ -122,7 +130,12 @@ pub(crate) struct DecisionView {
 }
 
 /// The decisions of a run in order of the customers' rows, those within the caller's scope.
-pub(crate) async fn decisions(app: &App, caller: &Caller, id: &str, page: &PageQuery) -> Result<Page<DecisionView>, Problem> {
+pub(crate) async fn decisions(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    page: &PageQuery,
+) -> Result<Page<DecisionView>, Problem> {
     let run = record(app, caller, id)?;
     let (limit, from) = (page.limit()?, page.cursor::<Pair>()?.unwrap_or(Pair(0, 0)));
     let scope = caller.scope;
@@ -143,7 +156,9 @@ pub(crate) async fn decisions(app: &App, caller: &Caller, id: &str, page: &PageQ
                     return Ok(Page { items, next: Some(Pair(segment, at).to_string()) });
                 }
                 let (message, held) = match &d.outcome {
-                    Outcome::Queued(m) => (Some(gridbell_model::MessageId::new(run.prefecture, m.number).to_string()), None),
+                    Outcome::Queued(m) => {
+                        (Some(gridbell_model::MessageId::new(run.prefecture, m.number).to_string()), None)
+                    }
                     Outcome::Held(reason) => (None, Some(word!(*reason))),
                 };
                 let reason = titles.get(usize::from(d.reason)).cloned();
@@ -234,7 +249,8 @@ pub(crate) async fn start(app: &App, caller: &Caller, body: RunBody) -> Result<R
     let org = app.org();
     org.get(code.org()).ok_or_else(Problem::not_found)?;
     caller.at_prefecture(&org, code, Action::RunStart)?;
-    for (field, len) in [("orgs", body.orgs.len()), ("sections", body.sections.len()), ("exclude", body.exclude.len())] {
+    for (field, len) in [("orgs", body.orgs.len()), ("sections", body.sections.len()), ("exclude", body.exclude.len())]
+    {
         if len > MAX_SELECTION {
             return Err(Problem::field(field, format!("at most {MAX_SELECTION} can be named")));
         }
@@ -266,35 +282,60 @@ pub(crate) async fn start(app: &App, caller: &Caller, body: RunBody) -> Result<R
 /// Runs a policy by hand; with `dry_run` only says whom it would reach. What was said already is not said again.
 #[utoipa::path(post, path = "/v1/runs", tag = "runs", request_body = RunBody,
     responses((status = 200, body = RunAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
-pub(crate) async fn post_run(State(app): State<App>, caller: Caller, Json(body): Json<RunBody>) -> Result<axum::Json<RunAnswer>, Problem> {
+pub(crate) async fn post_run(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<RunBody>,
+) -> Result<axum::Json<RunAnswer>, Problem> {
     start(&app, &caller, body).await.map(axum::Json)
 }
 
 /// Releases or refuses a run that waits.
-pub(crate) async fn decide(app: &App, caller: &Caller, id: &str, release: bool) -> Result<(), Problem> {
+pub(crate) async fn decide(app: &App, caller: &Caller, id: &str, release: bool) -> Result<Option<RunId>, Problem> {
     let run = app.state().run(named(id)?).filter(|r| caller.scope.covers(&app.org(), r.prefecture.org()));
     let run = run.ok_or_else(Problem::not_found)?;
     caller.require(Action::RunDecide)?;
     if !matches!(run.status, RunStatus::Waiting { .. }) {
-        return Err(Problem::because(Code::Conflict, format!("run `{}` does not wait for a release (该批次不在待放行状态)", run.id)));
+        return Err(Problem::because(
+            Code::Conflict,
+            format!("run `{}` does not wait for a release (该批次不在待放行状态)", run.id),
+        ));
     }
     if matches!(&run.initiator, Initiator::Person(name) if *name == caller.name) {
-        return Err(Problem::because(Code::Forbidden, "a run is released by another person than who started it (须由他人放行)"));
+        return Err(Problem::because(
+            Code::Forbidden,
+            "a run is released by another person than who started it (须由他人放行)",
+        ));
     }
-    app.conduct.decide_run(run.id, release, caller.name.clone()).await?;
-    Ok(())
+    Ok(app.conduct.decide_run(run.id, release, caller.name.clone()).await?)
+}
+
+/// The run that a release made.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct Released {
+    /// Its messages are those that go out; none where the waiting run itself went.
+    pub(crate) run: Option<String>,
 }
 
 /// Releases a run that waits: its messages go out. Never by who started it or changed its policy.
 #[utoipa::path(post, path = "/v1/runs/{id}/release", tag = "runs", params(("id" = String, Path, description = "such as R9")),
-    responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
-pub(crate) async fn release_run(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<StatusCode, Problem> {
-    decide(&app, &caller, &id, true).await.map(|()| StatusCode::NO_CONTENT)
+    responses((status = 200, body = Released), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
+pub(crate) async fn release_run(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+) -> Result<axum::Json<Released>, Problem> {
+    let run = decide(&app, &caller, &id, true).await?;
+    Ok(axum::Json(Released { run: run.map(|r| r.to_string()) }))
 }
 
 /// Refuses a run that waits: nothing of it is ever sent.
 #[utoipa::path(post, path = "/v1/runs/{id}/refuse", tag = "runs", params(("id" = String, Path, description = "such as R9")),
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
-pub(crate) async fn refuse_run(State(app): State<App>, caller: Caller, At(id): At<String>) -> Result<StatusCode, Problem> {
-    decide(&app, &caller, &id, false).await.map(|()| StatusCode::NO_CONTENT)
+pub(crate) async fn refuse_run(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+) -> Result<StatusCode, Problem> {
+    decide(&app, &caller, &id, false).await.map(|_| StatusCode::NO_CONTENT)
 }

@@ -18,9 +18,9 @@ use crate::extract::{Query, given, named};
 use crate::problem::{Problem, ProblemBody};
 
 /// Most days of one question.
-pub const MAX_DAYS: i32 = 366;
+pub(super) const MAX_DAYS: i32 = 366;
 /// Most lines of one answer.
-pub const MAX_LINES: usize = 100_000;
+pub(super) const MAX_LINES: usize = 100_000;
 
 /// Which statistics.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
@@ -124,7 +124,10 @@ pub(crate) fn rows(app: &App, caller: &Caller, query: &StatQuery) -> Result<Vec<
         add(sums.entry((key.day, at, key.topic)).or_default(), &counts);
     }
     if sums.len() > MAX_LINES {
-        return Err(Problem::field("level", format!("the answer has more than {MAX_LINES} lines; ask for fewer days or a higher level")));
+        return Err(Problem::field(
+            "level",
+            format!("the answer has more than {MAX_LINES} lines; ask for fewer days or a higher level"),
+        ));
     }
     Ok(sums.into_iter().map(|((day, unit, topic), c)| line(&org, day, unit, topic, &c)).collect())
 }
@@ -158,13 +161,24 @@ fn line(org: &OrgTree, day: Date, unit: OrgCode, topic: Topic, c: &StatCounts) -
 
 /// The lines as a table: UTF-8 with its mark, so that an office's spreadsheet shows the Chinese.
 pub(crate) fn csv(lines: &[StatLine]) -> Response {
-    let mut text = String::from("\u{feff}日期,单位编码,单位,主题,生成,已提交,送达,失败,过期,取消,计费条数,费用（元）\r\n");
+    let mut text =
+        String::from("\u{feff}日期,单位编码,单位,主题,生成,已提交,送达,失败,过期,取消,计费条数,费用（元）\r\n");
     for l in lines {
         // 1/1000 fen are 1/100000 yuan.
         let (yuan, rest) = (l.cost_milli_fen / 100_000, l.cost_milli_fen % 100_000);
         text.push_str(&format!(
             "{},{},{},{},{},{},{},{},{},{},{},{yuan}.{rest:05}\r\n",
-            l.day, l.unit.code, quoted(&l.unit.name), l.topic.chinese, l.queued, l.submitted, l.delivered, l.failed, l.expired, l.cancelled, l.parts
+            l.day,
+            l.unit.code,
+            quoted(&l.unit.name),
+            l.topic.chinese,
+            l.queued,
+            l.submitted,
+            l.delivered,
+            l.failed,
+            l.expired,
+            l.cancelled,
+            l.parts
         ));
     }
     let headers = [
@@ -183,7 +197,11 @@ fn quoted(name: &str) -> String {
 /// Messages by org unit, topic and day. `format=csv` gives a table for a spreadsheet.
 #[utoipa::path(get, path = "/v1/statistics", tag = "statistics", params(StatQuery),
     responses((status = 200, body = Page<StatLine>), (status = 200, description = "with `format=csv`", content_type = "text/csv", body = String), (status = 404, body = ProblemBody)))]
-pub(crate) async fn get_statistics(State(app): State<App>, caller: Caller, Query(query): Query<StatQuery>) -> Result<Response, Problem> {
+pub(crate) async fn get_statistics(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<StatQuery>,
+) -> Result<Response, Problem> {
     let format = said(&query.format).unwrap_or("json").to_owned();
     let lines = app.read(move |app| rows(app, &caller, &query)).await?;
     match format.as_str() {

@@ -45,13 +45,17 @@ fn at(app: &App, caller: &Caller, scope: &StopScope, action: Action) -> Result<(
 fn view(app: &App, stop: &Stop) -> StopView {
     let title = match &stop.scope {
         StopScope::Province => "全省".to_owned(),
-        StopScope::Prefecture(code) => {
-            app.org().get(code.org()).map_or_else(|| code.to_string(), |u| u.name.clone())
-        }
+        StopScope::Prefecture(code) => app.org().get(code.org()).map_or_else(|| code.to_string(), |u| u.name.clone()),
         StopScope::Topic(topic) => format!("主题：{}", topic.chinese()),
         StopScope::Link(link) => format!("通道：{link}"),
     };
-    StopView { scope: stop.scope.to_string(), title, why: stop.why.clone(), by: stop.by.clone(), since: stop.since.to_string() }
+    StopView {
+        scope: stop.scope.to_string(),
+        title,
+        why: stop.why.clone(),
+        by: stop.by.clone(),
+        since: stop.since.to_string(),
+    }
 }
 
 /// The stops that hold something within the caller's scope.
@@ -97,7 +101,11 @@ pub(crate) async fn set(app: &App, caller: &Caller, body: StopBody) -> Result<St
 /// Holds everything within a scope; in force when this is answered.
 #[utoipa::path(post, path = "/v1/stops", tag = "stops", request_body = StopBody,
     responses((status = 201, body = StopView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
-pub(crate) async fn post_stop(State(app): State<App>, caller: Caller, Json(body): Json<StopBody>) -> Result<(StatusCode, axum::Json<StopView>), Problem> {
+pub(crate) async fn post_stop(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<StopBody>,
+) -> Result<(StatusCode, axum::Json<StopView>), Problem> {
     let stop = set(&app, &caller, body).await?;
     Ok((StatusCode::CREATED, axum::Json(stop)))
 }
@@ -113,6 +121,10 @@ pub(crate) async fn clear(app: &App, caller: &Caller, scope: &str) -> Result<(),
 /// Releases a stop: what it held goes on.
 #[utoipa::path(delete, path = "/v1/stops/{scope}", tag = "stops", params(("scope" = String, Path, description = "such as prefecture:140100")),
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn delete_stop(State(app): State<App>, caller: Caller, At(scope): At<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete_stop(
+    State(app): State<App>,
+    caller: Caller,
+    At(scope): At<String>,
+) -> Result<StatusCode, Problem> {
     clear(&app, &caller, &scope).await.map(|()| StatusCode::NO_CONTENT)
 }

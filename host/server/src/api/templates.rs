@@ -51,7 +51,10 @@ fn view(t: &Template) -> TemplateView {
 
 /// All texts, every version. `ETag` is the version of the whole that `If-Match` takes.
 #[utoipa::path(get, path = "/v1/templates", tag = "templates", responses((status = 200, body = Page<TemplateView>)))]
-pub(crate) async fn list_templates(State(app): State<App>, caller: Caller) -> Result<Versioned<Page<TemplateView>>, Problem> {
+pub(crate) async fn list_templates(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<Versioned<Page<TemplateView>>, Problem> {
     caller.require(Action::TemplateRead)?;
     let (set, version) = app.conduct.templates();
     Ok(Versioned(version, Page::whole(set.templates.iter().map(view).collect())))
@@ -110,7 +113,11 @@ pub(crate) fn preview(app: &App, caller: &Caller, body: TemplateBody) -> Result<
 /// Tries a text: how it reads with likely facts, its length and its parts. Saves nothing.
 #[utoipa::path(post, path = "/v1/templates/preview", tag = "templates", request_body = TemplateBody,
     responses((status = 200, body = PreviewView), (status = 422, body = ProblemBody)))]
-pub(crate) async fn post_preview(State(app): State<App>, caller: Caller, Json(body): Json<TemplateBody>) -> Result<axum::Json<PreviewView>, Problem> {
+pub(crate) async fn post_preview(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<TemplateBody>,
+) -> Result<axum::Json<PreviewView>, Problem> {
     preview(&app, &caller, body).map(axum::Json)
 }
 
@@ -122,7 +129,12 @@ pub(crate) struct SavedTemplate {
 }
 
 /// Saves a text as a new draft.
-pub(crate) async fn save(app: &App, caller: &Caller, body: TemplateBody, expected: Option<u64>) -> Result<u32, Problem> {
+pub(crate) async fn save(
+    app: &App,
+    caller: &Caller,
+    body: TemplateBody,
+    expected: Option<u64>,
+) -> Result<u32, Problem> {
     caller.require(Action::TemplateWrite)?;
     Ok(app.conduct.put_template(body.draft()?, caller.name.clone(), expected).await?)
 }
@@ -166,6 +178,10 @@ pub(crate) async fn approve(app: &App, caller: &Caller, body: ApprovalBody) -> R
 /// Approves a draft; never by who wrote it.
 #[utoipa::path(post, path = "/v1/templates/approval", tag = "templates", request_body = ApprovalBody,
     responses((status = 204), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
-pub(crate) async fn post_approval(State(app): State<App>, caller: Caller, Json(body): Json<ApprovalBody>) -> Result<StatusCode, Problem> {
+pub(crate) async fn post_approval(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<ApprovalBody>,
+) -> Result<StatusCode, Problem> {
     approve(&app, &caller, body).await.map(|()| StatusCode::NO_CONTENT)
 }

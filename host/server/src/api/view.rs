@@ -141,7 +141,13 @@ pub(crate) struct CustomerView {
 }
 
 impl CustomerView {
-    pub(crate) fn of(tree: &OrgTree, prefecture: PrefectureCode, row: &Row, name: Option<String>, unmask: bool) -> Self {
+    pub(crate) fn of(
+        tree: &OrgTree,
+        prefecture: PrefectureCode,
+        row: &Row,
+        name: Option<String>,
+        unmask: bool,
+    ) -> Self {
         let period = |p: u32| (p != 0).then_some(p);
         let has_balance = row.balance_as_of.is_some();
         let paid = row.paid_on.is_some();
@@ -254,7 +260,13 @@ pub(crate) struct MessageView {
 
 impl MessageView {
     /// `text`: whether the exact text may be seen; `unmask`: whether the number may.
-    pub(crate) fn of(detail: &MessageDetail, run: &RunRecord, reason: Option<String>, text: bool, unmask: bool) -> Option<Self> {
+    pub(crate) fn of(
+        detail: &MessageDetail,
+        run: &RunRecord,
+        reason: Option<String>,
+        text: bool,
+        unmask: bool,
+    ) -> Option<Self> {
         let Outcome::Queued(message) = &detail.decision.outcome else { return None };
         let status = &detail.status;
         Some(Self {
@@ -412,7 +424,9 @@ mod tests {
 
     #[test]
     fn a_masked_name_keeps_the_family_name_only() {
-        for (name, masked) in [("", ""), ("李", "李*"), ("李敏", "李*"), ("欧阳明月", "欧**"), ("太原第一热电厂", "太**")] {
+        for (name, masked) in
+            [("", ""), ("李", "李*"), ("李敏", "李*"), ("欧阳明月", "欧**"), ("太原第一热电厂", "太**")]
+        {
             assert_eq!(mask_name(name), masked);
         }
     }

@@ -1,0 +1,290 @@
+//! The conductor's host as the server's [`Conduct`]: words change here, nothing else does.
+
+use std::sync::Arc;
+
+use gridbell_channels::{LinkState, LinkStatus};
+use gridbell_clock::Clock;
+use gridbell_conductor::{Host, HostError, IntoFact, RunRequest, RunSummary};
+use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
+use gridbell_planner::{PlannerError, PolicyFile, PolicySet, Problems, ProvinceRules, RunScope, Template, TemplateSet, TextPlan};
+use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, StateError};
+
+use crate::conduct::{
+    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder,
+    RunReport, Stop, StopScope,
+};
+
+/// Accounts that a run's report names as examples.
+const MAX_SAMPLE: usize = 10;
+/// Where the conductor keeps the province's texts; their document's version is what a writer must have read.
+const TEMPLATES: (&str, &str) = (gridbell_conductor::PROVINCE, "templates");
+
+impl From<HostError> for ConductError {
+    fn from(e: HostError) -> Self {
+        let one = |field: &str, message: String| Self::Invalid(vec![(field.to_owned(), message)]);
+        match e {
+            HostError::State(StateError::Conflict { .. }) => Self::Changed(e.to_string()),
+            HostError::State(e) => Self::State(e),
+            HostError::Problems(problems) | HostError::Planner(PlannerError::Document(problems)) => invalid(&problems),
+            HostError::Planner(e) => one("text", e.to_string()),
+            HostError::NoPolicies(code) => Self::NotFound(code.to_string()),
+            HostError::NoPolicy { policy, .. } => Self::NotFound(policy),
+            HostError::NoLink { name, .. } => Self::NotFound(name),
+            HostError::NoPlugin { .. } => one("plugin", e.to_string()),
+            HostError::NotWaiting(_) => Self::Conflict(e.to_string()),
+            HostError::OwnChange { .. } | HostError::OwnText { .. } => Self::NotYou(e.to_string()),
+            HostError::Invalid(why) => one("", why),
+            HostError::Engine(e) => one("component", e.to_string()),
+            HostError::Run(e) => Self::Conflict(e.to_string()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+fn invalid(problems: &Problems) -> ConductError {
+    let line = |p: &gridbell_planner::Problem| {
+        let place = p.place.map_or_else(String::new, |at| format!("line {}, column {}: ", at.line, at.column));
+        (p.field.clone(), format!("{place}{}", p.message))
+    };
+    ConductError::Invalid(problems.list.iter().map(line).collect())
+}
+
+fn scope_of(scope: &StopScope) -> gridbell_conductor::StopScope {
+    match scope {
+        StopScope::Province => gridbell_conductor::StopScope::Province,
+        StopScope::Prefecture(code) => gridbell_conductor::StopScope::Prefecture(*code),
+        StopScope::Topic(topic) => gridbell_conductor::StopScope::Topic(*topic),
+        StopScope::Link(link) => gridbell_conductor::StopScope::Link(link.clone()),
+    }
+}
+
+fn stop_of(stop: gridbell_conductor::Stop) -> Option<Stop> {
+    Some(Stop { scope: stop.scope.parse().ok()?, why: stop.why, by: stop.by, since: stop.at })
+}
+
+fn link_of(status: LinkStatus) -> LinkEntry {
+    let state = match status.state {
+        LinkState::Connecting => "connecting",
+        LinkState::Up => "up",
+        LinkState::Held => "held",
+        LinkState::Stopped => "stopped",
+        LinkState::Draining => "draining",
+        LinkState::Closed => "closed",
+    };
+    LinkEntry {
+        name: status.name.to_string(),
+        title: String::new(),
+        state: state.to_owned(),
+        connections: status.connections,
+        grant: status.grant,
+        rate: status.rate,
+        window_used: status.window_used,
+        window: status.window,
+        sent: status.counts.sent,
+        accepted: status.counts.accepted,
+        refused: status.counts.refused,
+        reports: status.counts.reports,
+        inbound: status.counts.inbound,
+        last_error: status.last_error,
+    }
+}
+
+fn report_of(summary: RunSummary, dry_run: bool) -> RunReport {
+    let record = summary.record;
+    let waiting = match &record.status {
+        RunStatus::Waiting { why } => Some(why.clone()),
+        _ => None,
+    };
+    let reached = summary.preview.iter().filter(|p| p.held.is_none_or(|h| h == HoldReason::BlastRadius));
+    RunReport {
+        run: (!dry_run).then_some(record.id),
+        customers: record.customers,
+        decided: record.decided,
+        queued: record.queued,
+        held: record.held,
+        parts: record.parts,
+        cost_milli_fen: record.cost_milli_fen,
+        sample: reached.take(MAX_SAMPLE).map(|p| p.account).collect(),
+        waiting,
+    }
+}
+
+async fn facts(host: &Host, rows: Rows, audit: Vec<AuditNote>) -> Result<FactOutcome, ConductError> {
+    fn all<R: IntoFact>(rows: Vec<R>) -> Vec<R::Fact> {
+        rows.into_iter().map(IntoFact::into_fact).collect()
+    }
+    let facts = match rows {
+        Rows::Customers(rows) => Facts::Customers(all(rows)),
+        Rows::Bills(rows) => Facts::Bills(all(rows)),
+        Rows::Balances(rows) => Facts::Balances(all(rows)),
+        Rows::Payments(rows) => Facts::Payments(all(rows)),
+    };
+    Ok(host.state().facts(facts, false, audit).await?.facts)
+}
+
+async fn apply(host: &Host, p: PolicyProposal) -> Result<PolicyOutcome, ConductError> {
+    let proposed = PolicyFile::parse(&p.document, &p.text).map_err(|e| invalid(&e))?.set.prefecture;
+    if proposed != p.prefecture {
+        let why = format!("the file is for prefecture `{proposed}`, not `{}` (文件属于其他地市)", p.prefecture);
+        return Err(ConductError::Invalid(vec![("prefecture".to_owned(), why)]));
+    }
+    let changes = host.apply_policies(&p.document, &p.text, p.expected, &p.who, p.dry_run).await?;
+    Ok(PolicyOutcome { changes, version: host.policies(p.prefecture).map_or(0, |(v, _)| v) })
+}
+
+async fn parameters(host: &Host, c: ParameterChange) -> Result<PolicyOutcome, ConductError> {
+    let serde_json::Value::Object(parameters) = c.parameters else {
+        return Err(ConductError::Invalid(vec![("parameters".to_owned(), "parameters are an object".to_owned())]));
+    };
+    let changes = host.set_parameters(c.prefecture, &c.policy, parameters, c.expected, &c.who, c.dry_run).await?;
+    Ok(PolicyOutcome { changes, version: host.policies(c.prefecture).map_or(0, |(v, _)| v) })
+}
+
+async fn run(host: &Host, order: RunOrder) -> Result<RunReport, ConductError> {
+    let scope = RunScope {
+        orgs: order.orgs,
+        sections: order.sections.into_iter().collect(),
+        exclude: order.exclude.into_iter().collect(),
+    };
+    let request = RunRequest { scope, dry_run: order.dry_run, ..RunRequest::by_person(order.prefecture, &order.policy, &order.who) };
+    let summary = host.run_policy(request).await?;
+    let mut report = report_of(summary, order.dry_run);
+    if let Some(run) = report.run.filter(|_| report.sample.is_empty()) {
+        // A real run has no preview: its examples are in its own record.
+        let first = host.state().decisions(run, 0).unwrap_or_default();
+        let sent = first.iter().filter(|d| matches!(d.outcome, Outcome::Queued(_)));
+        report.sample = sent.take(MAX_SAMPLE).map(|d| d.account).collect();
+    }
+    Ok(report)
+}
+
+async fn approve(host: &Host, key: (Topic, String, Channel, u32), who: &str) -> Result<(), ConductError> {
+    let (topic, notice, channel, version) = key;
+    Ok(host.approve_template(topic, &notice, channel, version, who).await?)
+}
+
+async fn save(host: &Host, template: Template, who: &str, expected: Option<u64>) -> Result<u32, ConductError> {
+    Ok(host.put_template(template, expected, who).await?.version)
+}
+
+fn preview(host: &Host, template: &Template) -> Result<TextPlan, ConductError> {
+    Ok(host.preview_template(template)?)
+}
+
+impl Conduct for Host {
+    fn state(&self) -> &State {
+        Self::state(self)
+    }
+
+    fn clock(&self) -> &Clock {
+        Self::clock(self)
+    }
+
+    fn rules(&self) -> Option<Arc<ProvinceRules>> {
+        self.settings().ok().map(|s| s.rules)
+    }
+
+    fn segments(&self) -> Result<Arc<Segments>, ConductError> {
+        Ok(self.settings()?.segments)
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        self.settings().map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    fn take(&self, rows: Rows, audit: Vec<AuditNote>) -> Pending<'_, FactOutcome> {
+        Box::pin(facts(self, rows, audit))
+    }
+
+    fn policies(&self, prefecture: PrefectureCode) -> Option<(Arc<PolicySet>, u64)> {
+        Self::policies(self, prefecture).map(|(version, set)| (set, version))
+    }
+
+    fn apply_policies(&self, proposal: PolicyProposal) -> Pending<'_, PolicyOutcome> {
+        Box::pin(apply(self, proposal))
+    }
+
+    fn set_parameters(&self, change: ParameterChange) -> Pending<'_, PolicyOutcome> {
+        Box::pin(parameters(self, change))
+    }
+
+    fn templates(&self) -> (Arc<TemplateSet>, u64) {
+        let version = Self::state(self).doc(TEMPLATES.0, TEMPLATES.1).map_or(0, |d| d.version);
+        (self.settings().map(|s| s.templates).unwrap_or_default(), version)
+    }
+
+    fn preview(&self, template: &Template) -> Result<TextPlan, ConductError> {
+        preview(self, template)
+    }
+
+    fn put_template(&self, template: Template, who: String, expected: Option<u64>) -> Pending<'_, u32> {
+        Box::pin(async move { save(self, template, &who, expected).await })
+    }
+
+    fn approve_template(&self, topic: Topic, notice: String, channel: Channel, version: u32, who: String) -> Pending<'_, ()> {
+        Box::pin(async move { approve(self, (topic, notice, channel, version), &who).await })
+    }
+
+    fn plugins(&self) -> Vec<PluginEntry> {
+        let uploads = Self::plugins(self);
+        let by = |digest: &str| uploads.iter().find(|i| i.digest == digest).map(|i| i.uploaded_by.clone()).unwrap_or_default();
+        let loaded = self.loaded_plugins();
+        loaded.iter().map(|p| PluginEntry { digest: p.digest().to_string(), manifest: p.manifest().clone(), by: by(&p.digest().to_string()) }).collect()
+    }
+
+    fn upload_plugin(&self, component: Vec<u8>, who: String) -> Pending<'_, PluginEntry> {
+        Box::pin(async move {
+            let info = Self::upload_plugin(self, component, &who).await?;
+            let found = Conduct::plugins(self).into_iter().find(|p| p.digest == info.digest);
+            found.ok_or(ConductError::NotFound(info.name))
+        })
+    }
+
+    fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport> {
+        Box::pin(run(self, order))
+    }
+
+    fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, Option<RunId>> {
+        Box::pin(async move {
+            if release {
+                return Ok(Some(self.release_run(run, &who).await?.record.id));
+            }
+            self.refuse_run(run, &who).await?;
+            Ok(None)
+        })
+    }
+
+    fn stops(&self) -> Vec<Stop> {
+        Self::stops(self).into_iter().filter_map(stop_of).collect()
+    }
+
+    fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop> {
+        Box::pin(async move {
+            let stop = Self::stop(self, scope_of(&scope), &why, &who).await?;
+            Ok(Stop { scope, why: stop.why, by: stop.by, since: stop.at })
+        })
+    }
+
+    fn release_stop(&self, scope: StopScope, who: String) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let wanted = scope_of(&scope);
+            if !Conduct::stops(self).iter().any(|s| s.scope == scope) {
+                return Err(ConductError::NotFound(scope.to_string()));
+            }
+            Ok(Self::release_stop(self, &wanted, &who).await?)
+        })
+    }
+
+    fn links(&self) -> Vec<LinkEntry> {
+        Self::links(self).into_iter().map(link_of).collect()
+    }
+
+    fn hold_link(&self, link: String, held: bool, who: String) -> Pending<'_, ()> {
+        Box::pin(async move { Ok(if held { self.pause_link(&link, &who).await? } else { self.resume_link(&link, &who).await? }) })
+    }
+
+    fn alarms(&self) -> Vec<AlarmEntry> {
+        let entry = |a: gridbell_conductor::Alarm| AlarmEntry { code: a.code.to_owned(), subject: a.subject, text: a.text, since: a.first, count: a.count };
+        Self::alarms(self).into_iter().map(entry).collect()
+    }
+}

@@ -1,0 +1,194 @@
+//! Role × scope × route: every operation of the document, asked by every role within and outside its scope.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use gridbell_server::{Action, Role};
+use serde_json::{Value, json};
+use support::{Desk, TAIYUAN, stand, token};
+
+/// Where the thing lies that an operation asks for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Site {
+    /// A customer or unit of Taiyuan: 404 from elsewhere.
+    Taiyuan,
+    /// The province's: 404 from a prefecture.
+    Province,
+    /// Nobody's in particular: asked for within whatever scope there is.
+    Anywhere,
+}
+
+struct Case {
+    operation: &'static str,
+    path: String,
+    action: Option<Action>,
+    site: Site,
+    body: Option<Value>,
+}
+
+fn cases() -> Vec<Case> {
+    use Action as A;
+    use Site as S;
+    let account = "0000000008";
+    let bill = json!({ "rows": [{ "account": account, "period": 202611, "amount_fen": 1, "issued": "2026-11-21", "late_fee_from": "2026-11-28", "as_of": "2026-11-21" }] });
+    let customer = json!({ "station": 14010501 });
+    let template = json!({ "topic": "arrears-reminder", "notice": "reminder", "channel": "sms", "text": "您好！截至{{ as_of }}，户号尾号{{ account_tail }}有电费{{ amount }}元待缴，{{ late_fee_from }}起将产生违约金。" });
+    let approval = json!({ "topic": "arrears-reminder", "notice": "reminder", "channel": "sms", "version": 1 });
+    let run = json!({ "prefecture": 140100, "policy": "arrears-reminder", "dry_run": true });
+    let user = json!({ "title": "新人", "role": "clerk", "scope": 140105, "password": "long enough it is" });
+    let tail = |rest: &str| format!("/v1/customers/{account}{rest}");
+    let case = |operation, path: String, action, site, body| Case { operation, path, action, site, body };
+    vec![
+        case("GET /v1/me", "/v1/me".into(), None, S::Anywhere, None),
+        case("GET /v1/customers", "/v1/customers?org=140105".into(), Some(A::CustomerRead), S::Taiyuan, None),
+        case("GET /v1/customers/{account}", tail(""), Some(A::CustomerRead), S::Taiyuan, None),
+        case("PUT /v1/customers/{account}", tail(""), Some(A::CustomerWrite), S::Taiyuan, Some(customer)),
+        case("PATCH /v1/customers/{account}", tail(""), Some(A::ContactWrite), S::Taiyuan, Some(json!({ "suspended": true }))),
+        case("DELETE /v1/customers/{account}/contact", "/v1/customers/0000000012/contact".into(), Some(A::Erase), S::Taiyuan, None),
+        case("GET /v1/customers/{account}/preferences", tail("/preferences"), Some(A::CustomerRead), S::Taiyuan, None),
+        case("PUT /v1/customers/{account}/preferences", tail("/preferences"), Some(A::PreferenceWrite), S::Taiyuan, Some(json!({ "preferences": { "no-sms-service": true } }))),
+        case("GET /v1/customers/{account}/held", tail("/held"), Some(A::CustomerRead), S::Taiyuan, None),
+        case("POST /v1/bills", "/v1/bills".into(), Some(A::FactsWrite), S::Anywhere, Some(bill)),
+        case("POST /v1/balances", "/v1/balances".into(), Some(A::FactsWrite), S::Anywhere, Some(json!({ "rows": [{ "account": account, "balance_fen": 1, "as_of": "2026-11-21" }] }))),
+        case("POST /v1/payments", "/v1/payments".into(), Some(A::FactsWrite), S::Anywhere, Some(json!({ "rows": [{ "account": account, "payment_id": "p1", "amount_fen": 1, "paid_at": "2026-11-21T09:00" }] }))),
+        case("GET /v1/policies", "/v1/policies".into(), Some(A::PolicyRead), S::Anywhere, None),
+        case("GET /v1/policies/{prefecture}", "/v1/policies/140100".into(), Some(A::PolicyRead), S::Taiyuan, None),
+        case("PUT /v1/policies/{prefecture}", "/v1/policies/140100?dry_run=true".into(), Some(A::PolicyWrite), S::Taiyuan, Some(json!({ "document": "x.toml", "text": support::repo("policies/140100-taiyuan.toml") }))),
+        case("GET /v1/policies/{prefecture}/{policy}", "/v1/policies/140100/arrears-reminder".into(), Some(A::PolicyRead), S::Taiyuan, None),
+        case("PATCH /v1/policies/{prefecture}/{policy}/parameters", "/v1/policies/140100/arrears-reminder/parameters?dry_run=true".into(), Some(A::PolicyWrite), S::Taiyuan, Some(json!({ "minimum": 200 }))),
+        case("GET /v1/runs", "/v1/runs".into(), Some(A::RunRead), S::Anywhere, None),
+        case("POST /v1/runs", "/v1/runs".into(), Some(A::RunStart), S::Taiyuan, Some(run)),
+        case("GET /v1/runs/{id}", "/v1/runs/R1".into(), Some(A::RunRead), S::Taiyuan, None),
+        case("GET /v1/runs/{id}/decisions", "/v1/runs/R1/decisions".into(), Some(A::RunRead), S::Taiyuan, None),
+        case("POST /v1/runs/{id}/release", "/v1/runs/R2/release".into(), Some(A::RunDecide), S::Taiyuan, None),
+        case("POST /v1/runs/{id}/refuse", "/v1/runs/R2/refuse".into(), Some(A::RunDecide), S::Taiyuan, None),
+        case("GET /v1/messages", format!("/v1/messages?account={account}"), Some(A::MessageRead), S::Taiyuan, None),
+        case("GET /v1/messages/{id}", "/v1/messages/140100-1".into(), Some(A::MessageRead), S::Taiyuan, None),
+        case("GET /v1/templates", "/v1/templates".into(), Some(A::TemplateRead), S::Anywhere, None),
+        case("POST /v1/templates", "/v1/templates".into(), Some(A::TemplateWrite), S::Anywhere, Some(template.clone())),
+        case("POST /v1/templates/preview", "/v1/templates/preview".into(), Some(A::TemplateRead), S::Anywhere, Some(template)),
+        case("POST /v1/templates/approval", "/v1/templates/approval".into(), Some(A::TemplateApprove), S::Anywhere, Some(approval)),
+        case("GET /v1/plugins", "/v1/plugins".into(), Some(A::PluginRead), S::Anywhere, None),
+        case("POST /v1/plugins", "/v1/plugins".into(), Some(A::PluginUpload), S::Anywhere, None),
+        case("GET /v1/links", "/v1/links".into(), Some(A::LinkRead), S::Province, None),
+        case("PUT /v1/links/{link}/hold", "/v1/links/mobile/hold".into(), Some(A::LinkControl), S::Province, None),
+        case("DELETE /v1/links/{link}/hold", "/v1/links/mobile/hold".into(), Some(A::LinkControl), S::Province, None),
+        case("GET /v1/alarms", "/v1/alarms".into(), Some(A::LinkRead), S::Province, None),
+        case("GET /v1/stops", "/v1/stops".into(), Some(A::LinkRead), S::Anywhere, None),
+        case("POST /v1/stops", "/v1/stops".into(), Some(A::StopSet), S::Taiyuan, Some(json!({ "scope": "prefecture:140100", "why": "试验" }))),
+        case("DELETE /v1/stops/{scope}", "/v1/stops/prefecture:140100".into(), Some(A::StopRelease), S::Taiyuan, None),
+        case("GET /v1/statistics", "/v1/statistics?org=140100".into(), Some(A::StatsRead), S::Taiyuan, None),
+        case("GET /v1/audit", "/v1/audit".into(), Some(A::AuditRead), S::Province, None),
+        case("GET /v1/inbound", "/v1/inbound".into(), Some(A::InboundRead), S::Province, None),
+        case("GET /v1/users", "/v1/users".into(), Some(A::AccessManage), S::Anywhere, None),
+        case("PUT /v1/users/{name}", "/v1/users/newcomer".into(), Some(A::AccessManage), S::Anywhere, Some(user)),
+        case("DELETE /v1/users/{name}", "/v1/users/somebody".into(), Some(A::AccessManage), S::Taiyuan, None),
+        case("GET /v1/tokens", "/v1/tokens".into(), Some(A::AccessManage), S::Anywhere, None),
+        case("POST /v1/tokens", "/v1/tokens".into(), Some(A::AccessManage), S::Anywhere, Some(json!({ "name": "feed", "role": "feed", "days": 1, "scope": null }))),
+        case("DELETE /v1/tokens/{id}", "/v1/tokens/none".into(), Some(A::AccessManage), S::Anywhere, None),
+    ]
+}
+
+fn operations() -> BTreeSet<String> {
+    let document: Value = serde_json::from_str(&gridbell_server::openapi().unwrap()).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths.flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase()))).collect()
+}
+
+#[test]
+fn every_operation_of_the_document_is_in_the_matrix() {
+    let listed: BTreeSet<String> = cases().iter().map(|c| c.operation.to_owned()).collect();
+    assert_eq!(listed, operations());
+}
+
+async fn prepared() -> support::Stand {
+    let mut stand = stand(60).await;
+    let order = |ceiling_run: bool| gridbell_server::RunOrder {
+        prefecture: TAIYUAN,
+        policy: if ceiling_run { "bill-notice" } else { "arrears-reminder" }.into(),
+        orgs: vec![],
+        sections: vec![],
+        exclude: vec![],
+        dry_run: false,
+        who: "system".into(),
+    };
+    stand.run(order(false), gridbell_model::Initiator::System).await.unwrap();
+    stand.ceiling = 0;
+    // The second run finds everybody told already; a new bill makes one to hold.
+    let state = &stand.state;
+    let bill = gridbell_state::BillFact {
+        account: support::account(8),
+        period: 202_611,
+        amount: gridbell_model::Fen(5_000),
+        kwh: 10,
+        issued: support::today(),
+        late_fee_from: support::today().plus_days(7),
+        as_of: support::today(),
+    };
+    let payment = gridbell_state::PaymentFact { account: support::account(8), key: 9, amount: gridbell_model::Fen(100_000), paid_on: support::today() };
+    state.facts(gridbell_state::Facts::Payments(vec![payment]), false, vec![]).await.unwrap();
+    state.facts(gridbell_state::Facts::Bills(vec![bill]), false, vec![]).await.unwrap();
+    stand.run(order(true), gridbell_model::Initiator::System).await.unwrap();
+    gridbell_server::create_user(state, "somebody", "某人", Role::Clerk, gridbell_server::Scope::Unit(gridbell_model::OrgCode(140_105)), "a good password")
+        .await
+        .unwrap();
+    stand
+}
+
+#[tokio::test]
+async fn without_the_right_it_is_403_and_outside_the_scope_404() {
+    let stand = prepared().await;
+    let desk = Desk::of(&stand);
+    for case in cases() {
+        let method = case.operation.split(' ').next().unwrap();
+        for role in Role::ALL {
+            let may = case.action.is_none_or(|a| role.may(a));
+            let within = token(&stand, *role, None).await;
+            let answer = desk.ask(&within, method, &case.path, case.body.clone(), &[]).await;
+            let forbidden = answer.status == 403;
+            let what = format!("{role} {}: {} {}", case.operation, answer.status, answer.text);
+            assert_eq!(forbidden, !may, "{what}");
+            let missing = answer.status == 404 && !case.path.ends_with("/none") && case.operation != "DELETE /v1/users/{name}" && case.operation != "DELETE /v1/stops/{scope}";
+            assert!(!missing && answer.status != 401 && answer.status.as_u16() != 500, "{what}");
+
+            let outside = token(&stand, *role, Some(140_200)).await;
+            let answer = desk.ask(&outside, method, &case.path, case.body.clone(), &[]).await;
+            let what = format!("{role} in Datong {}: {} {}", case.operation, answer.status, answer.text);
+            match case.site {
+                Site::Taiyuan | Site::Province => assert_eq!(answer.status, 404, "{what}"),
+                Site::Anywhere => assert_eq!(answer.status == 403, !may, "{what}"),
+            }
+        }
+        let stranger = desk.ask("gb_0_0", method, &case.path, case.body.clone(), &[]).await;
+        assert_eq!(stranger.status, 401, "{}", case.operation);
+        assert_eq!(stranger.header("www-authenticate"), "Bearer realm=\"gridbell\"");
+    }
+}
+
+#[tokio::test]
+async fn a_county_sees_its_stations_and_nothing_beside_them() {
+    let stand = prepared().await;
+    let desk = Desk::of(&stand);
+    let clerk = token(&stand, Role::Clerk, Some(140_105)).await;
+    let all = desk.get(&clerk, "/v1/customers?limit=500").await.json();
+    let stations: BTreeSet<u64> = all["items"].as_array().unwrap().iter().map(|c| c["station"]["code"].as_u64().unwrap()).collect();
+    assert_eq!(stations, BTreeSet::from([14_010_501, 14_010_502]));
+    // Account 2 hangs on another county's station of the same prefecture.
+    assert_eq!(desk.get(&clerk, "/v1/customers/0000000002").await.status, 404);
+    assert_eq!(desk.get(&clerk, &format!("/v1/customers?phone={}", support::phone_of(2))).await.json()["items"], json!([]));
+    // The prefecture's policies are read, not written, and a run without a unit stays in the county.
+    assert_eq!(desk.get(&clerk, "/v1/policies/140100").await.status, 200);
+    let run = json!({ "prefecture": 140100, "policy": "arrears-reminder", "dry_run": true });
+    let report = desk.ask(&clerk, "POST", "/v1/runs", Some(run), &[]).await.json();
+    assert_eq!(report["customers"], 30, "half of the sixty customers");
+    let beyond = json!({ "prefecture": 140100, "policy": "arrears-reminder", "dry_run": true, "orgs": [140106] });
+    assert_eq!(desk.ask(&clerk, "POST", "/v1/runs", Some(beyond), &[]).await.status, 404);
+    // A payment for an account beyond the scope is as unknown as one that is not there.
+    let feed = token(&stand, Role::Feed, Some(140_105)).await;
+    let row = |account: &str| json!({ "account": account, "payment_id": "p9", "amount_fen": 100, "paid_at": "2026-11-21T09:00" });
+    let both = desk.ask(&feed, "POST", "/v1/payments", Some(json!({ "rows": [row("0000000002"), row("0000000004")] })), &[]).await.json();
+    assert_eq!((both["changed"].as_u64(), both["rejected"][0]["row"].as_u64()), (Some(1), Some(0)), "{both}");
+}
