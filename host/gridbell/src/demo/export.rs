@@ -33,9 +33,7 @@ fn write_units(host: &Host, dir: &Path) -> Result<(), CommandError> {
 fn write_day_payments(province: &Province, dir: &Path) -> Result<(), CommandError> {
     let mut payments = create(&dir.join("day-payments.csv"))?;
     let failed = |e: csv::Error| CommandError::Failed(e.to_string());
-    payments
-        .write_record(["户号", "缴费流水号", "缴费金额（元）", "缴费时间", "冲正", "到账时间"])
-        .map_err(failed)?;
+    payments.write_record(["户号", "缴费流水号", "缴费金额（元）", "缴费时间", "冲正", "到账时间"]).map_err(failed)?;
     let codes: Vec<PrefectureCode> = province.prefectures().map(|(p, _)| PrefectureCode(p.code)).collect();
     let mut all: Vec<_> = codes.into_iter().flat_map(|code| province.day_payments(code)).collect();
     // Stable: those that come in together stay in the order of prefectures, then of minutes.
