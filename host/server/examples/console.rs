@@ -9,10 +9,18 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_model::{Initiator, OrgCode};
-use gridbell_server::{Role, RunOrder, Scope, Server, ServerOptions, StopScope, Conduct, create_user};
+use gridbell_server::{Conduct, Role, RunOrder, Scope, Server, ServerOptions, StopScope, create_user};
 
 fn order(prefecture: gridbell_model::PrefectureCode, orgs: Vec<OrgCode>) -> RunOrder {
-    RunOrder { prefecture, policy: "arrears-reminder".into(), orgs, sections: vec![], exclude: vec![], dry_run: false, who: "clerk".into() }
+    RunOrder {
+        prefecture,
+        policy: "arrears-reminder".into(),
+        orgs,
+        sections: vec![],
+        exclude: vec![],
+        dry_run: false,
+        who: "clerk".into(),
+    }
 }
 
 #[tokio::main]
@@ -36,9 +44,18 @@ async fn main() {
     stand.ceiling = 100;
     stand.run(order(support::DATONG, vec![]), Initiator::System).await.unwrap();
     support::reply(&stand, 5, "收到").await;
-    stand.alarms.lock().push(support::alarm("link.unreachable", "山西电信", "网关连接不上，正在按退避重连；短信在队列中等待，不会丢失", stand.clock.now()));
-    stand.stop(StopScope::Topic(gridbell_model::Topic::Campaign), "节日期间暂停宣传".into(), "operator".into()).await.unwrap();
-    let options = ServerOptions { addr: addr.parse().unwrap(), tls: None, behind_tls_proxy: false, host: Arc::new(stand) };
+    stand.alarms.lock().push(support::alarm(
+        "link.unreachable",
+        "山西电信",
+        "网关连接不上，正在按退避重连；短信在队列中等待，不会丢失",
+        stand.clock.now(),
+    ));
+    stand
+        .stop(StopScope::Topic(gridbell_model::Topic::Campaign), "节日期间暂停宣传".into(), "operator".into())
+        .await
+        .unwrap();
+    let options =
+        ServerOptions { addr: addr.parse().unwrap(), tls: None, behind_tls_proxy: false, host: Arc::new(stand) };
     let server = Server::start(options).await.unwrap();
     println!("http://{}/", server.addr());
     tokio::signal::ctrl_c().await.unwrap();

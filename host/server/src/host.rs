@@ -6,12 +6,14 @@ use gridbell_channels::{LinkState, LinkStatus};
 use gridbell_clock::Clock;
 use gridbell_conductor::{Host, HostError, IntoFact, RunRequest, RunSummary};
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
-use gridbell_planner::{PlannerError, PolicyFile, PolicySet, Problems, ProvinceRules, RunScope, Template, TemplateSet, TextPlan};
+use gridbell_planner::{
+    PlannerError, PolicyFile, PolicySet, Problems, ProvinceRules, RunScope, Template, TemplateSet, TextPlan,
+};
 use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, StateError};
 
 use crate::conduct::{
-    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder,
-    RunReport, Stop, StopScope,
+    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal,
+    Rows, RunOrder, RunReport, Stop, StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -146,7 +148,11 @@ async fn run(host: &Host, order: RunOrder) -> Result<RunReport, ConductError> {
         sections: order.sections.into_iter().collect(),
         exclude: order.exclude.into_iter().collect(),
     };
-    let request = RunRequest { scope, dry_run: order.dry_run, ..RunRequest::by_person(order.prefecture, &order.policy, &order.who) };
+    let request = RunRequest {
+        scope,
+        dry_run: order.dry_run,
+        ..RunRequest::by_person(order.prefecture, &order.policy, &order.who)
+    };
     let summary = host.run_policy(request).await?;
     let mut report = report_of(summary, order.dry_run);
     if let Some(run) = report.run.filter(|_| report.sample.is_empty()) {
@@ -221,15 +227,31 @@ impl Conduct for Host {
         Box::pin(async move { save(self, template, &who, expected).await })
     }
 
-    fn approve_template(&self, topic: Topic, notice: String, channel: Channel, version: u32, who: String) -> Pending<'_, ()> {
+    fn approve_template(
+        &self,
+        topic: Topic,
+        notice: String,
+        channel: Channel,
+        version: u32,
+        who: String,
+    ) -> Pending<'_, ()> {
         Box::pin(async move { approve(self, (topic, notice, channel, version), &who).await })
     }
 
     fn plugins(&self) -> Vec<PluginEntry> {
         let uploads = Self::plugins(self);
-        let by = |digest: &str| uploads.iter().find(|i| i.digest == digest).map(|i| i.uploaded_by.clone()).unwrap_or_default();
+        let by = |digest: &str| {
+            uploads.iter().find(|i| i.digest == digest).map(|i| i.uploaded_by.clone()).unwrap_or_default()
+        };
         let loaded = self.loaded_plugins();
-        loaded.iter().map(|p| PluginEntry { digest: p.digest().to_string(), manifest: p.manifest().clone(), by: by(&p.digest().to_string()) }).collect()
+        loaded
+            .iter()
+            .map(|p| PluginEntry {
+                digest: p.digest().to_string(),
+                manifest: p.manifest().clone(),
+                by: by(&p.digest().to_string()),
+            })
+            .collect()
     }
 
     fn upload_plugin(&self, component: Vec<u8>, who: String) -> Pending<'_, PluginEntry> {
@@ -280,11 +302,19 @@ impl Conduct for Host {
     }
 
     fn hold_link(&self, link: String, held: bool, who: String) -> Pending<'_, ()> {
-        Box::pin(async move { Ok(if held { self.pause_link(&link, &who).await? } else { self.resume_link(&link, &who).await? }) })
+        Box::pin(async move {
+            Ok(if held { self.pause_link(&link, &who).await? } else { self.resume_link(&link, &who).await? })
+        })
     }
 
     fn alarms(&self) -> Vec<AlarmEntry> {
-        let entry = |a: gridbell_conductor::Alarm| AlarmEntry { code: a.code.to_owned(), subject: a.subject, text: a.text, since: a.first, count: a.count };
+        let entry = |a: gridbell_conductor::Alarm| AlarmEntry {
+            code: a.code.to_owned(),
+            subject: a.subject,
+            text: a.text,
+            since: a.first,
+            count: a.count,
+        };
         Self::alarms(self).into_iter().map(entry).collect()
     }
 }

@@ -45,19 +45,69 @@ fn cases() -> Vec<Case> {
         case("GET /v1/customers", "/v1/customers?org=140105".into(), Some(A::CustomerRead), S::Taiyuan, None),
         case("GET /v1/customers/{account}", tail(""), Some(A::CustomerRead), S::Taiyuan, None),
         case("PUT /v1/customers/{account}", tail(""), Some(A::CustomerWrite), S::Taiyuan, Some(customer)),
-        case("PATCH /v1/customers/{account}", tail(""), Some(A::ContactWrite), S::Taiyuan, Some(json!({ "suspended": true }))),
-        case("DELETE /v1/customers/{account}/contact", "/v1/customers/0000000012/contact".into(), Some(A::Erase), S::Taiyuan, None),
+        case(
+            "PATCH /v1/customers/{account}",
+            tail(""),
+            Some(A::ContactWrite),
+            S::Taiyuan,
+            Some(json!({ "suspended": true })),
+        ),
+        case(
+            "DELETE /v1/customers/{account}/contact",
+            "/v1/customers/0000000012/contact".into(),
+            Some(A::Erase),
+            S::Taiyuan,
+            None,
+        ),
         case("GET /v1/customers/{account}/preferences", tail("/preferences"), Some(A::CustomerRead), S::Taiyuan, None),
-        case("PUT /v1/customers/{account}/preferences", tail("/preferences"), Some(A::PreferenceWrite), S::Taiyuan, Some(json!({ "preferences": { "no-sms-service": true } }))),
+        case(
+            "PUT /v1/customers/{account}/preferences",
+            tail("/preferences"),
+            Some(A::PreferenceWrite),
+            S::Taiyuan,
+            Some(json!({ "preferences": { "no-sms-service": true } })),
+        ),
         case("GET /v1/customers/{account}/held", tail("/held"), Some(A::CustomerRead), S::Taiyuan, None),
         case("POST /v1/bills", "/v1/bills".into(), Some(A::FactsWrite), S::Anywhere, Some(bill)),
-        case("POST /v1/balances", "/v1/balances".into(), Some(A::FactsWrite), S::Anywhere, Some(json!({ "rows": [{ "account": account, "balance_fen": 1, "as_of": "2026-11-21" }] }))),
-        case("POST /v1/payments", "/v1/payments".into(), Some(A::FactsWrite), S::Anywhere, Some(json!({ "rows": [{ "account": account, "payment_id": "p1", "amount_fen": 1, "paid_at": "2026-11-21T09:00" }] }))),
+        case(
+            "POST /v1/balances",
+            "/v1/balances".into(),
+            Some(A::FactsWrite),
+            S::Anywhere,
+            Some(json!({ "rows": [{ "account": account, "balance_fen": 1, "as_of": "2026-11-21" }] })),
+        ),
+        case(
+            "POST /v1/payments",
+            "/v1/payments".into(),
+            Some(A::FactsWrite),
+            S::Anywhere,
+            Some(
+                json!({ "rows": [{ "account": account, "payment_id": "p1", "amount_fen": 1, "paid_at": "2026-11-21T09:00" }] }),
+            ),
+        ),
         case("GET /v1/policies", "/v1/policies".into(), Some(A::PolicyRead), S::Anywhere, None),
         case("GET /v1/policies/{prefecture}", "/v1/policies/140100".into(), Some(A::PolicyRead), S::Taiyuan, None),
-        case("PUT /v1/policies/{prefecture}", "/v1/policies/140100?dry_run=true".into(), Some(A::PolicyWrite), S::Taiyuan, Some(json!({ "document": "x.toml", "text": support::repo("policies/140100-taiyuan.toml") }))),
-        case("GET /v1/policies/{prefecture}/{policy}", "/v1/policies/140100/arrears-reminder".into(), Some(A::PolicyRead), S::Taiyuan, None),
-        case("PATCH /v1/policies/{prefecture}/{policy}/parameters", "/v1/policies/140100/arrears-reminder/parameters?dry_run=true".into(), Some(A::PolicyWrite), S::Taiyuan, Some(json!({ "minimum": 200 }))),
+        case(
+            "PUT /v1/policies/{prefecture}",
+            "/v1/policies/140100?dry_run=true".into(),
+            Some(A::PolicyWrite),
+            S::Taiyuan,
+            Some(json!({ "document": "x.toml", "text": support::repo("policies/140100-taiyuan.toml") })),
+        ),
+        case(
+            "GET /v1/policies/{prefecture}/{policy}",
+            "/v1/policies/140100/arrears-reminder".into(),
+            Some(A::PolicyRead),
+            S::Taiyuan,
+            None,
+        ),
+        case(
+            "PATCH /v1/policies/{prefecture}/{policy}/parameters",
+            "/v1/policies/140100/arrears-reminder/parameters?dry_run=true".into(),
+            Some(A::PolicyWrite),
+            S::Taiyuan,
+            Some(json!({ "minimum": 200 })),
+        ),
         case("GET /v1/runs", "/v1/runs".into(), Some(A::RunRead), S::Anywhere, None),
         case("POST /v1/runs", "/v1/runs".into(), Some(A::RunStart), S::Taiyuan, Some(run)),
         case("GET /v1/runs/{id}", "/v1/runs/R1".into(), Some(A::RunRead), S::Taiyuan, None),
@@ -68,8 +118,20 @@ fn cases() -> Vec<Case> {
         case("GET /v1/messages/{id}", "/v1/messages/140100-1".into(), Some(A::MessageRead), S::Taiyuan, None),
         case("GET /v1/templates", "/v1/templates".into(), Some(A::TemplateRead), S::Anywhere, None),
         case("POST /v1/templates", "/v1/templates".into(), Some(A::TemplateWrite), S::Anywhere, Some(template.clone())),
-        case("POST /v1/templates/preview", "/v1/templates/preview".into(), Some(A::TemplateRead), S::Anywhere, Some(template)),
-        case("POST /v1/templates/approval", "/v1/templates/approval".into(), Some(A::TemplateApprove), S::Anywhere, Some(approval)),
+        case(
+            "POST /v1/templates/preview",
+            "/v1/templates/preview".into(),
+            Some(A::TemplateRead),
+            S::Anywhere,
+            Some(template),
+        ),
+        case(
+            "POST /v1/templates/approval",
+            "/v1/templates/approval".into(),
+            Some(A::TemplateApprove),
+            S::Anywhere,
+            Some(approval),
+        ),
         case("GET /v1/plugins", "/v1/plugins".into(), Some(A::PluginRead), S::Anywhere, None),
         case("POST /v1/plugins", "/v1/plugins".into(), Some(A::PluginUpload), S::Anywhere, None),
         case("GET /v1/links", "/v1/links".into(), Some(A::LinkRead), S::Province, None),
@@ -77,7 +139,13 @@ fn cases() -> Vec<Case> {
         case("DELETE /v1/links/{link}/hold", "/v1/links/mobile/hold".into(), Some(A::LinkControl), S::Province, None),
         case("GET /v1/alarms", "/v1/alarms".into(), Some(A::LinkRead), S::Province, None),
         case("GET /v1/stops", "/v1/stops".into(), Some(A::LinkRead), S::Anywhere, None),
-        case("POST /v1/stops", "/v1/stops".into(), Some(A::StopSet), S::Taiyuan, Some(json!({ "scope": "prefecture:140100", "why": "试验" }))),
+        case(
+            "POST /v1/stops",
+            "/v1/stops".into(),
+            Some(A::StopSet),
+            S::Taiyuan,
+            Some(json!({ "scope": "prefecture:140100", "why": "试验" })),
+        ),
         case("DELETE /v1/stops/{scope}", "/v1/stops/prefecture:140100".into(), Some(A::StopRelease), S::Taiyuan, None),
         case("GET /v1/statistics", "/v1/statistics?org=140100".into(), Some(A::StatsRead), S::Taiyuan, None),
         case("GET /v1/audit", "/v1/audit".into(), Some(A::AuditRead), S::Province, None),
@@ -86,7 +154,13 @@ fn cases() -> Vec<Case> {
         case("PUT /v1/users/{name}", "/v1/users/newcomer".into(), Some(A::AccessManage), S::Anywhere, Some(user)),
         case("DELETE /v1/users/{name}", "/v1/users/somebody".into(), Some(A::AccessManage), S::Taiyuan, None),
         case("GET /v1/tokens", "/v1/tokens".into(), Some(A::AccessManage), S::Anywhere, None),
-        case("POST /v1/tokens", "/v1/tokens".into(), Some(A::AccessManage), S::Anywhere, Some(json!({ "name": "feed", "role": "feed", "days": 1, "scope": null }))),
+        case(
+            "POST /v1/tokens",
+            "/v1/tokens".into(),
+            Some(A::AccessManage),
+            S::Anywhere,
+            Some(json!({ "name": "feed", "role": "feed", "days": 1, "scope": null })),
+        ),
         case("DELETE /v1/tokens/{id}", "/v1/tokens/none".into(), Some(A::AccessManage), S::Anywhere, None),
     ]
 }
@@ -95,7 +169,11 @@ fn operations() -> BTreeSet<String> {
     let document: Value = serde_json::from_str(&gridbell_server::openapi().unwrap()).unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     let paths = document["paths"].as_object().unwrap().iter();
-    paths.flat_map(|(path, methods)| methods.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase()))).collect()
+    paths
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |m| format!("{} {path}", m.to_uppercase()))
+        })
+        .collect()
 }
 
 #[test]
@@ -128,13 +206,25 @@ async fn prepared() -> support::Stand {
         late_fee_from: support::today().plus_days(7),
         as_of: support::today(),
     };
-    let payment = gridbell_state::PaymentFact { account: support::account(8), key: 9, amount: gridbell_model::Fen(100_000), paid_on: support::today() };
+    let payment = gridbell_state::PaymentFact {
+        account: support::account(8),
+        key: 9,
+        amount: gridbell_model::Fen(100_000),
+        paid_on: support::today(),
+    };
     state.facts(gridbell_state::Facts::Payments(vec![payment]), false, vec![]).await.unwrap();
     state.facts(gridbell_state::Facts::Bills(vec![bill]), false, vec![]).await.unwrap();
     stand.run(order(true), gridbell_model::Initiator::System).await.unwrap();
-    gridbell_server::create_user(state, "somebody", "某人", Role::Clerk, gridbell_server::Scope::Unit(gridbell_model::OrgCode(140_105)), "a good password")
-        .await
-        .unwrap();
+    gridbell_server::create_user(
+        state,
+        "somebody",
+        "某人",
+        Role::Clerk,
+        gridbell_server::Scope::Unit(gridbell_model::OrgCode(140_105)),
+        "a good password",
+    )
+    .await
+    .unwrap();
     stand
 }
 
@@ -151,7 +241,10 @@ async fn without_the_right_it_is_403_and_outside_the_scope_404() {
             let forbidden = answer.status == 403;
             let what = format!("{role} {}: {} {}", case.operation, answer.status, answer.text);
             assert_eq!(forbidden, !may, "{what}");
-            let missing = answer.status == 404 && !case.path.ends_with("/none") && case.operation != "DELETE /v1/users/{name}" && case.operation != "DELETE /v1/stops/{scope}";
+            let missing = answer.status == 404
+                && !case.path.ends_with("/none")
+                && case.operation != "DELETE /v1/users/{name}"
+                && case.operation != "DELETE /v1/stops/{scope}";
             assert!(!missing && answer.status != 401 && answer.status.as_u16() != 500, "{what}");
 
             let outside = token(&stand, *role, Some(140_200)).await;
@@ -174,11 +267,15 @@ async fn a_county_sees_its_stations_and_nothing_beside_them() {
     let desk = Desk::of(&stand);
     let clerk = token(&stand, Role::Clerk, Some(140_105)).await;
     let all = desk.get(&clerk, "/v1/customers?limit=500").await.json();
-    let stations: BTreeSet<u64> = all["items"].as_array().unwrap().iter().map(|c| c["station"]["code"].as_u64().unwrap()).collect();
+    let stations: BTreeSet<u64> =
+        all["items"].as_array().unwrap().iter().map(|c| c["station"]["code"].as_u64().unwrap()).collect();
     assert_eq!(stations, BTreeSet::from([14_010_501, 14_010_502]));
     // Account 2 hangs on another county's station of the same prefecture.
     assert_eq!(desk.get(&clerk, "/v1/customers/0000000002").await.status, 404);
-    assert_eq!(desk.get(&clerk, &format!("/v1/customers?phone={}", support::phone_of(2))).await.json()["items"], json!([]));
+    assert_eq!(
+        desk.get(&clerk, &format!("/v1/customers?phone={}", support::phone_of(2))).await.json()["items"],
+        json!([])
+    );
     // The prefecture's policies are read, not written, and a run without a unit stays in the county.
     assert_eq!(desk.get(&clerk, "/v1/policies/140100").await.status, 200);
     let run = json!({ "prefecture": 140100, "policy": "arrears-reminder", "dry_run": true });
@@ -189,6 +286,9 @@ async fn a_county_sees_its_stations_and_nothing_beside_them() {
     // A payment for an account beyond the scope is as unknown as one that is not there.
     let feed = token(&stand, Role::Feed, Some(140_105)).await;
     let row = |account: &str| json!({ "account": account, "payment_id": "p9", "amount_fen": 100, "paid_at": "2026-11-21T09:00" });
-    let both = desk.ask(&feed, "POST", "/v1/payments", Some(json!({ "rows": [row("0000000002"), row("0000000004")] })), &[]).await.json();
+    let both = desk
+        .ask(&feed, "POST", "/v1/payments", Some(json!({ "rows": [row("0000000002"), row("0000000004")] })), &[])
+        .await
+        .json();
     assert_eq!((both["changed"].as_u64(), both["rejected"][0]["row"].as_u64()), (Some(1), Some(0)), "{both}");
 }

@@ -19,11 +19,11 @@ pub(crate) use password::Passwords;
 pub(crate) use secret::{fingerprint, hex, random_hex, same};
 pub(crate) use session::{SESSION_COOKIE, SESSION_HOURS, Session, Sessions};
 pub(crate) use throttle::Throttle;
-pub(crate) use token::{TokenDoc, 
-    authenticate as authenticate_token, delete as delete_token, issue as issue_token, list as list_tokens,
+pub(crate) use token::{
+    TokenDoc, authenticate as authenticate_token, delete as delete_token, issue as issue_token, list as list_tokens,
 };
-pub(crate) use user::{UserDoc, 
-    MAX_PASSWORD_BYTES, USER_KIND, check_name, check_password, delete as delete_user, get as get_user,
+pub(crate) use user::{
+    MAX_PASSWORD_BYTES, USER_KIND, UserDoc, check_name, check_password, delete as delete_user, get as get_user,
     list as list_users, put as put_user,
 };
 

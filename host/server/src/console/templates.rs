@@ -123,12 +123,15 @@ fn edit_page(app: &App, session: &Session, draft: &Draft, said: Option<Said>) ->
         gridbell_contract::Unit::Days => "天数",
         gridbell_contract::Unit::Count => "个数",
     };
+    let own_names: Vec<&str> = [&notice.arg0, &notice.arg1].into_iter().flatten().map(|a| a.name.as_str()).collect();
     let own = [&notice.arg0, &notice.arg1]
         .into_iter()
         .flatten()
         .map(|a| context! { name => a.name.clone(), title => unit_word(a.unit) });
-    let house =
-        HOST_PLACEHOLDERS.iter().filter(|p| p.is_for(topic)).map(|p| context! { name => p.name, title => p.title });
+    let house = HOST_PLACEHOLDERS
+        .iter()
+        .filter(|p| p.is_for(topic) && !own_names.contains(&p.name))
+        .map(|p| context! { name => p.name, title => p.title });
     let preview = preview_template(app, &session.caller, draft.body()).ok();
     let more = context! {
         topic => topic.chinese(), channel => channel.chinese(), notice_title => notice.title, form => data(draft), preview => data(preview), said => data(said),

@@ -44,8 +44,16 @@ impl Desk {
         Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
     }
 
-    pub async fn ask(&self, token: &str, method: &str, path: &str, body: Option<Value>, more: &[(&str, &str)]) -> Answer {
-        let mut request = Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
+    pub async fn ask(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+        more: &[(&str, &str)],
+    ) -> Answer {
+        let mut request =
+            Request::builder().method(method).uri(path).header(header::AUTHORIZATION, format!("Bearer {token}"));
         for (name, value) in more {
             request = request.header(*name, *value);
         }

@@ -1,6 +1,12 @@
 //! A small province to test the server on: a real state in memory, the repository's own policies, texts and manifests, and a conductor that
 //! decides "whoever owes is reminded" by itself, so that no test here waits for a sandbox.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "test helpers: a panic is the failure, and each file uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "test helpers: a panic is the failure, and each file uses its own part"
+)]
 
 mod ask;
 mod stand;
@@ -70,7 +76,10 @@ fn customer(n: u64) -> CustomerFact {
         account: account(n),
         station: station_of(n),
         section: Some(1000 + (n % 6) as u32),
-        traits: Traits::RESIDENT.with(Traits::PREPAID, prepaid).with(Traits::SUBSCRIBES_BILL, n % 3 == 0).with(Traits::DO_NOT_REMIND, n % 11 == 7),
+        traits: Traits::RESIDENT
+            .with(Traits::PREPAID, prepaid)
+            .with(Traits::SUBSCRIBES_BILL, n % 3 == 0)
+            .with(Traits::DO_NOT_REMIND, n % 11 == 7),
         traits_given: Traits::RESIDENT | Traits::PREPAID | Traits::SUBSCRIBES_BILL | Traits::DO_NOT_REMIND,
         name: Some(format!("{}{}", FAMILY[(n % 8) as usize], GIVEN[(n % 6) as usize])),
         phone: (n % 13 != 12).then(|| Phone::from_text(&phone_of(n))),
@@ -121,7 +130,8 @@ pub async fn token(stand: &Stand, role: Role, scope: Option<u32>) -> String {
 
 /// Lets the carrier take and report what waits: most delivered, some failed.
 pub async fn deliver(stand: &Stand) {
-    let ids: Vec<_> = stand.state.live(100_000, |l| l.state == gridbell_model::MessageState::Queued).iter().map(|l| l.id).collect();
+    let ids: Vec<_> =
+        stand.state.live(100_000, |l| l.state == gridbell_model::MessageState::Queued).iter().map(|l| l.id).collect();
     for (n, id) in (1u64..).zip(ids) {
         if n % 9 == 0 {
             continue;

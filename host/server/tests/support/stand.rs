@@ -7,13 +7,17 @@ use gridbell_clock::Clock;
 use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow, read_segments};
 use gridbell_model::{
-    Channel, CivilMinute, CustomerView, Decision, HoldReason, Initiator, Lane, Moment, PrefectureCode, RunId, Segments, Topic, Traits,
+    Channel, CivilMinute, CustomerView, Decision, HoldReason, Initiator, Lane, Moment, PrefectureCode, RunId, Segments,
+    Topic, Traits,
 };
-use gridbell_planner::{PolicyFile, PolicySet, Plugins, ProvinceRules, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan, Version, VersionReq, diff};
+use gridbell_planner::{
+    Plugins, PolicyFile, PolicySet, ProvinceRules, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan,
+    Version, VersionReq, diff,
+};
 use gridbell_server::*;
 use gridbell_state::{
-    AuditNote, BalanceFact, BillFact, CustomerFact, DecisionRecord, DocChange, FactOutcome, Facts, Outcome, PaymentFact, QueuedMessage, RunRecord,
-    RunStatus, State, payment_key,
+    AuditNote, BalanceFact, BillFact, CustomerFact, DecisionRecord, DocChange, FactOutcome, Facts, Outcome,
+    PaymentFact, QueuedMessage, RunRecord, RunStatus, State, payment_key,
 };
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -101,7 +105,10 @@ impl Stand {
         }
     }
 
-    fn templates_with(&self, change: impl FnOnce(&mut TemplateSet) -> Result<u32, ConductError>) -> Result<u32, ConductError> {
+    fn templates_with(
+        &self,
+        change: impl FnOnce(&mut TemplateSet) -> Result<u32, ConductError>,
+    ) -> Result<u32, ConductError> {
         let mut held = self.templates.lock();
         let mut set = (*held.0).clone();
         let version = change(&mut set)?;
@@ -177,9 +184,11 @@ impl Stand {
     }
 
     pub async fn run(&self, order: RunOrder, initiator: Initiator) -> Result<RunReport, ConductError> {
-        let (set, _) = self.policies(order.prefecture).ok_or_else(|| ConductError::NotFound(order.prefecture.to_string()))?;
+        let (set, _) =
+            self.policies(order.prefecture).ok_or_else(|| ConductError::NotFound(order.prefecture.to_string()))?;
         let policy = set.policy(&order.policy).ok_or_else(|| ConductError::NotFound(order.policy.clone()))?.clone();
-        let template = self.templates.lock().0.approved(Topic::ArrearsReminder, "reminder", Channel::Sms).cloned().unwrap();
+        let template =
+            self.templates.lock().0.approved(Topic::ArrearsReminder, "reminder", Channel::Sms).cloned().unwrap();
         let text = self.preview(&template)?;
         let org = self.state.org();
         let mut writer = self.state.begin_run(order.prefecture).await?;
@@ -189,7 +198,8 @@ impl Stand {
                 && (order.sections.is_empty() || order.sections.contains(&section))
         };
         let rows = writer.snapshot().select(within);
-        let views = rows.iter().filter_map(|r| writer.snapshot().view(*r)).filter(|v| !order.exclude.contains(&v.account));
+        let views =
+            rows.iter().filter_map(|r| writer.snapshot().view(*r)).filter(|v| !order.exclude.contains(&v.account));
         let views: Vec<CustomerView> = views.collect();
         let decisions: Vec<DecisionRecord> = views.iter().filter_map(|v| self.decide(v, &text)).collect();
         let queued: Vec<_> = decisions.iter().filter(|d| matches!(d.outcome, Outcome::Queued(_))).collect();
@@ -273,7 +283,15 @@ fn customer_fact(row: CustomerRow) -> CustomerFact {
 }
 
 fn bill_fact(r: BillRow) -> BillFact {
-    BillFact { account: r.account, period: r.period, amount: r.amount, kwh: r.kwh, issued: r.issued, late_fee_from: r.late_fee_from, as_of: r.as_of }
+    BillFact {
+        account: r.account,
+        period: r.period,
+        amount: r.amount,
+        kwh: r.kwh,
+        issued: r.issued,
+        late_fee_from: r.late_fee_from,
+        as_of: r.as_of,
+    }
 }
 
 fn balance_fact(r: BalanceRow) -> BalanceFact {
@@ -281,7 +299,11 @@ fn balance_fact(r: BalanceRow) -> BalanceFact {
 }
 
 fn payment_fact(r: PaymentRow) -> PaymentFact {
-    let (id, amount) = if r.reversal { (format!("{}:reversal", r.payment_id), -r.amount) } else { (r.payment_id.to_string(), r.amount) };
+    let (id, amount) = if r.reversal {
+        (format!("{}:reversal", r.payment_id), -r.amount)
+    } else {
+        (r.payment_id.to_string(), r.amount)
+    };
     PaymentFact { account: r.account, key: payment_key(&id), amount, paid_on: r.paid_at.date() }
 }
 
@@ -318,9 +340,12 @@ impl Conduct for Stand {
         self.policies.lock().get(&prefecture).cloned()
     }
     fn apply_policies(&self, p: PolicyProposal) -> Pending<'_, PolicyOutcome> {
-        let read = PolicyFile::parse(&p.document, &p.text).and_then(|f| f.check(&Shelf(&self.manifests), &self.rules).map(|()| f.set));
+        let read = PolicyFile::parse(&p.document, &p.text)
+            .and_then(|f| f.check(&Shelf(&self.manifests), &self.rules).map(|()| f.set));
         done(match read {
-            Ok(set) if set.prefecture != p.prefecture => Err(ConductError::Invalid(vec![("prefecture".into(), "another prefecture's file".into())])),
+            Ok(set) if set.prefecture != p.prefecture => {
+                Err(ConductError::Invalid(vec![("prefecture".into(), "another prefecture's file".into())]))
+            }
             Ok(set) => self.adopt(set, p.dry_run, p.expected),
             Err(e) => Err(ConductError::Invalid(e.list.iter().map(|p| (p.field.clone(), p.to_string())).collect())),
         })
@@ -332,7 +357,9 @@ impl Conduct for Stand {
         let manifest = Shelf(&self.manifests).manifest(&policy.plugin, &policy.version).unwrap().clone();
         let checked = manifest.check_parameters(&c.parameters);
         done(match checked {
-            Err(errors) => Err(ConductError::Invalid(errors.into_iter().map(|e| (format!("parameters{}", e.pointer), e.to_string())).collect())),
+            Err(errors) => Err(ConductError::Invalid(
+                errors.into_iter().map(|e| (format!("parameters{}", e.pointer), e.to_string())).collect(),
+            )),
             Ok(_) => {
                 policy.parameters = c.parameters.as_object().cloned().unwrap_or_default();
                 self.adopt(set, c.dry_run, c.expected)
@@ -361,19 +388,28 @@ impl Conduct for Stand {
             return done(Err(e));
         }
         done(self.templates_with(|set| {
-            let like = |t: &&Template| (t.topic, &t.notice, t.channel) == (template.topic, &template.notice, template.channel);
+            let like =
+                |t: &&Template| (t.topic, &t.notice, t.channel) == (template.topic, &template.notice, template.channel);
             template.version = set.templates.iter().filter(like).map(|t| t.version).max().unwrap_or(0) + 1;
             self.authors.lock().insert(template.version, who);
             set.templates.push(template.clone());
             Ok(template.version)
         }))
     }
-    fn approve_template(&self, topic: Topic, notice: String, channel: Channel, version: u32, who: String) -> Pending<'_, ()> {
+    fn approve_template(
+        &self,
+        topic: Topic,
+        notice: String,
+        channel: Channel,
+        version: u32,
+        who: String,
+    ) -> Pending<'_, ()> {
         if self.authors.lock().get(&version) == Some(&who) {
             return done(Err(ConductError::NotYou("须由他人审批 (approved by somebody else than the author)".into())));
         }
         let found = self.templates_with(|set| {
-            let this = |t: &&mut Template| (t.topic, &t.notice, t.channel, t.version) == (topic, &notice, channel, version);
+            let this =
+                |t: &&mut Template| (t.topic, &t.notice, t.channel, t.version) == (topic, &notice, channel, version);
             let template = set.templates.iter_mut().find(this).ok_or_else(|| ConductError::NotFound(notice.clone()))?;
             template.status = TemplateStatus::Approved;
             Ok(version)
@@ -381,7 +417,11 @@ impl Conduct for Stand {
         done(found.map(|_| ()))
     }
     fn plugins(&self) -> Vec<PluginEntry> {
-        let entry = |(n, m): (usize, &Manifest)| PluginEntry { digest: format!("{n:02}").repeat(32), manifest: m.clone(), by: "operator".into() };
+        let entry = |(n, m): (usize, &Manifest)| PluginEntry {
+            digest: format!("{n:02}").repeat(32),
+            manifest: m.clone(),
+            by: "operator".into(),
+        };
         self.manifests.iter().enumerate().map(entry).collect()
     }
     fn upload_plugin(&self, component: Vec<u8>, _: String) -> Pending<'_, PluginEntry> {
@@ -396,9 +436,19 @@ impl Conduct for Stand {
     }
     fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, Option<RunId>> {
         // The state of a run is the conductor's to change; the stand only remembers who decided.
-        let note = AuditNote { who, action: if release { "run.release" } else { "run.refuse" }.into(), subject: run.to_string(), detail: String::new() };
+        let note = AuditNote {
+            who,
+            action: if release { "run.release" } else { "run.refuse" }.into(),
+            subject: run.to_string(),
+            detail: String::new(),
+        };
         Box::pin(async move {
-            let decided = DocChange { kind: "decided".into(), key: run.to_string(), value: Some(vec![u8::from(release)]), expected: None };
+            let decided = DocChange {
+                kind: "decided".into(),
+                key: run.to_string(),
+                value: Some(vec![u8::from(release)]),
+                expected: None,
+            };
             self.state.put_docs(vec![decided], vec![note]).await?;
             Ok(None)
         })
