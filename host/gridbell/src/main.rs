@@ -3,6 +3,7 @@
 //! This crate parses what people type, puts the pieces together and prints. It must hold no logic that the API lacks.
 
 mod admin;
+mod bench;
 mod config;
 mod defaults;
 mod demo;
@@ -71,6 +72,8 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(admin::AuditCommand),
+    /// Measure speed and memory on this machine
+    Bench(bench::BenchArgs),
     /// Print shell completions
     Completions {
         /// For which shell
@@ -113,6 +116,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Backup(args) => admin::backup(args).await,
         Command::Restore(args) => admin::restore(args).await,
         Command::Audit(command) => admin::audit(command).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gridbell", &mut std::io::stdout());
             Ok(())

@@ -1,0 +1,113 @@
+//! The carrier that messages go to: one simulated gateway on loopback without limits and without faults, and a link for each carrier.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use gridbell_channels::{LinkConfig, Tcp};
+use gridbell_clock::Clock;
+use gridbell_conductor::{Host, StopScope};
+use gridbell_model::{Date, MessageState};
+use gridbell_simulators::cmpp::{Account, Config, Gateway};
+
+use super::rig::WHO;
+use crate::error::CommandError;
+
+/// Name, SP_Id, protocol and carriers of each link: as the demo has them.
+const LINKS: [(&str, &str, &str, &[&str]); 3] = [
+    ("mobile", "901001", "cmpp2", &["mobile", "broadnet"]),
+    ("unicom", "901002", "cmpp3", &["unicom"]),
+    ("telecom", "901003", "cmpp3", &["telecom"]),
+];
+const SECRET: &str = "bench-secret";
+/// Unanswered submits: the specification's.
+pub(super) const WINDOW: usize = 16;
+/// Parts intended ahead of the window.
+pub(super) const COMMIT_GROUP: usize = 4_096;
+/// DELIVERs that the gateway has under way on a connection. Few would measure the latency of a commit, not what is carried.
+pub(super) const DELIVER_WINDOW: usize = 4_096;
+/// How often the gateway's counters are looked at.
+const LOOK: Duration = Duration::from_millis(5);
+/// After so long without a report the rest is asked of the outbox itself.
+const STILL: Duration = Duration::from_millis(1_000);
+/// After so long without a report the bench gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The gateway, with links to it.
+pub(super) struct Carrier {
+    gateway: Gateway,
+    host: Host,
+}
+
+impl Carrier {
+    /// Starts the gateway and a link for each carrier; the host's emergency stop holds them.
+    pub(super) async fn start(host: &Host, clock: &Clock, dir: &Path) -> Result<Self, CommandError> {
+        let account = |(_, sp_id, ..): &(&str, &str, &str, &[&str])| Account {
+            sp_id: (*sp_id).to_owned(),
+            secret: SECRET.to_owned(),
+            rate: 0,
+            window: WINDOW,
+            deliver_window: DELIVER_WINDOW,
+            ..Account::default()
+        };
+        let config = Config { accounts: LINKS.iter().map(account).collect(), ..Config::default() };
+        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        let gateway =
+            Gateway::start(config, clock.clone(), addr).await.map_err(|e| CommandError::Failed(e.to_string()))?;
+        let secret = dir.join("gateway.secret");
+        std::fs::write(&secret, SECRET).map_err(CommandError::file("write", &secret))?;
+        for (name, sp_id, protocol, serves) in LINKS {
+            let text = serde_json::json!({
+                "name": name, "protocol": protocol, "address": gateway.addr().to_string(), "sp-id": sp_id,
+                "secret": { "file": secret }, "service-id": "DLFW", "src-ids": ["95598", "10657"],
+                "grant": 0, "window": WINDOW, "commit-group": COMMIT_GROUP, "serves": serves,
+            });
+            let link: LinkConfig = serde_json::from_value(text)?;
+            host.start_link(link, Tcp)?;
+        }
+        Ok(Self { gateway, host: host.clone() })
+    }
+
+    fn acknowledged(&self) -> u64 {
+        let stats = self.gateway.stats();
+        LINKS.iter().map(|(_, sp_id, ..)| stats.account(sp_id).delivers_acknowledged).sum()
+    }
+
+    fn ended(&self) -> u64 {
+        self.host.state().stats(Date(i32::MIN), Date(i32::MAX)).iter().map(|(_, c)| c.delivered + c.failed).sum()
+    }
+
+    /// Lets the links carry the `parts` that wait, until the last report is durable. Returns how many messages came to their end, and how long
+    /// that took.
+    pub(super) async fn carry(&self, parts: u64) -> Result<(u64, Duration), CommandError> {
+        let clock = self.host.clock().clone();
+        let (already, ended) = (self.acknowledged(), self.ended());
+        let began = clock.monotonic();
+        self.host.release_stop(&StopScope::Province, WHO).await?;
+        let (mut seen, mut moved) = (already, began);
+        while seen < already + parts {
+            clock.sleep(LOOK).await;
+            let (now, acknowledged) = (clock.monotonic(), self.acknowledged());
+            if acknowledged != seen {
+                (seen, moved) = (acknowledged, now);
+            } else if now - moved > STILL && self.under_way() == 0 {
+                break;
+            } else if now - moved > PATIENCE {
+                let text = format!("{} messages are under way and nothing moves", self.under_way());
+                return Err(CommandError::Failed(text));
+            }
+        }
+        self.host.stop(StopScope::Province, "bench", WHO).await?;
+        Ok((self.ended() - ended, moved - began))
+    }
+
+    fn under_way(&self) -> u64 {
+        let depth = self.host.state().depth();
+        depth.by_state.iter().filter(|(s, _)| **s <= MessageState::Submitted).map(|(_, n)| n).sum()
+    }
+
+    pub(super) async fn shutdown(self) {
+        self.host.drain_links().await;
+        self.gateway.shutdown().await;
+    }
+}
