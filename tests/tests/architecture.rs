@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("planner", &["model", "contract"]),
     ("channels", &["model", "clock", "cmpp"]),
     ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "channels", "intake"]),
-    ("server", &["model", "clock", "contract", "planner", "state", "intake"]),
+    ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
     ("simulators", &["model", "clock", "cmpp"]),
     (
         "gridbell",

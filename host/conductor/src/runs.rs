@@ -3,33 +3,24 @@
 use std::sync::Arc;
 
 use gridbell_clock::Seed;
-use gridbell_contract::{Fact, Manifest, Run, TriggerId, fact, trigger};
+use gridbell_contract::{Fact, Run, TriggerId, fact, trigger};
 use gridbell_engine::{EvalOptions, Evaluation, OutsideSample, Plugin};
-use gridbell_model::{
-    AccountNumber, Channel, CivilMinute, CustomerView, Date, Decision, HoldReason, Initiator, OrgCode, PrefectureCode,
-    RunId, Segments, Topic, TopicClass,
-};
-use gridbell_planner::{
-    BlastVerdict, Guard, GuardContext, GuardSetup, Planned, Policy, RunScope, Told, Verdict, blast,
-};
-use gridbell_state::{
-    AuditNote, DecisionRecord, DocChange, Outcome, QueuedMessage, RunRecord, RunStatus, RunWriter, Snapshot, State,
-};
+use gridbell_model::{CivilMinute, CustomerView, Decision, HoldReason, Initiator, OrgCode, PrefectureCode, RunId};
+use gridbell_planner::{BlastVerdict, Guard, GuardSetup, Policy, RunScope, Verdict, blast};
+use gridbell_state::{AuditNote, DocChange, Outcome, RunRecord, RunStatus, RunWriter, Snapshot, State};
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
-use serde::Serialize;
 
 use crate::documents::{self, SCHEDULE, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::preview::PreviewRow;
 use crate::settings::Settings;
+use crate::settle::{Context, settle};
 
 /// Decisions judged side by side before they go to the outbox: bounds the texts in memory.
 const BLOCK: usize = 32_768;
 /// Rows outside the interest that each run decides all the same, to catch a plugin whose interest leaves somebody out.
 const INTEREST_SAMPLE: usize = 256;
-/// Customers that a dry run lists.
-pub const MAX_PREVIEW: usize = 1_000;
 
 /// Why a run happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,42 +75,23 @@ impl RunRequest {
     }
 }
 
-/// One customer that a dry run would reach or hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PreviewRow {
-    /// 户号
-    pub account: AccountNumber,
-    /// Name of the notice.
-    pub notice: String,
-    /// Step of the escalation.
-    pub step: u8,
-    /// The policy's reason, as an office reads it.
-    pub reason: String,
-    /// Why it would be held; none when it would be sent.
-    pub held: Option<HoldReason>,
-    /// The exact text; none when held.
-    pub text: Option<String>,
-    /// When it would go; none when held.
-    pub send_after: Option<CivilMinute>,
-}
-
 /// What became of a run.
 #[derive(Clone, Debug)]
 pub struct RunSummary {
     /// The record: as kept, or for a dry run as it would be.
     pub record: RunRecord,
-    /// For a dry run the first [`MAX_PREVIEW`] decisions.
+    /// For a dry run the first [`crate::MAX_PREVIEW`] decisions.
     pub preview: Vec<PreviewRow>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
 
 /// Everything that a run is made from, taken at its begin.
-struct Prepared {
-    policy: Policy,
-    plugin: Plugin,
-    settings: Settings,
-    guard: Guard,
+pub(crate) struct Prepared {
+    pub(crate) policy: Policy,
+    pub(crate) plugin: Plugin,
+    pub(crate) settings: Settings,
+    pub(crate) guard: Guard,
     run: Run,
     rows: Option<Vec<u32>>,
 }
@@ -178,7 +150,7 @@ impl Host {
     }
 
     /// Reads policy, plugin, parameters and settings once; the run uses nothing that changes after this.
-    fn prepare(&self, request: &RunRequest, snapshot: &Snapshot) -> Result<Prepared, HostError> {
+    pub(crate) fn prepare(&self, request: &RunRequest, snapshot: &Snapshot) -> Result<Prepared, HostError> {
         let policy = self.policy(request.prefecture, &request.policy)?;
         let plugin = self.plugin(&policy.plugin, &policy.version)?;
         let settings = self.settings()?;
@@ -236,7 +208,7 @@ impl Host {
         }
     }
 
-    async fn evaluate(
+    pub(crate) async fn evaluate(
         &self,
         prepared: &Arc<Prepared>,
         snapshot: &Snapshot,
@@ -254,7 +226,7 @@ impl Host {
     }
 
     /// The guardrails that look at one customer alone, over a block of decisions, side by side.
-    async fn consider(
+    pub(crate) async fn consider(
         &self,
         prepared: &Arc<Prepared>,
         snapshot: &Snapshot,
@@ -277,7 +249,7 @@ impl Host {
     }
 
     /// How many messages the run may queue, by the policy's ceiling and its like runs.
-    fn reach_limit(&self, request: &RunRequest, prepared: &Prepared) -> BlastVerdict {
+    pub(crate) fn reach_limit(&self, request: &RunRequest, prepared: &Prepared) -> BlastVerdict {
         if request.release_of.is_some() {
             return BlastVerdict::Pass;
         }
@@ -297,7 +269,12 @@ impl Host {
         blast(&history, prepared.policy.ceiling, u64::MAX, rules)
     }
 
-    fn record(&self, request: &RunRequest, prepared: &Prepared, started: gridbell_model::Moment) -> RunRecord {
+    pub(crate) fn record(
+        &self,
+        request: &RunRequest,
+        prepared: &Prepared,
+        started: gridbell_model::Moment,
+    ) -> RunRecord {
         let manifest = prepared.plugin.manifest();
         let scheduled_at = match &request.trigger {
             RunTrigger::Schedule { scheduled_at, .. } => *scheduled_at,
@@ -433,141 +410,6 @@ impl Host {
             passed = record.passed, decided = record.decided, queued = record.queued, "run.published"
         );
     }
-
-    async fn dry_run(&self, request: &RunRequest) -> Result<RunSummary, HostError> {
-        let started = self.clock().now();
-        let snapshot = self
-            .state()
-            .snapshot(request.prefecture)
-            .ok_or(gridbell_state::StateError::NoPrefecture(request.prefecture))?;
-        let prepared = Arc::new(self.prepare(request, &snapshot)?);
-        let mut record = self.record(request, &prepared, started);
-        let evaluation = self.evaluate(&prepared, &snapshot, RunId(snapshot.seq())).await?;
-        let decisions = Arc::new(evaluation.decisions);
-        let mut caps = prepared.guard.day_caps();
-        let mut preview = Vec::new();
-        (record.passed, record.customers) = (evaluation.passed as u64, u64::from(snapshot.rows()));
-        record.snapshot = snapshot.seq();
-        for block in blocks(decisions.len()) {
-            let verdicts = self.consider(&prepared, &snapshot, &decisions, block).await?;
-            for d in settle(self, &prepared, &snapshot, verdicts, &mut caps) {
-                record.decided += 1;
-                if let Outcome::Held(why) = &d.outcome {
-                    *record.held.entry(*why).or_default() += 1;
-                }
-                if let Outcome::Queued(m) = &d.outcome {
-                    record.queued += 1;
-                    record.parts += u64::from(m.parts);
-                    record.cost_milli_fen += u64::from(m.cost_milli_fen);
-                }
-                if preview.len() < MAX_PREVIEW {
-                    preview.push(preview_row(prepared.plugin.manifest(), d));
-                }
-            }
-        }
-        let mut warnings = prepared.guard.warnings().to_vec();
-        if let hold @ BlastVerdict::Hold { limit, .. } = self.reach_limit(request, &prepared)
-            && record.queued > limit
-        {
-            warnings.push(hold.to_string());
-            record.status = RunStatus::Waiting { why: hold.to_string() };
-        }
-        Ok(RunSummary { record, preview, warnings })
-    }
-}
-
-fn preview_row(manifest: &Manifest, d: DecisionRecord) -> PreviewRow {
-    let (held, text, send_after) = match d.outcome {
-        Outcome::Held(why) => (Some(why), None, None),
-        Outcome::Queued(m) => (None, Some(m.text), Some(m.send_after)),
-    };
-    PreviewRow {
-        account: d.account,
-        notice: manifest.notices().get(usize::from(d.notice)).map(|n| n.name.clone()).unwrap_or_default(),
-        step: d.step,
-        reason: manifest.reasons().get(usize::from(d.reason)).map(|r| r.title.clone()).unwrap_or_default(),
-        held,
-        text,
-        send_after,
-    }
-}
-
-/// Caps, links and numbers: what must be done one decision after another, in order of row.
-fn settle(
-    host: &Host,
-    prepared: &Prepared,
-    snapshot: &Snapshot,
-    verdicts: Vec<(Decision, CustomerView, Verdict)>,
-    caps: &mut gridbell_planner::DayCaps,
-) -> Vec<DecisionRecord> {
-    let context = Context { state: host.state().clone(), prefecture: snapshot.prefecture() };
-    let queues = host.queues();
-    verdicts
-        .into_iter()
-        .map(|(decision, view, verdict)| {
-            let outcome = match verdict {
-                Verdict::Held(why) => Outcome::Held(why),
-                Verdict::Queue(planned) => match queue_of(&planned, &prepared.settings.segments, &queues) {
-                    Err(why) => Outcome::Held(why),
-                    Ok(queue) => match caps.admit(&planned, &context) {
-                        Err(why) => Outcome::Held(why),
-                        Ok(()) => Outcome::Queued(Box::new(message(*planned, &view, prepared.policy.topic, queue))),
-                    },
-                },
-            };
-            DecisionRecord::new(&decision, view.account, outcome)
-        })
-        .collect()
-}
-
-/// The carrier whose links take the message.
-fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
-    if planned.channel != Channel::Sms {
-        return Err(HoldReason::NoLink);
-    }
-    let carrier = segments.carrier_of(planned.phone.number()).ok_or(HoldReason::BadAddress)?;
-    let queue = carrier as u8;
-    if served.contains(&queue) { Ok(queue) } else { Err(HoldReason::NoLink) }
-}
-
-fn message(planned: Planned, view: &CustomerView, topic: Topic, queue: u8) -> QueuedMessage {
-    QueuedMessage {
-        number: 0,
-        previous: 0,
-        channel: planned.channel,
-        phone: planned.phone,
-        station: view.station,
-        text: planned.text.text,
-        template: planned.template_version,
-        parts: planned.text.parts,
-        cost_milli_fen: u32::try_from(planned.text.cost_milli_fen).unwrap_or(u32::MAX),
-        send_after: planned.not_before,
-        expires: planned.expires,
-        lane: planned.lane,
-        queue,
-        key: planned.business_key,
-        said_before: view.said_step(topic).unwrap_or(0),
-        hop: planned.hop,
-        stated: planned.stated,
-    }
-}
-
-/// What the guardrails ask of the state.
-struct Context {
-    state: State,
-    prefecture: PrefectureCode,
-}
-
-impl GuardContext for Context {
-    fn said(&self, _row: u32, _topic: Topic, _key: u64, _step: u8) -> bool {
-        // Topics that keep no said-step in a column cannot be used by a policy yet: `apply_policies` refuses them.
-        false
-    }
-
-    fn told(&self, row: u32, phone: u64, date: Date, _class: TopicClass) -> Told {
-        let (customer, phone) = self.state.told(self.prefecture, row, phone, date);
-        Told { customer: u16::from(customer), phone: u16::from(phone) }
-    }
 }
 
 /// The rows that a run by hand may reach; none for all.
@@ -600,7 +442,7 @@ fn scope_words(scope: &RunScope) -> String {
     words.join(", ")
 }
 
-fn blocks(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+pub(crate) fn blocks(len: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..len).step_by(BLOCK).map(move |from| from..(from + BLOCK).min(len))
 }
 

@@ -4,6 +4,7 @@
 //! and does not know what its documents mean. How it is laid out, and why, is in ARCHITECTURE.md, "State".
 
 mod audit;
+mod audit_log;
 mod checkpoint;
 mod columns;
 mod core_state;
@@ -12,6 +13,7 @@ mod error;
 mod facts;
 mod keys;
 mod load;
+mod messages;
 mod ops;
 mod outbox;
 mod prefecture;
@@ -33,6 +35,7 @@ pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
 pub use load::LoadReport;
+pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
 pub use outbox::{AcceptedPart, MAX_PARKED_REPORTS, MessageEvent, MessageStatus};
 pub use prefecture::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
@@ -42,5 +45,5 @@ pub use runs::{
     StatCounts, StatKey,
 };
 pub use snapshot::Snapshot;
-pub use state::{InboundMessage, LiveMessage, MAX_EVENTS_PER_OP, MAX_HISTORY, OutboxDepth, OutgoingMessage, State};
+pub use state::{InboundMessage, MAX_EVENTS_PER_OP, State};
 pub use writer::{BULK_QUEUE, CHECKPOINT_JOURNAL_BYTES, MAX_GROUP_CHANGES, SINGLE_QUEUE};

@@ -211,7 +211,7 @@ fn seal_segments(
     id: RunId,
     first: usize,
     decisions: &[DecisionRecord],
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+) -> Result<Vec<Record>, StateError> {
     decisions
         .par_chunks(SEGMENT_DECISIONS)
         .enumerate()

@@ -1,0 +1,87 @@
+//! From verdicts to records: caps, links and numbers, one decision after another in order of row, so that the outcome does not depend on threads.
+
+use gridbell_model::{Channel, CustomerView, Date, Decision, HoldReason, PrefectureCode, Segments, Topic, TopicClass};
+use gridbell_planner::{GuardContext, Planned, Told, Verdict};
+use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, Snapshot, State};
+use rustc_hash::FxHashSet;
+
+use crate::host::Host;
+use crate::runs::Prepared;
+
+/// Caps, links and numbers: what must be done one decision after another, in order of row.
+pub(crate) fn settle(
+    host: &Host,
+    prepared: &Prepared,
+    snapshot: &Snapshot,
+    verdicts: Vec<(Decision, CustomerView, Verdict)>,
+    caps: &mut gridbell_planner::DayCaps,
+) -> Vec<DecisionRecord> {
+    let context = Context { state: host.state().clone(), prefecture: snapshot.prefecture() };
+    let queues = host.queues();
+    verdicts
+        .into_iter()
+        .map(|(decision, view, verdict)| {
+            let outcome = match verdict {
+                Verdict::Held(why) => Outcome::Held(why),
+                Verdict::Queue(planned) => match queue_of(&planned, &prepared.settings.segments, &queues) {
+                    Err(why) => Outcome::Held(why),
+                    Ok(queue) => match caps.admit(&planned, &context) {
+                        Err(why) => Outcome::Held(why),
+                        Ok(()) => Outcome::Queued(Box::new(message(*planned, &view, prepared.policy.topic, queue))),
+                    },
+                },
+            };
+            DecisionRecord::new(&decision, view.account, outcome)
+        })
+        .collect()
+}
+
+/// The carrier whose links take the message.
+fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
+    if planned.channel != Channel::Sms {
+        return Err(HoldReason::NoLink);
+    }
+    let carrier = segments.carrier_of(planned.phone.number()).ok_or(HoldReason::BadAddress)?;
+    let queue = carrier as u8;
+    if served.contains(&queue) { Ok(queue) } else { Err(HoldReason::NoLink) }
+}
+
+fn message(planned: Planned, view: &CustomerView, topic: Topic, queue: u8) -> QueuedMessage {
+    QueuedMessage {
+        number: 0,
+        previous: 0,
+        channel: planned.channel,
+        phone: planned.phone,
+        station: view.station,
+        text: planned.text.text,
+        template: planned.template_version,
+        parts: planned.text.parts,
+        cost_milli_fen: planned.text.cost_milli_fen,
+        send_after: planned.not_before,
+        expires: planned.expires,
+        lane: planned.lane,
+        queue,
+        key: planned.business_key,
+        said_before: view.said_step(topic).unwrap_or(0),
+        hop: planned.hop,
+        stated: planned.stated,
+    }
+}
+
+/// What the guardrails ask of the state.
+pub(crate) struct Context {
+    pub(crate) state: State,
+    pub(crate) prefecture: PrefectureCode,
+}
+
+impl GuardContext for Context {
+    fn said(&self, _row: u32, _topic: Topic, _key: u64, _step: u8) -> bool {
+        // Topics that keep no said-step in a column cannot be used by a policy yet: `apply_policies` refuses them.
+        false
+    }
+
+    fn told(&self, row: u32, phone: u64, date: Date, _class: TopicClass) -> Told {
+        let (customer, phone) = self.state.told(self.prefecture, row, phone, date);
+        Told { customer: u16::from(customer), phone: u16::from(phone) }
+    }
+}

@@ -1,0 +1,285 @@
+//! Looking at runs and messages: what was decided, where each message stands, what may go now. Changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use gridbell_model::{AccountNumber, Date, MessageId, MessageState, Moment, RunId, Topic};
+
+use crate::checkpoint::read_statuses;
+use crate::error::StateError;
+use crate::outbox::MessageStatus;
+use crate::runs::{DecisionRecord, MessageDetail, Outcome, RunRecord, StatCounts, StatKey};
+use crate::state::{InboundMessage, State};
+use crate::{keys, records};
+
+/// Messages of one customer that a look-up follows at most.
+pub const MAX_HISTORY: usize = 500;
+
+/// What a link needs to submit a message.
+#[derive(Clone, PartialEq, Debug)]
+pub struct OutgoingMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// What it is about.
+    pub topic: Topic,
+    /// What was decided, with text and number.
+    pub decision: DecisionRecord,
+    /// Not to be submitted after.
+    pub expires: Moment,
+    /// Whether an earlier submit of it may have reached the carrier.
+    pub maybe_twice: bool,
+    /// Attempts that counted before.
+    pub attempts: u8,
+    /// Parts that no carrier has accepted, from 1.
+    pub open: Vec<u8>,
+}
+
+/// How messages stand that are not final.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct OutboxDepth {
+    /// Waiting, by queue: urgent and bulk.
+    pub waiting: BTreeMap<u8, (usize, usize)>,
+    /// By state.
+    pub by_state: BTreeMap<MessageState, u64>,
+    /// Reports that wait for their answer.
+    pub parked: usize,
+    /// Reports dropped because too many waited.
+    pub parked_dropped: u64,
+}
+
+/// A message that is not final.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct LiveMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// The run that queued it.
+    pub run: RunId,
+    /// What it is about.
+    pub topic: Topic,
+    /// The queue it waits in.
+    pub queue: u8,
+    /// Where it stands.
+    pub state: MessageState,
+    /// When every part was accepted.
+    pub submitted_at: Option<Moment>,
+    /// Not to be submitted after.
+    pub expires: Moment,
+    /// Where it goes.
+    pub channel: gridbell_model::Channel,
+}
+
+impl State {
+    /// A run.
+    #[must_use]
+    pub fn run(&self, id: RunId) -> Option<Arc<RunRecord>> {
+        self.shared().core.runs.read().by_id.get(&id).cloned()
+    }
+
+    /// Runs before `before` (all when none), newest first, that `wanted` takes, up to `limit`.
+    #[must_use]
+    pub fn runs(
+        &self,
+        before: Option<RunId>,
+        limit: usize,
+        wanted: impl Fn(&RunRecord) -> bool,
+    ) -> Vec<Arc<RunRecord>> {
+        let runs = self.shared().core.runs.read();
+        let end = before.unwrap_or(RunId(u64::MAX));
+        runs.by_id.range(..end).rev().map(|(_, r)| r).filter(|r| wanted(r)).take(limit).cloned().collect()
+    }
+
+    /// The decisions of a segment of a run, in order of row.
+    ///
+    /// # Errors
+    /// When there is no such segment or it cannot be read.
+    pub fn decisions(&self, run: RunId, segment: u32) -> Result<Vec<DecisionRecord>, StateError> {
+        let key = keys::segment(run, segment);
+        let value = self.shared().store.get(&key)?.ok_or(StateError::NoRun(run))?;
+        records::read(&self.shared().sealer, &key, &value)
+    }
+
+    /// The run, the segment and the decision of message `id`.
+    fn locate(&self, id: MessageId) -> Result<(Arc<RunRecord>, u32), StateError> {
+        let run = self.shared().core.runs.read().of_message(id).cloned().ok_or(StateError::NoMessage(id))?;
+        let after = run.segments.partition_point(|s| s.first_message <= id.number());
+        let segment = after.checked_sub(1).ok_or(StateError::NoMessage(id))?;
+        Ok((run, u32::try_from(segment).unwrap_or(u32::MAX)))
+    }
+
+    /// A message with everything known of it.
+    ///
+    /// # Errors
+    /// When there is none or it cannot be read.
+    pub fn message(&self, id: MessageId) -> Result<MessageDetail, StateError> {
+        let (run, segment) = self.locate(id)?;
+        let decision = self
+            .decisions(run.id, segment)?
+            .into_iter()
+            .find(|d| matches!(&d.outcome, Outcome::Queued(m) if m.number == id.number()))
+            .ok_or(StateError::NoMessage(id))?;
+        let status = self.message_status(id)?.ok_or(StateError::NoMessage(id))?;
+        Ok(MessageDetail { id, run: run.id, decision, status })
+    }
+
+    /// The run that queued message `id`.
+    #[must_use]
+    pub fn run_of(&self, id: MessageId) -> Option<Arc<RunRecord>> {
+        self.shared().core.runs.read().of_message(id).cloned()
+    }
+
+    /// Whether parts of message `id` are in a link's hands.
+    #[must_use]
+    pub fn is_submitting(&self, id: MessageId) -> bool {
+        let outbox = self.shared().core.outbox.read();
+        outbox.live.get(&id).is_some_and(|l| l.status.state == MessageState::Submitting)
+    }
+
+    /// Where message `id` stands.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn message_status(&self, id: MessageId) -> Result<Option<MessageStatus>, StateError> {
+        if let Some(live) = self.shared().core.outbox.read().live.get(&id) {
+            return Ok(Some(live.status.clone()));
+        }
+        let block = read_statuses(self.shared(), id.prefecture(), id.number() / keys::STATUS_BLOCK)?;
+        Ok(block.get(&(id.number() % keys::STATUS_BLOCK)).cloned())
+    }
+
+    /// The customer's messages, newest first, up to `limit` and [`MAX_HISTORY`].
+    ///
+    /// # Errors
+    /// When there is no such account or the store cannot be read.
+    pub fn messages_of(&self, account: AccountNumber, limit: usize) -> Result<Vec<MessageDetail>, StateError> {
+        let (code, view) = self.customer(account).ok_or(StateError::NoAccount(account))?;
+        let mut out = Vec::new();
+        let mut number = view.last_message;
+        while number != 0 && out.len() < limit.min(MAX_HISTORY) {
+            let detail = self.message(MessageId::new(code, number))?;
+            let Outcome::Queued(message) = &detail.decision.outcome else { break };
+            number = message.previous;
+            out.push(detail);
+        }
+        Ok(out)
+    }
+
+    /// Messages of `queue` that may go now, urgent first, as many as fit `parts`; `skip` leaves out those claimed or held.
+    #[must_use]
+    pub fn ready(&self, queue: u8, parts: usize, skip: impl Fn(MessageId, Topic) -> bool) -> Vec<MessageId> {
+        self.shared().core.outbox.read().ready(queue, self.shared().clock.now(), parts, skip)
+    }
+
+    /// When the next message of `queue` may go; none when nothing waits.
+    #[must_use]
+    pub fn next_due(&self, queue: u8) -> Option<Moment> {
+        self.shared().core.outbox.read().next_due(queue)
+    }
+
+    /// When the next queued message of any queue may go; none when nothing waits.
+    #[must_use]
+    pub fn next_due_any(&self) -> Option<Moment> {
+        self.shared().core.outbox.read().next_due_any()
+    }
+
+    /// What submitting needs of messages that are not final, in the order asked; those that are final meanwhile are left out. Segments are read
+    /// once each.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outgoing(&self, ids: &[MessageId]) -> Result<Vec<OutgoingMessage>, StateError> {
+        let mut segments: BTreeMap<(RunId, u32), BTreeMap<u32, DecisionRecord>> = BTreeMap::new();
+        let mut out = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Some((topic, expires, maybe_twice, attempts, open)) = self.live_facts(*id) else { continue };
+            let (run, segment) = self.locate(*id)?;
+            let by_number = match segments.entry((run.id, segment)) {
+                std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
+                std::collections::btree_map::Entry::Vacant(e) => e.insert(numbered(self.decisions(run.id, segment)?)),
+            };
+            let decision = by_number.remove(&id.number()).ok_or(StateError::NoMessage(*id))?;
+            out.push(OutgoingMessage { id: *id, topic, decision, expires, maybe_twice, attempts, open });
+        }
+        Ok(out)
+    }
+
+    fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, bool, u8, Vec<u8>)> {
+        let outbox = self.shared().core.outbox.read();
+        let live = outbox.live.get(&id).filter(|l| !l.status.state.is_final())?;
+        Some((live.topic, live.expires, live.status.maybe_twice, live.status.attempts, live.open()))
+    }
+
+    /// Messages that are not final and that `wanted` takes (id, run, topic, queue, state, submitted, expires), up to `limit`, in order of id.
+    #[must_use]
+    pub fn live(&self, limit: usize, wanted: impl Fn(&LiveMessage) -> bool) -> Vec<LiveMessage> {
+        let outbox = self.shared().core.outbox.read();
+        let all = outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| LiveMessage {
+            id: *id,
+            run: l.run,
+            topic: l.topic,
+            queue: l.data.queue,
+            state: l.status.state,
+            submitted_at: l.status.submitted_at,
+            expires: l.expires,
+            channel: l.channel(),
+        });
+        let mut found: Vec<LiveMessage> = all.filter(|l| wanted(l)).collect();
+        found.sort_unstable_by_key(|l| l.id);
+        found.truncate(limit);
+        found
+    }
+
+    /// How the outbox stands.
+    #[must_use]
+    pub fn depth(&self) -> OutboxDepth {
+        let outbox = self.shared().core.outbox.read();
+        let mut by_state: BTreeMap<MessageState, u64> = BTreeMap::new();
+        for live in outbox.live.values() {
+            *by_state.entry(live.status.state).or_default() += 1;
+        }
+        OutboxDepth {
+            waiting: outbox.depths(),
+            by_state,
+            parked: outbox.parked().count(),
+            parked_dropped: outbox.parked_dropped,
+        }
+    }
+
+    /// Statistics of the days from `from` to `to`, both included.
+    #[must_use]
+    pub fn stats(&self, from: Date, to: Date) -> Vec<(StatKey, StatCounts)> {
+        self.shared()
+            .core
+            .stats
+            .read()
+            .iter()
+            .filter(|(k, _)| from <= k.day && k.day <= to)
+            .map(|(k, c)| (*k, *c))
+            .collect()
+    }
+
+    /// Inbound messages, newest first, before `before`, up to `limit`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn inbound_messages(&self, before: Option<u64>, limit: usize) -> Result<Vec<InboundMessage>, StateError> {
+        let mut number = before.unwrap_or_else(|| self.shared().next_inbound.load(Ordering::Acquire));
+        let mut out = Vec::new();
+        while number > 1 && out.len() < limit {
+            number -= 1;
+            let key = keys::long(keys::INBOUND, number);
+            if let Some(value) = self.shared().store.get(&key)? {
+                out.push(records::read(&self.shared().sealer, &key, &value)?);
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn numbered(decisions: Vec<DecisionRecord>) -> BTreeMap<u32, DecisionRecord> {
+    let number = |d: &DecisionRecord| match &d.outcome {
+        Outcome::Queued(m) => Some(m.number),
+        Outcome::Held(_) => None,
+    };
+    decisions.into_iter().filter_map(|d| Some((number(&d)?, d))).collect()
+}
