@@ -226,8 +226,11 @@ impl RawRun {
     }
 }
 
-/// Prepares the rule and finds the columns; then `each` is called with every row's answer.
-fn over<P: Plugin>(call: &RawCall, mut each: impl FnMut(usize, Answer<P::Reason>)) -> Result<(), ReadError> {
+/// Prepares the rule and finds the columns; then every row's answer is kept as a decision, or its reason alone for `explain`.
+///
+/// One loop for both: the rule is called from one place, so that the compiler makes it part of the loop.
+#[inline(never)]
+fn over<P: Plugin>(call: &RawCall, explain: bool) -> Result<(Vec<RawDecision>, Vec<u16>), ReadError> {
     if call.batch.subject != 0 {
         return Err("batch: this plugin decides about customers only");
     }
@@ -236,16 +239,12 @@ fn over<P: Plugin>(call: &RawCall, mut each: impl FnMut(usize, Answer<P::Reason>
     let rows = call.batch.rows as usize;
     let policy = P::prepare(&run)?;
     let columns = P::Customer::columns(&Batch { rows, columns })?;
+    let (mut decisions, mut reasons) = (Vec::new(), Vec::with_capacity(if explain { rows } else { 0 }));
     for row in 0..rows {
-        each(row, policy.decide(&P::Customer::of(columns, row)));
-    }
-    Ok(())
-}
-
-fn decide<P: Plugin>(call: &RawCall) -> Result<Vec<RawDecision>, ReadError> {
-    let mut decisions = Vec::new();
-    over::<P>(call, |row, answer| {
-        if let Some(say) = answer.say {
+        let answer = policy.decide(&P::Customer::of(columns, row));
+        if explain {
+            reasons.push(answer.reason.into());
+        } else if let Some(say) = answer.say {
             decisions.push(RawDecision {
                 row: row as u32,
                 notice: say.notice,
@@ -258,14 +257,16 @@ fn decide<P: Plugin>(call: &RawCall) -> Result<Vec<RawDecision>, ReadError> {
                 expires: say.expires.0,
             });
         }
-    })?;
-    Ok(decisions)
+    }
+    Ok((decisions, reasons))
+}
+
+fn decide<P: Plugin>(call: &RawCall) -> Result<Vec<RawDecision>, ReadError> {
+    over::<P>(call, false).map(|lists| lists.0)
 }
 
 fn explain<P: Plugin>(call: &RawCall) -> Result<Vec<u16>, ReadError> {
-    let mut reasons = Vec::with_capacity(call.batch.rows as usize);
-    over::<P>(call, |_, answer| reasons.push(answer.reason.into()))?;
-    Ok(reasons)
+    over::<P>(call, true).map(|lists| lists.1)
 }
 
 fn result<T>(answer: Result<Vec<T>, ReadError>) -> RawResult {
