@@ -280,10 +280,30 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// Check the province's rules and put them in force: topics, classes, quiet hours, caps; a bad file leaves the old rules in force
+    Rules {
+        /// TOML, as policies/province.toml
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
-    let PolicyCommand::Apply { file, dry_run, place } = command;
+    match command {
+        PolicyCommand::Apply { file, dry_run, place } => apply_policies(file, dry_run, place).await,
+        PolicyCommand::Rules { file, place } => {
+            let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
+            let host = place.host().await?;
+            host.apply_rules(&file.to_string_lossy(), &text, &who()).await?;
+            host.state().close().await;
+            println!("the rules of {} are in force", file.display());
+            Ok(())
+        }
+    }
+}
+
+async fn apply_policies(file: PathBuf, dry_run: bool, place: Place) -> Result<(), CommandError> {
     let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
     let host = place.host().await?;
     let changes = host.apply_policies(&file.to_string_lossy(), &text, None, &who(), dry_run).await?;

@@ -78,7 +78,8 @@ pub(crate) fn key(config: &Config) -> Result<(Key, Option<std::path::PathBuf>), 
 pub(crate) async fn install_defaults(host: &Host) -> Result<(), CommandError> {
     const WHO: &str = "first-start";
     let has = |kind: &str, key: &str| host.state().doc(kind, key).is_some();
-    if host.plugins().is_empty() {
+    // The texts come last: without them an earlier first start was cut off, perhaps between two plugins. One that is there stays as it is.
+    if host.plugins().is_empty() || !has(gridbell_conductor::PROVINCE, "templates") {
         for plugin in defaults::PLUGINS {
             host.upload_plugin(plugin.to_vec(), WHO).await?;
         }
