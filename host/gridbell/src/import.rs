@@ -19,6 +19,8 @@ use crate::error::CommandError;
 
 /// Batches that are on their way to the state while the next are parsed.
 const UNDER_WAY: usize = 3;
+/// A batch is taken in as one op.
+const _: () = assert!(Import::<CustomerRow>::MAX_BATCH_ROWS <= gridbell_state::MAX_FACTS_PER_OP);
 
 /// What an import did.
 #[derive(Debug, Default, Serialize)]

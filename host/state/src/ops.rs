@@ -7,8 +7,8 @@ use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutc
 use crate::outbox::MessageEvent;
 use crate::runs::{Publication, RunRecord, RunStatus};
 
-/// Rows of facts in one op at most: larger imports are many ops.
-pub const MAX_FACTS_PER_OP: usize = 16_384;
+/// Rows of facts in one op at most: larger imports are many ops. The importer's batches, half a megabyte of short rows, fit.
+pub const MAX_FACTS_PER_OP: usize = 49_152;
 
 /// One change. Variants are appended, never reordered: the journal holds their numbers.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
