@@ -277,7 +277,7 @@ async fn parameters_change_with_a_difference_and_only_from_the_version_that_was_
     let file = json!({ "document": "t.toml", "text": "prefecture = 140100\nname = 3" });
     let wrong = desk.ask(&office, "PUT", "/v1/policies/140100", Some(file), &[]).await;
     assert_eq!(wrong.status, 422);
-    assert!(wrong.text.contains("t.toml:2"), "names the line: {}", wrong.text);
+    assert!(wrong.text.contains("2:8"), "names line and column: {}", wrong.text);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::extract::{At, IfMatch, Json};
 use crate::idempotency::Secret;
 use crate::problem::{Problem, ProblemBody};
 
-/// Whoever manages access sees those whose scope lies within their own.
+/// Whoever manages access sees those whose scope lies within their own; others are told so, whatever they name.
 fn manages(app: &App, caller: &Caller, scope: Scope) -> Result<(), Problem> {
     if !caller.scope.contains(&app.org(), scope) {
         return Err(Problem::not_found());
@@ -103,11 +103,11 @@ pub(crate) async fn put_user(
     IfMatch(expected): IfMatch,
     Json(body): Json<UserBody>,
 ) -> Result<axum::Json<UserView>, Problem> {
+    caller.require(Action::AccessManage)?;
     let known = get_user(app.state(), &name);
     if let Some((user, _)) = &known {
         manages(&app, &caller, user.scope)?;
     }
-    caller.require(Action::AccessManage)?;
     check_name(&name)?;
     let scope = scope_given(&app, &caller, body.scope)?;
     if !(1..=40).contains(&body.title.chars().count()) || body.title.chars().any(char::is_control) {
@@ -141,6 +141,7 @@ pub(crate) async fn delete_user(
     caller: Caller,
     At(name): At<String>,
 ) -> Result<StatusCode, Problem> {
+    caller.require(Action::AccessManage)?;
     let (user, _) = get_user(app.state(), &name).ok_or_else(Problem::not_found)?;
     manages(&app, &caller, user.scope)?;
     remove_user(app.state(), &name, &caller.name).await?;
@@ -233,6 +234,7 @@ pub(crate) async fn delete_token(
     caller: Caller,
     At(id): At<String>,
 ) -> Result<StatusCode, Problem> {
+    caller.require(Action::AccessManage)?;
     let found = tokens(app.state()).into_iter().find(|(i, _)| *i == id);
     let (_, token) = found.ok_or_else(Problem::not_found)?;
     manages(&app, &caller, token.scope)?;
