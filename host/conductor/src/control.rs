@@ -60,10 +60,15 @@ impl Host {
     pub(crate) fn rule_links(&self) {
         let stops = self.stops_now();
         for link in self.link_handles() {
-            if stops.holds_link(link.name().as_str()) {
+            let name = link.name().as_str();
+            if stops.holds_link(name) {
                 link.pause();
-            } else if link.config().enabled {
-                link.resume();
+                self.held_links().lock().insert(name.to_owned());
+            } else {
+                // Only what a stop held goes on: a link that its gateway's refusals stopped, or that is not enabled, waits for a person.
+                if self.held_links().lock().remove(name) && link.config().enabled {
+                    link.resume();
+                }
                 // What is claimed may be of a topic or prefecture that is stopped now: the outbox hands out again what may go.
                 link.give_back();
             }

@@ -53,6 +53,8 @@ struct Inner {
     pub(crate) stops: RwLock<Arc<Stops>>,
     links: RwLock<Vec<LinkHandle>>,
     queues: RwLock<FxHashSet<u8>>,
+    /// Links that a stop holds.
+    held_links: Mutex<FxHashSet<String>>,
     alarms: Mutex<Alarms>,
     run_locks: Mutex<BTreeMap<PrefectureCode, Arc<tokio::sync::Mutex<()>>>>,
     /// Messages in a link's hands; in memory only, it ends with the process.
@@ -85,6 +87,7 @@ impl Host {
             stops: RwLock::default(),
             links: RwLock::default(),
             queues: RwLock::default(),
+            held_links: Mutex::default(),
             alarms: Mutex::default(),
             run_locks: Mutex::default(),
             claimed: Mutex::default(),
@@ -235,6 +238,9 @@ impl Host {
         let key = format!("{}@{}", info.name, info.version);
         if let Some((_, known)) = documents::read::<PluginInfo>(self.state(), PLUGIN, &key)? {
             if known.digest == info.digest {
+                // It may have been left out at the start because its files were missing: they are here again.
+                Arc::make_mut(&mut self.0.catalog.write()).insert(plugin);
+                self.clear_alarm("plugin.broken", &key);
                 return Ok(known);
             }
             let text =
@@ -288,6 +294,10 @@ impl Host {
     pub(crate) fn add_link(&self, link: LinkHandle) {
         self.0.queues.write().extend(link.config().serves.iter().map(|c| *c as u8));
         self.0.links.write().push(link);
+    }
+
+    pub(crate) fn held_links(&self) -> &Mutex<FxHashSet<String>> {
+        &self.0.held_links
     }
 
     /// Carriers that some link serves.

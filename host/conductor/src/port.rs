@@ -22,7 +22,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// Accounts of one phone that an inbound word changes at most: landlords have many, nobody has more.
 const MAX_ACCOUNTS_OF_PHONE: usize = 1_000;
 /// Words that opt out of everything but statutory notices, as carriers and customers write them.
-const OPT_OUT_WORDS: [&str; 8] = ["T", "TD", "QX", "0000", "退订", "取消", "拒收", "N"];
+const OPT_OUT_WORDS: [&str; 9] = ["R", "T", "TD", "QX", "0000", "退订", "取消", "拒收", "N"];
 
 /// The outbox of one host for its links.
 #[derive(Clone)]
@@ -218,8 +218,7 @@ impl StateOutbox {
 
     /// Stores a customer's message with what it changes, in one commit.
     async fn take_inbound(&self, link: &LinkName, message: &Inbound) -> Result<(), HostError> {
-        let word = message.text.trim().to_uppercase();
-        let opt_out = OPT_OUT_WORDS.contains(&word.as_str());
+        let opt_out = is_opt_out(&message.text);
         let host = self.0.clone();
         let number = message.from.number();
         let customers = tokio::task::spawn_blocking(move || host.state().by_phone(number, MAX_ACCOUNTS_OF_PHONE))
@@ -248,6 +247,20 @@ impl StateOutbox {
         self.0.state().inbound(record, changes, audit).await?;
         Ok(())
     }
+}
+
+/// Whether a message is an opt-out word and nothing else: 「退订。」 is one, 「不要退订」 is not.
+fn is_opt_out(text: &str) -> bool {
+    let bare = text.trim_matches(|c: char| {
+        c.is_whitespace() || c.is_ascii_punctuation() || "。，！？、；：“”‘’（）【】「」".contains(c)
+    });
+    // Full-width letters as some telephones type them: Ｔ is T.
+    let narrow = bare.chars().map(|c| match c {
+        '！'..='～' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
+        c => c,
+    });
+    let word: String = narrow.collect::<String>().to_uppercase();
+    OPT_OUT_WORDS.contains(&word.as_str())
 }
 
 /// The last look: what still goes, what is cancelled, postponed or expired, as events to make durable in one go.
@@ -412,5 +425,20 @@ impl Host {
         }
         self.state().put_docs(Vec::new(), vec![note(who, "run.recall", &run.to_string(), recalled)]).await?;
         Ok(recalled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opt_out_words_are_known_in_every_spelling_and_nothing_else_is_one() {
+        for word in ["T", "td", " R ", "退订", "退订。", "ＴＤ", "【拒收】", "0000"] {
+            assert!(is_opt_out(word), "{word}");
+        }
+        for other in ["收到", "不要退订", "TT", "", "。", "10000"] {
+            assert!(!is_opt_out(other), "{other}");
+        }
     }
 }

@@ -266,7 +266,17 @@ impl Host {
         // Runs that reached nobody are passed over by the guard, so more than it counts are offered.
         let history: Vec<u64> =
             self.state().runs(None, 4 * usize::from(rules.history), like).iter().map(|r| r.queued).collect();
-        blast(&history, prepared.policy.ceiling, u64::MAX, rules)
+        // Asked with a reach beyond all measure, each rule names its limit; the lower one holds.
+        let by = |ceiling, history: &[u64]| blast(history, ceiling, u64::MAX, rules);
+        match (by(prepared.policy.ceiling, &[]), by(None, &history)) {
+            (BlastVerdict::Hold { limit: ceiling, .. }, median @ BlastVerdict::Hold { limit, .. })
+                if limit < ceiling =>
+            {
+                median
+            }
+            (BlastVerdict::Pass, median) => median,
+            (ceiling, _) => ceiling,
+        }
     }
 
     pub(crate) fn record(

@@ -1,7 +1,7 @@
 //! Commands on a data directory while no host runs on it. While one does, the store says so and the API does the same.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets};
 use gridbell_clock::Clock;
@@ -68,6 +68,7 @@ fn who() -> String {
 #[command(after_help = "\
 A row whose identity or money is wrong goes to the reject file with line, column, value and reason; the others go on. A bad phone only flags
 the contact. The same file twice changes nothing. Headers may be Chinese or English; others are named in a mapping file:
+  [bills]
   account = \"用户编号\"
   amount = \"金额(元)\"
 
@@ -94,7 +95,7 @@ pub(crate) struct ImportArgs {
     /// How many digits every account number has, where the utility knows: numeric cells are read then
     #[arg(long, value_parser = clap::value_parser!(u8).range(10..=13))]
     account_digits: Option<u8>,
-    /// The org tree as JSON, applied before the rows (GET /v1/org answers in the same form)
+    /// The org tree as JSON, applied before the rows
     #[arg(long, value_name = "FILE")]
     org: Option<PathBuf>,
     /// Print the summary as JSON
@@ -324,7 +325,7 @@ pub(crate) enum UserCommand {
         /// Name that others see
         #[arg(long, default_value = "")]
         title: String,
-        /// operator, approver, city-office, county-clerk, station-clerk, agent, developer or auditor
+        /// operator, approver, city-office, clerk, agent, developer, auditor or feed
         #[arg(long)]
         role: Role,
         /// The org unit whose subtree the user works in; the whole province without
@@ -392,20 +393,42 @@ pub(crate) struct BackupArgs {
 pub(crate) async fn backup(args: BackupArgs) -> Result<(), CommandError> {
     let (state, clock) = args.place.state().await?;
     let path = args.file.clone();
-    let summary = tokio::task::spawn_blocking(move || -> Result<_, CommandError> {
-        let mut options = std::fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).open(&path).map_err(CommandError::file("create", &path))?;
-        let mut out = std::io::BufWriter::new(file);
-        let summary = gridbell_store::backup(&**state.store(), clock.now(), &mut out, &mut |_| {})?;
-        out.flush()?;
-        out.get_ref().sync_all()?;
-        Ok(summary)
-    })
-    .await
-    .map_err(|e| CommandError::Failed(e.to_string()))??;
+    let summary = tokio::task::spawn_blocking(move || write_backup(&state, clock.now(), &path))
+        .await
+        .map_err(|e| CommandError::Failed(e.to_string()))??;
     println!("{summary:?}");
-    println!("keep the key apart from the backup: without it nobody can read the contacts");
+    println!(
+        "keep the key and the plugins directory too, the key apart from the backup: without it nobody can read the contacts"
+    );
     Ok(())
+}
+
+/// Writes a backup of one instant to `path`; a file that is there is never overwritten, and half a backup is removed.
+pub(crate) fn write_backup(
+    state: &gridbell_state::State,
+    at: gridbell_model::Moment,
+    path: &Path,
+) -> Result<gridbell_store::BackupSummary, CommandError> {
+    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
+        std::fs::create_dir_all(dir).map_err(CommandError::file("create", dir))?;
+    }
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(CommandError::file("create", path))?;
+    let mut out = std::io::BufWriter::new(file);
+    let written = gridbell_store::backup(&**state.store(), at, &mut out, &mut |_| {})
+        .map_err(CommandError::from)
+        .and_then(|summary| {
+            out.flush()?;
+            out.get_ref().sync_all()?;
+            Ok(summary)
+        });
+    if written.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    written
 }
 
 #[derive(clap::Args, Debug)]

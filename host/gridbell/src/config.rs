@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use gridbell_channels::LinkConfig;
+use gridbell_channels::{LinkConfig, SecretRef};
 use serde::{Deserialize, Serialize};
 
 use crate::error::CommandError;
@@ -88,6 +88,11 @@ impl Config {
         config.data = base.join(&config.data);
         if let KeyPlace::File(file) = &mut config.key {
             *file = base.join(&file);
+        }
+        for link in &mut config.links {
+            if let SecretRef::File(file) = &mut link.secret {
+                *file = base.join(&file);
+            }
         }
         if let Some(tls) = &mut config.tls {
             (tls.certificates, tls.key) = (base.join(&tls.certificates), base.join(&tls.key));

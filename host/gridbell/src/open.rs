@@ -63,6 +63,14 @@ fn compiler() -> Result<CompilerCommand, CommandError> {
 pub(crate) fn key(config: &Config) -> Result<(Key, Option<std::path::PathBuf>), CommandError> {
     let failed = |e: gridbell_store::KeyError| CommandError::Failed(e.to_string());
     let created = |path: &Path| -> Result<_, CommandError> {
+        // A new key cannot read old data: a restored directory needs the key that was kept apart from its backup.
+        if !path.exists() && config.data.join("store").exists() {
+            let text = format!(
+                "there is data but no key at {}: put back the key that the data was written with",
+                path.display()
+            );
+            return Err(CommandError::Refused(text));
+        }
         let (key, origin) = Key::load_or_create(path).map_err(failed)?;
         let made = matches!(origin, KeyOrigin::Created).then(|| path.to_owned());
         Ok((key, made))

@@ -1,6 +1,6 @@
 //! `gridbell serve`: the host until SIGTERM or Ctrl-C, then a drain that loses nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gridbell_channels::Tcp;
@@ -15,6 +15,8 @@ use crate::open;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
+SIGTERM drains and ends; SIGUSR1 writes a backup into data/backups while everything goes on.
+
 THE CONFIGURATION, every line but `data` optional:
   data = \"/var/lib/gridbell\"            made at the first start
   listen = \"127.0.0.1:8080\"
@@ -91,13 +93,17 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
             async move { host.keep_house(stop).await }
         }),
     ];
+    let backups = tokio::spawn({
+        let (host, stop, dir) = (host.clone(), stop.clone(), config.data.join("backups"));
+        async move { back_up_on_signal(&host, &dir, &stop).await }
+    });
     // The one line that scripts wait for.
     println!("gridbell is ready on {}", server.addr());
     wait_for_end(&host).await?;
     eprintln!("gridbell is draining: nothing new is sent, answers are waited for");
     stop.cancel();
     server.shutdown().await?;
-    for task in tasks {
+    for task in tasks.into_iter().chain([backups]) {
         let _ = task.await;
     }
     host.drain_links().await;
@@ -126,4 +132,25 @@ async fn wait_for_end(host: &gridbell_conductor::Host) -> Result<(), CommandErro
         () = failed => {}
     }
     Ok(())
+}
+
+/// Writes a backup into `dir` for each SIGUSR1, beside everything that goes on.
+async fn back_up_on_signal(host: &gridbell_conductor::Host, dir: &Path, stop: &CancellationToken) {
+    let Ok(mut asked) = signal(SignalKind::user_defined1()) else { return };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            signal = asked.recv() => if signal.is_none() { return },
+        }
+        let at = host.clock().now();
+        let path = dir.join(format!("gridbell-{}.backup", at.unix_ms()));
+        let state = host.state().clone();
+        let target = path.clone();
+        let written = tokio::task::spawn_blocking(move || crate::admin::write_backup(&state, at, &target)).await;
+        match written {
+            Ok(Ok(_)) => eprintln!("gridbell wrote the backup {}", path.display()),
+            Ok(Err(e)) => host.raise("backup.failed", "backup", e.to_string()),
+            Err(e) => host.raise("backup.failed", "backup", e.to_string()),
+        }
+    }
 }

@@ -52,7 +52,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Parts a second that the simulated carriers grant: Mobile, Unicom, Telecom
-    #[arg(long, default_value = "1000,1000,500", value_delimiter = ',', num_args = 3)]
+    #[arg(long, default_value = "1000,1000,500", value_delimiter = ',')]
     grants: Vec<u32>,
     /// Where the console listens
     #[arg(long, default_value = "127.0.0.1:8080")]
@@ -66,6 +66,11 @@ pub(crate) struct DemoArgs {
 pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let (year, month, day) = DEMO_DAY;
     let today = Date::from_ymd(year, month, day).unwrap_or(Date::NONE);
+    if args.grants.len() != 3 {
+        return Err(CommandError::Usage(
+            "--grants takes three figures, for Mobile, Unicom and Telecom: 100,100,50".to_owned(),
+        ));
+    }
     let clock = Clock::starting_at(today.at(0, 1).moment());
     let began = clock.monotonic();
     let scratch = Scratch::new(args.data.clone(), args.seed)?;
@@ -140,7 +145,8 @@ async fn serve(
     if args.once {
         addr.set_port(0);
     }
-    let options = gridbell_server::ServerOptions { addr, tls: None, behind_tls_proxy: false, host: Arc::new(host.clone()) };
+    let options =
+        gridbell_server::ServerOptions { addr, tls: None, behind_tls_proxy: false, host: Arc::new(host.clone()) };
     match gridbell_server::Server::start(options).await {
         Ok(server) => Ok(Some(server)),
         Err(e) if args.once => {
