@@ -219,6 +219,11 @@ impl Process {
         }
     }
 
+    /// Whether it has ended by itself or was ended; asks, does not wait.
+    pub fn has_ended(&self) -> bool {
+        self.status.is_some() || self.state.lock().exited
+    }
+
     /// Its process number, for what only the system knows: memory, open files.
     pub fn id(&self) -> u32 {
         self.child.id()
