@@ -1,0 +1,146 @@
+//! Plugins that are none, that break the contract, or that fail at work: refused in words, or one prefecture's failed run, and the host stays up.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use gridbell_tests::{Http, eventually, root};
+use serde_json::{Value, json};
+use support::{DATONG, House, Person, TAIYUAN, people};
+
+/// A guest by hand after the contract's canonical ABI: it chooses whom it likes by `decide`, which gets its arguments at `$args`.
+fn guest(name: &str, decide: &str, more: &str) -> Vec<u8> {
+    let manifest = json!({
+        "name": name, "version": "1.0.0", "topic": "arrears-reminder", "triggers": ["schedule"], "columns": ["arrears"],
+        "parameters": { "type": "object", "properties": {}, "additionalProperties": false },
+        "notices": [{ "name": "reminder", "title": "催缴", "arg0": { "name": "amount", "unit": "fen" },
+            "arg1": { "name": "late_fee_from", "unit": "date" } }],
+        "reasons": [{ "name": "owes", "title": "欠费" }], "routes": ["sms"],
+    })
+    .to_string();
+    let data: String = manifest.bytes().map(|b| format!("\\{b:02x}")).collect();
+    let length = manifest.len();
+    let text = format!(
+        r#"(module {more}
+(memory (export "memory") 4)
+(global $top (mut i32) (i32.const 65536))
+(data (i32.const 16) "{data}")
+(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
+  (local.set $at (i32.and (i32.add (global.get $top) (i32.const 15)) (i32.const -16)))
+  (global.set $top (i32.add (local.get $at) (local.get 3)))
+  (block $fits (loop $grow
+    (br_if $fits (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
+    (br_if $fits (i32.eq (memory.grow (i32.const 16)) (i32.const -1)))
+    (br $grow)))
+  (local.get $at))
+(func (export "gridbell:policy/plugin@0.1.0#manifest") (result i32)
+  (i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const {length})) (i32.const 0))
+(func (export "gridbell:policy/plugin@0.1.0#interest") (param i32 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+  ;; ok, clauses, one clause: column 2 (arrears), test 0 (between), 1 to the greatest.
+  (i32.store8 (i32.const 4096) (i32.const 0))
+  (i32.store8 (i32.const 4100) (i32.const 1))
+  (i32.store (i32.const 4104) (i32.const 4112))
+  (i32.store (i32.const 4108) (i32.const 1))
+  (i32.store (i32.const 4112) (i32.const 4128))
+  (i32.store (i32.const 4116) (i32.const 1))
+  (i32.store16 (i32.const 4128) (i32.const 2))
+  (i32.store8 (i32.const 4130) (i32.const 0))
+  (i64.store (i32.const 4136) (i64.const 1))
+  (i64.store (i32.const 4144) (i64.const 9223372036854775807))
+  (i32.const 4096))
+(func (export "gridbell:policy/plugin@0.1.0#decide") (param $args i32) (result i32) {decide})
+(func (export "gridbell:policy/plugin@0.1.0#explain") (param $args i32) (result i32) unreachable))"#
+    );
+    wat::parse_str(text).expect("the guest is text that assembles")
+}
+
+fn upload(api: &Http, bytes: &[u8]) -> gridbell_tests::Reply {
+    api.call("POST", "/v1/plugins", &[("content-type", "application/wasm")], bytes)
+}
+
+fn names(api: &Http) -> BTreeSet<String> {
+    let list = api.get("/v1/plugins").expect(200);
+    let name = |p: &Value| p["name"].as_str().unwrap_or_default().to_owned();
+    list["items"].as_array().expect("a list").iter().map(name).collect()
+}
+
+#[test]
+fn what_is_no_policy_is_refused_in_words_and_changes_nothing() {
+    let house = House::with(&people(TAIYUAN, 2, 2));
+    let host = house.serve(&house.token("ops", "operator"));
+    let before = names(&host.api);
+    let whole = std::fs::read(root().join("plugins/prebuilt/bill-notice.wasm")).expect("a plugin");
+    let wasi = guest("wasi", "unreachable", r#"(import "wasi_snapshot_preview1" "fd_write" (func))"#);
+    let starts = guest("starts", "unreachable", "(start $for-ever) (func $for-ever (loop $again (br $again)))");
+    let other = wat::parse_str(r#"(component)"#).expect("a component");
+    let bare = wat::parse_str(r#"(module (func (export "answer") (result i32) (i32.const 42)))"#).expect("a module");
+    for (what, bytes, word) in [
+        ("no WebAssembly", b"#!/bin/sh\necho hello\n".to_vec(), "WebAssembly"),
+        ("cut off", whole[..whole.len() / 2].to_vec(), ""),
+        ("cut off at its end", whole[..whole.len() - 1].to_vec(), ""),
+        ("another world", other, "gridbell:policy"),
+        ("no world at all", bare, ""),
+        ("WASI", wasi, "wasi_snapshot_preview1.fd_write"),
+        ("a start that never ends", starts, ""),
+    ] {
+        let refused = upload(&host.api, &bytes).expect(422);
+        let said = refused["errors"].to_string();
+        assert!(said.len() > 30 && said.contains(word), "{what}: {refused}");
+        assert_eq!(names(&host.api), before, "{what}");
+    }
+    let agent = house_token(&host.api, "agent");
+    assert_eq!(upload(&host.as_other(&agent), &whole).status, 403);
+    assert_eq!(host.api.get("/healthz").status, 200);
+    assert_eq!(host.run(TAIYUAN, "arrears-reminder")["queued"], 2, "the host works on");
+}
+
+fn house_token(api: &Http, role: &str) -> String {
+    let made = api.post("/v1/tokens", &json!({ "name": role, "role": role, "scope": null, "days": 1 })).expect(201);
+    made["token"].as_str().expect("a token").to_owned()
+}
+
+#[test]
+fn a_plugin_that_fails_at_work_fails_one_run_as_a_whole_and_nobody_elses() {
+    // More than one batch, so that some of it would have been decided before the failure.
+    let mut everyone: Vec<Person> = people(TAIYUAN, 9_000, 9_000);
+    let datong = people(DATONG, 3, 3);
+    everyone.extend(datong.iter().cloned());
+    let house = House::with(&everyone);
+    let host = house.serve(&house.token("ops", "operator"));
+    let nobody = "(i32.store8 (i32.const 8192) (i32.const 0)) (i32.store (i32.const 8196) (i32.const 0)) (i32.store (i32.const 8200) (i32.const 0)) (i32.const 8192)";
+    // The last batch is the shorter one.
+    let last = |then: &str| {
+        format!("(if (i32.lt_u (i32.load offset=68 (local.get $args)) (i32.const 4096)) (then {then})) {nobody}")
+    };
+    for (name, decide, word) in [
+        ("traps", last("unreachable"), "trapped"),
+        ("loops", "(loop $again (br $again)) unreachable".to_owned(), "ms"),
+        ("eats", "(loop $again (drop (memory.grow (i32.const 16))) (br $again)) unreachable".to_owned(), ""),
+        ("lies", "(i32.const -16)".to_owned(), ""),
+    ] {
+        upload(&host.api, &guest(name, &decide, "")).expect(201);
+        let text = support::policy(TAIYUAN, name, "");
+        let path = format!("/v1/policies/{TAIYUAN}");
+        host.api.put(&path, &json!({ "document": "taiyuan.toml", "text": text })).expect(200);
+        let order = json!({ "prefecture": TAIYUAN, "policy": "arrears-reminder" });
+        let failed = host.api.post("/v1/runs", &order).expect(409);
+        let said = failed["detail"].as_str().unwrap_or_default();
+        assert!(said.contains(name) && said.contains(word), "{failed}");
+        let runs = host.api.get(&format!("/v1/runs?status=failed&prefecture={TAIYUAN}")).expect(200);
+        let run = &runs["items"][0];
+        assert_eq!((&run["plugin"], &run["queued"]), (&json!(name), &json!(0)), "{run}");
+        assert_eq!(host.api.get("/healthz").status, 200);
+    }
+    assert_eq!(host.run(DATONG, "arrears-reminder")["queued"], 3, "the other prefecture goes on");
+    for p in &datong {
+        eventually("a delivered message", || {
+            host.message(&p.account).filter(|m| m["state"]["word"] == "delivered").map(|_| ())
+        });
+    }
+    let phones: BTreeSet<String> = datong.iter().map(|p| p.phone.clone()).collect();
+    assert_eq!(house.reached(), phones, "nothing of a failed run is ever sent");
+    let text = support::policy(TAIYUAN, "arrears-reminder", "");
+    let path = format!("/v1/policies/{TAIYUAN}");
+    host.api.put(&path, &json!({ "document": "taiyuan.toml", "text": text })).expect(200);
+    assert_eq!(host.run(TAIYUAN, "arrears-reminder")["queued"], 9_000, "and neither does its own for good");
+}
