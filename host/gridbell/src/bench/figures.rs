@@ -89,7 +89,7 @@ impl Report {
     /// The table: promised figures with their bounds, then the others, then how they were measured.
     pub(super) fn table(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_preset(presets::ASCII_MARKDOWN);
         table.set_header(["figure", "", "value", "must", "aim", "met?"]);
         for figure in &FIGURES {
             let Some(value) = self.values.get(figure.key).copied() else { continue };

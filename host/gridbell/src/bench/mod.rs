@@ -105,6 +105,10 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
         host::measure(&args, today, &scratch, &mut report, &say).await?;
     }
     report.note(machine::describe());
-    if args.json { println!("{}", report.json()) } else { println!("{}", report.table()) }
+    if args.json {
+        println!("{}", report.json())
+    } else {
+        println!("{}", report.table())
+    }
     Ok(())
 }

@@ -165,7 +165,7 @@ topic = "arrears-reminder"
 windows = ["08:00-21:00"]
 days = "all"
 validity_minutes = 2880
-freshness_days = 7
+freshness_days = 2
 cost_per_part_milli_fen = 3500
 routes = {{ sms = [{{ channel = "sms" }}] }}
 ceiling = 10000000
