@@ -8,7 +8,7 @@ use gridbell_clock::Clock;
 use gridbell_conductor::{Host, RunRequest, RunSummary};
 use gridbell_model::{AccountNumber, OrgCode, PrefectureCode};
 use gridbell_server::{NewToken, Role, Scope};
-use gridbell_store::SledOptions;
+use gridbell_store::{BackupError, BackupSummary, SledOptions};
 
 use crate::config::Config;
 use crate::error::CommandError;
@@ -396,7 +396,7 @@ pub(crate) async fn backup(args: BackupArgs) -> Result<(), CommandError> {
     let summary = tokio::task::spawn_blocking(move || write_backup(&state, clock.now(), &path))
         .await
         .map_err(|e| CommandError::Failed(e.to_string()))??;
-    println!("{summary:?}");
+    print_backup("written", &summary);
     println!(
         "keep the key and the plugins directory too, the key apart from the backup: without it nobody can read the contacts"
     );
@@ -408,7 +408,7 @@ pub(crate) fn write_backup(
     state: &gridbell_state::State,
     at: gridbell_model::Moment,
     path: &Path,
-) -> Result<gridbell_store::BackupSummary, CommandError> {
+) -> Result<BackupSummary, CommandError> {
     if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
         std::fs::create_dir_all(dir).map_err(CommandError::file("create", dir))?;
     }
@@ -453,11 +453,24 @@ pub(crate) async fn restore(args: RestoreArgs) -> Result<(), CommandError> {
             std::fs::create_dir_all(&config.data).map_err(CommandError::file("create", &config.data))?;
             gridbell_store::restore(&mut reader, &config.data.join("store"), SledOptions::default(), &mut |_| {})
         };
-        let summary = summary.map_err(|e| CommandError::Found(e.to_string()))?;
-        println!("{summary:?}");
+        let summary = summary.map_err(not_restored)?;
+        print_backup(if args.check { "whole" } else { "restored" }, &summary);
         Ok(())
     };
     tokio::task::spawn_blocking(work).await.map_err(|e| CommandError::Failed(e.to_string()))?
+}
+
+/// A backup that is damaged or none is what the check looks for; a full target is refused; the rest failed.
+fn not_restored(e: BackupError) -> CommandError {
+    match e {
+        BackupError::NotABackup | BackupError::Damaged { .. } => CommandError::Found(e.to_string()),
+        BackupError::TargetNotEmpty { .. } | BackupError::NewerFormat { .. } => CommandError::Refused(e.to_string()),
+        other => other.into(),
+    }
+}
+
+fn print_backup(what: &str, s: &BackupSummary) {
+    println!("{what}: backup of {}, {} records, {} bytes, sha256 {}", s.created, s.records, s.bytes, s.digest);
 }
 
 #[derive(clap::Subcommand, Debug)]

@@ -91,6 +91,13 @@ pub(crate) async fn install_defaults(host: &Host) -> Result<(), CommandError> {
         for plugin in defaults::PLUGINS {
             host.upload_plugin(plugin.to_vec(), WHO).await?;
         }
+    } else if host.loaded_plugins().len() < host.plugins().len() {
+        // A backup restored without its plugins directory: the house's own are in this program and heal by themselves.
+        for plugin in defaults::PLUGINS {
+            if let Err(e) = host.upload_plugin(plugin.to_vec(), WHO).await {
+                tracing::warn!(error = %e, "plugin.not_healed: a plugin of the house could not be put back");
+            }
+        }
     }
     if !has(gridbell_conductor::PROVINCE, "rules") {
         host.apply_rules(defaults::RULES.0, defaults::RULES.1, WHO).await?;
