@@ -89,11 +89,11 @@ impl House {
         // The real clock may show any time of day.
         let awake: String = rules.lines().filter(|l| !l.starts_with("quiet =")).map(|l| format!("{l}\n")).collect();
         house.write("rules.toml", &awake);
-        house.write("org.json", &org().to_string());
+        house.write("org.json", org().to_string());
         house.write("gateway.secret", "secret");
         house.write(
             "gridbell.toml",
-            &format!(
+            format!(
                 r#"data = "data"
 listen = "127.0.0.1:0"
 
@@ -136,7 +136,7 @@ timers = {{ reconnect-min-ms = 10, reconnect-max-s = 1, drain-s = 5 }}
         prefectures.dedup();
         for prefecture in prefectures {
             let name = format!("{prefecture}.toml");
-            self.write(&name, &policy(prefecture, "arrears-reminder", ""));
+            self.write(&name, policy(prefecture, "arrears-reminder", ""));
             self.run(&["policy", "apply", &self.text(&name)]);
         }
     }
