@@ -76,12 +76,12 @@ fn what_is_no_policy_is_refused_in_words_and_changes_nothing() {
     let bare = wat::parse_str(r#"(module (func (export "answer") (result i32) (i32.const 42)))"#).expect("a module");
     for (what, bytes, word) in [
         ("no WebAssembly", b"#!/bin/sh\necho hello\n".to_vec(), "WebAssembly"),
-        ("cut off", whole[..whole.len() / 2].to_vec(), ""),
-        ("cut off at its end", whole[..whole.len() - 1].to_vec(), ""),
+        ("cut off", whole[..whole.len() / 2].to_vec(), "end-of-file"),
+        ("cut off at its end", whole[..whole.len() - 1].to_vec(), "end-of-file"),
         ("another world", other, "gridbell:policy"),
-        ("no world at all", bare, ""),
+        ("no world at all", bare, "manifest"),
         ("WASI", wasi, "wasi_snapshot_preview1.fd_write"),
-        ("a start that never ends", starts, ""),
+        ("a start that never ends", starts, "while starting"),
     ] {
         let refused = upload(&host.api, &bytes).expect(422);
         let said = refused["errors"].to_string();
