@@ -303,7 +303,12 @@ impl Conduct for Host {
 
     fn hold_link(&self, link: String, held: bool, who: String) -> Pending<'_, ()> {
         Box::pin(async move {
-            Ok(if held { self.pause_link(&link, &who).await? } else { self.resume_link(&link, &who).await? })
+            if held {
+                self.pause_link(&link, &who).await?;
+            } else {
+                self.resume_link(&link, &who).await?;
+            }
+            Ok(())
         })
     }
 

@@ -71,14 +71,14 @@ pub fn phone_of(n: u64) -> String {
 fn customer(n: u64) -> CustomerFact {
     const FAMILY: [&str; 8] = ["李", "王", "张", "刘", "陈", "杨", "赵", "欧阳"];
     const GIVEN: [&str; 6] = ["敏", "建国", "秀英", "晓明", "志强", "丽华"];
-    let prepaid = n % 5 == 0;
+    let prepaid = n.is_multiple_of(5);
     CustomerFact {
         account: account(n),
         station: station_of(n),
         section: Some(1000 + (n % 6) as u32),
         traits: Traits::RESIDENT
             .with(Traits::PREPAID, prepaid)
-            .with(Traits::SUBSCRIBES_BILL, n % 3 == 0)
+            .with(Traits::SUBSCRIBES_BILL, n.is_multiple_of(3))
             .with(Traits::DO_NOT_REMIND, n % 11 == 7),
         traits_given: Traits::RESIDENT | Traits::PREPAID | Traits::SUBSCRIBES_BILL | Traits::DO_NOT_REMIND,
         name: Some(format!("{}{}", FAMILY[(n % 8) as usize], GIVEN[(n % 6) as usize])),

@@ -24,6 +24,9 @@ use serde_json::Value;
 
 use super::repo;
 
+/// Policies in force and their version.
+type Policies = BTreeMap<PrefectureCode, (Arc<PolicySet>, u64)>;
+
 /// The conductor of the tests; clones share it.
 #[derive(Clone)]
 pub struct Stand {
@@ -32,7 +35,7 @@ pub struct Stand {
     rules: Arc<ProvinceRules>,
     segments: Arc<Segments>,
     manifests: Arc<Vec<Manifest>>,
-    policies: Arc<Mutex<BTreeMap<PrefectureCode, (Arc<PolicySet>, u64)>>>,
+    policies: Arc<Mutex<Policies>>,
     templates: Arc<Mutex<(Arc<TemplateSet>, u64)>>,
     authors: Arc<Mutex<BTreeMap<u32, String>>>,
     stops: Arc<Mutex<Vec<Stop>>>,
