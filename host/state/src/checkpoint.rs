@@ -5,11 +5,13 @@
 //! what the page knows already; parts of the new generation are not looked at before the marker names them.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use gridbell_model::{CHUNK_ROWS, MessageId, Moment, OrgCode, OrgTree, PrefectureCode};
 use gridbell_store::{Batch, KeyRange};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -29,6 +31,8 @@ const SLICE_BYTES: usize = 2 << 20;
 const DROP_AT_ONCE: usize = 10_000;
 /// Entries of one part of a generation.
 const PART_ENTRIES: usize = 4_096;
+/// Entries of one part that are a few bytes each: a value of the store is bounded, and a province's day is not.
+const SMALL_PART_ENTRIES: usize = 65_536;
 
 /// What the marker says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +60,13 @@ pub(crate) enum Part {
     Live(Vec<(MessageId, Live)>),
     Parked(Vec<(String, u64, String, Moment)>),
     Stats(Vec<(StatKey, StatCounts)>),
+    /// Some entries of some days; all parts together are the whole.
     Told(Told),
+    /// Payments that no run has seen: row and sequence.
+    Payments {
+        code: PrefectureCode,
+        events: Vec<(u32, u64)>,
+    },
 }
 
 /// The extras of one page: row within the prefecture and what it has.
@@ -76,6 +86,8 @@ pub(crate) struct Plan {
     generation: u64,
     prefectures: Vec<PrefecturePlan>,
     parts: Vec<Part>,
+    /// Cut into parts by the thread that writes them.
+    told: Told,
     statuses: BTreeMap<MessageId, MessageStatus>,
 }
 
@@ -112,9 +124,12 @@ impl Plan {
                 code: *code,
                 stations: p.stations.to_vec(),
                 sections: p.sections.to_vec(),
-                payment_events: p.payment_events.iter().map(|(r, s)| (*r, *s)).collect(),
+                payment_events: Vec::new(),
                 next_message: p.next_message,
             });
+            let events: Vec<_> = p.payment_events.iter().map(|(r, s)| (*r, *s)).collect();
+            let some = events.chunks(SMALL_PART_ENTRIES);
+            parts.extend(some.map(|events| Part::Payments { code: *code, events: events.to_vec() }));
             p.names_folding = Arc::new(names);
             let names = Arc::clone(&p.names_folding);
             prefectures.push(PrefecturePlan { code: *code, dirty, chunks: p.chunks.clone(), extras, names });
@@ -130,9 +145,9 @@ impl Plan {
         drop(outbox);
         let stats: Vec<_> = core.stats.read().iter().map(|(k, c)| (*k, *c)).collect();
         parts.extend(stats.chunks(PART_ENTRIES).map(|c| Part::Stats(c.to_vec())));
-        parts.push(Part::Told(core.told.read().clone()));
+        let told = core.told.read().clone();
         let generation = shared.generation.load(Ordering::Acquire) + 1;
-        Self { seq, generation, prefectures, parts, statuses }
+        Self { seq, generation, prefectures, parts, told, statuses }
     }
 
     /// Writes the plan through the bulk lane and waits for the marker to be durable.
@@ -160,9 +175,19 @@ impl Plan {
             }
         }
         self.write_statuses(shared, &mut slice)?;
-        for (number, part) in (0u32..).zip(&self.parts) {
+        let mut number = 0u32;
+        let mut write = |part: &Part| {
             let key = keys::checkpoint(self.generation, number);
-            slice.put(key.clone(), records::write(&shared.sealer, &key, part)?)?;
+            number += 1;
+            let value = records::write(&shared.sealer, &key, part)?;
+            slice.put(key, value)
+        };
+        self.parts.iter().try_for_each(&mut write)?;
+        for (day, counts) in &self.told.by_phone {
+            each_part(counts, |some| write(&Part::Told(Told { by_phone: [(*day, some)].into(), ..Told::default() })))?;
+        }
+        for (day, counts) in &self.told.by_row {
+            each_part(counts, |some| write(&Part::Told(Told { by_row: [(*day, some)].into(), ..Told::default() })))?;
         }
         slice.send()?;
         let marker = Marker { format: DATA_FORMAT, generation: self.generation, seq: self.seq };
@@ -249,6 +274,21 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Calls `write` with the counts, so many at a time as fit a part.
+fn each_part<K: Copy + Eq + Hash>(
+    counts: &FxHashMap<K, u8>,
+    mut write: impl FnMut(FxHashMap<K, u8>) -> Result<(), StateError>,
+) -> Result<(), StateError> {
+    let mut some = FxHashMap::default();
+    for (key, count) in counts {
+        some.insert(*key, *count);
+        if some.len() >= SMALL_PART_ENTRIES {
+            write(std::mem::take(&mut some))?;
+        }
+    }
+    if some.is_empty() { Ok(()) } else { write(some) }
 }
 
 impl Done {
@@ -345,5 +385,24 @@ impl Slice<'_> {
         change.reply = Some(reply);
         self.bulk.blocking_send(Command::Change(Box::new(change))).map_err(|_| StateError::Closed)?;
         answer.blocking_recv().map_err(|_| StateError::Closed)?.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_large_count_fit_a_record_and_are_together_the_whole() {
+        let counts: FxHashMap<u64, u8> = (0..3 * SMALL_PART_ENTRIES as u64 + 1).map(|n| (n, 1)).collect();
+        let (mut parts, mut together) = (0, FxHashMap::default());
+        each_part(&counts, |some| {
+            parts += 1;
+            assert!(some.len() <= SMALL_PART_ENTRIES);
+            together.extend(some);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!((parts, together), (4, counts));
     }
 }

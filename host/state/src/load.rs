@@ -88,7 +88,7 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<(), StateError> {
                 let p = core.prefecture_or_new(code);
                 let mut p = p.write();
                 p.set_units(stations, sections);
-                p.payment_events = payment_events.into_iter().collect();
+                p.payment_events.extend(payment_events);
                 p.next_message = next_message;
             }
             Part::Live(live) => {
@@ -100,7 +100,18 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<(), StateError> {
                 parked.into_iter().for_each(|(link, id, stat, at)| outbox.restore_parked(link, id, stat, at));
             }
             Part::Stats(stats) => core.stats.write().extend(stats),
-            Part::Told(told) => *core.told.write() = told,
+            Part::Told(some) => {
+                let mut told = core.told.write();
+                for (day, counts) in some.by_phone {
+                    told.by_phone.entry(day).or_default().extend(counts);
+                }
+                for (day, counts) in some.by_row {
+                    told.by_row.entry(day).or_default().extend(counts);
+                }
+            }
+            Part::Payments { code, events } => {
+                core.prefecture_or_new(code).write().payment_events.extend(events);
+            }
         }
     }
     Ok(())

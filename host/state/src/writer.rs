@@ -261,16 +261,23 @@ impl Writer {
         Ok((batch, head, journal_bytes))
     }
 
-    /// A full disk refuses and goes on; any other failure of the store stops the writer, since what is durable is no longer known.
+    /// What the store refuses before it writes (a full disk, a record beyond its bounds) is refused, and the writer goes on; any other failure
+    /// stops it, since what is durable is no longer known.
     fn refuse(&self, group: Vec<Change>, e: &StoreError) {
-        let full = matches!(e, StoreError::DiskFull { .. });
+        use StoreError as E;
+        let full = matches!(e, E::DiskFull { .. });
+        let unwritten = full || matches!(e, E::KeyLength { .. } | E::ValueTooLarge { .. } | E::BatchTooLarge { .. });
         let why = e.to_string();
         tracing::error!(error = %why, disk_full = full, "state.commit_failed: a group of changes was refused");
-        if !full {
+        if !unwritten {
             *self.shared.failed.write() = Some(why.clone());
         }
         for change in group {
-            change.answer(Err(if full { StateError::Refused(why.clone()) } else { StateError::Failed(why.clone()) }));
+            change.answer(Err(if unwritten {
+                StateError::Refused(why.clone())
+            } else {
+                StateError::Failed(why.clone())
+            }));
         }
     }
 
