@@ -234,7 +234,7 @@ impl Host {
         block: std::ops::Range<usize>,
     ) -> Result<Vec<(Decision, CustomerView, Verdict)>, HostError> {
         let (prepared, snapshot, decisions) = (Arc::clone(prepared), snapshot.clone(), Arc::clone(decisions));
-        let context = Context { state: self.state().clone(), prefecture: snapshot.prefecture() };
+        let context = Context::new(self, &prepared, &snapshot);
         let work = move || -> Vec<(Decision, CustomerView, Verdict)> {
             decisions[block]
                 .par_iter()

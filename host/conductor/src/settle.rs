@@ -16,7 +16,7 @@ pub(crate) fn settle(
     verdicts: Vec<(Decision, CustomerView, Verdict)>,
     caps: &mut gridbell_planner::DayCaps,
 ) -> Vec<DecisionRecord> {
-    let context = Context { state: host.state().clone(), prefecture: snapshot.prefecture() };
+    let context = Context::new(host, prepared, snapshot);
     let queues = host.queues();
     verdicts
         .into_iter()
@@ -70,8 +70,17 @@ fn message(planned: Planned, view: &CustomerView, topic: Topic, queue: u8) -> Qu
 
 /// What the guardrails ask of the state.
 pub(crate) struct Context {
-    pub(crate) state: State,
-    pub(crate) prefecture: PrefectureCode,
+    state: State,
+    prefecture: PrefectureCode,
+    /// Into which class the province put each topic.
+    classes: Vec<(Topic, TopicClass)>,
+}
+
+impl Context {
+    pub(crate) fn new(host: &Host, prepared: &Prepared, snapshot: &Snapshot) -> Self {
+        let classes = Topic::ALL.iter().map(|t| (*t, prepared.settings.rules.topic(*t).class)).collect();
+        Self { state: host.state().clone(), prefecture: snapshot.prefecture(), classes }
+    }
 }
 
 impl GuardContext for Context {
@@ -80,8 +89,9 @@ impl GuardContext for Context {
         false
     }
 
-    fn told(&self, row: u32, phone: u64, date: Date, _class: TopicClass) -> Told {
-        let (customer, phone) = self.state.told(self.prefecture, row, phone, date);
+    fn told(&self, row: u32, phone: u64, date: Date, class: TopicClass) -> Told {
+        let topics: Vec<Topic> = self.classes.iter().filter(|(_, c)| *c == class).map(|(t, _)| *t).collect();
+        let (customer, phone) = self.state.told(self.prefecture, row, phone, date, &topics);
         Told { customer: u16::from(customer), phone: u16::from(phone) }
     }
 }

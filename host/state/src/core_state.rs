@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_model::{
-    CHUNK_ROWS, CivilMinute, Date, MessageId, MessageState, Moment, OrgCode, OrgTree, PrefectureCode, RunId,
+    CHUNK_ROWS, CivilMinute, Date, MessageId, MessageState, Moment, OrgCode, OrgTree, PrefectureCode, RunId, Topic,
 };
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
@@ -22,19 +22,20 @@ pub const TRIGGER_PAYMENT_RECEIVED: u16 = 2;
 /// Days for which the daily counts of messages per customer and phone are kept: caps never look further back.
 const TOLD_DAYS: i32 = 3;
 
-/// How often a customer or a phone is told on a day.
+/// How often a customer or a phone is told on a day, by topic: caps count the messages of a class, and which topics are in one is the province's
+/// to say.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Told {
-    pub(crate) by_phone: BTreeMap<i32, FxHashMap<u64, u8>>,
-    pub(crate) by_row: BTreeMap<i32, FxHashMap<(u32, u32), u8>>,
+    pub(crate) by_phone: BTreeMap<i32, FxHashMap<(u64, Topic), u8>>,
+    pub(crate) by_row: BTreeMap<i32, FxHashMap<(u32, u32, Topic), u8>>,
 }
 
 impl Told {
-    fn count(&mut self, day: Date, prefecture: PrefectureCode, data: &Publication, by: i8) {
+    fn count(&mut self, day: Date, prefecture: PrefectureCode, topic: Topic, data: &Publication, by: i8) {
         let phone = gridbell_model::Phone::from_packed(data.phone).number();
         let change = |n: &mut u8| *n = n.saturating_add_signed(by);
-        change(self.by_phone.entry(day.0).or_default().entry(phone).or_default());
-        change(self.by_row.entry(day.0).or_default().entry((prefecture.0, data.row)).or_default());
+        change(self.by_phone.entry(day.0).or_default().entry((phone, topic)).or_default());
+        change(self.by_row.entry(day.0).or_default().entry((prefecture.0, data.row, topic)).or_default());
     }
 
     fn prune(&mut self, today: Date) {
@@ -249,7 +250,7 @@ impl Core {
                 p.say(data.row, record.topic, data.step, data.number);
             }
             let day = CivilMinute(data.send_after).date();
-            told.count(day, record.prefecture, data, 1);
+            told.count(day, record.prefecture, record.topic, data, 1);
             stats.entry(StatKey { day, station: OrgCode(data.station), topic: record.topic }).or_default().queued += 1;
             outbox.publish(
                 MessageId::new(record.prefecture, data.number),
@@ -284,7 +285,7 @@ impl Core {
         {
             p.write().unsay(live.data.row, live.topic, live.data.key, live.data.step, live.data.said_before);
         }
-        self.told.write().count(CivilMinute(live.data.send_after).date(), prefecture, &live.data, -1);
+        self.told.write().count(CivilMinute(live.data.send_after).date(), prefecture, live.topic, &live.data, -1);
     }
 
     fn count(&self, step: Step) {

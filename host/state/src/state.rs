@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gridbell_clock::Clock;
-use gridbell_model::{AccountNumber, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId};
+use gridbell_model::{
+    AccountNumber, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
+};
 use gridbell_store::{Sealer, Store};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -393,13 +395,16 @@ impl State {
         found
     }
 
-    /// How many messages the customer at `row` and the phone `number` have on `day`.
+    /// How many messages about any of `topics` the customer at `row` and the phone `number` have on `day`.
     #[must_use]
-    pub fn told(&self, prefecture: PrefectureCode, row: u32, number: u64, day: Date) -> (u8, u8) {
+    pub fn told(&self, prefecture: PrefectureCode, row: u32, number: u64, day: Date, topics: &[Topic]) -> (u8, u8) {
         let told = self.shared.core.told.read();
-        let by_row = told.by_row.get(&day.0).and_then(|m| m.get(&(prefecture.0, row))).copied().unwrap_or(0);
-        let by_phone = told.by_phone.get(&day.0).and_then(|m| m.get(&number)).copied().unwrap_or(0);
-        (by_row, by_phone)
+        let (rows, phones) = (told.by_row.get(&day.0), told.by_phone.get(&day.0));
+        topics.iter().fold((0, 0), |(by_row, by_phone): (u8, u8), topic| {
+            let row = rows.and_then(|m| m.get(&(prefecture.0, row, *topic))).copied().unwrap_or(0);
+            let phone = phones.and_then(|m| m.get(&(number, *topic))).copied().unwrap_or(0);
+            (by_row.saturating_add(row), by_phone.saturating_add(phone))
+        })
     }
 
     /// A document.

@@ -289,11 +289,13 @@ async fn a_run_that_dies_leaves_nothing_and_a_cancelled_message_may_be_said_agai
     let run = remind(&w.state, 1).await;
     assert!(run.id > dead, "numbers are never reused");
     let id = MessageId::new(TAIYUAN, run.first_message);
-    assert_eq!(w.state.told(TAIYUAN, 0, view(&w.state, 0).phone.number(), today()), (1, 1));
+    let told = |topic| w.state.told(TAIYUAN, 0, view(&w.state, 0).phone.number(), today(), &[topic]);
+    assert_eq!(told(Topic::ArrearsReminder), (1, 1));
+    assert_eq!(told(Topic::BillNotice), (0, 0), "each topic counts for itself");
     w.state.message_events(vec![(id, MessageEvent::Cancelled { reason: HoldReason::Paid })]).await.unwrap();
     assert_eq!(view(&w.state, 0).reminded_step, 0);
     assert_eq!(view(&w.state, 1).reminded_step, 1);
-    assert_eq!(w.state.told(TAIYUAN, 0, view(&w.state, 0).phone.number(), today()), (0, 0));
+    assert_eq!(told(Topic::ArrearsReminder), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
