@@ -9,6 +9,7 @@
 mod binary;
 mod http;
 mod process;
+pub mod recompute;
 mod scratch;
 
 pub use binary::{gridbell, root};
