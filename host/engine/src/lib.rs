@@ -1,6 +1,6 @@
 //! Runs policy plugins; the only crate that knows wasmtime.
 //!
-//! Bytes become decisions in four stages, each with its own type: an upload is [checked](check) → compiled in a child process
+//! Bytes become decisions in four stages, each with its own type: an upload is [checked](fn@check) → compiled in a child process
 //! ([`compile_in_child`]) → kept by the [`ArtifactStore`] → loaded as a [`Plugin`] → [evaluated](Engine::evaluate) over a table, a fresh instance
 //! for each batch. Hostile bytes are the normal case: whatever a guest does becomes one [`GuestError`], and the host goes on.
 //!
