@@ -318,6 +318,8 @@ pub(super) async fn province(
     report.set("load.rows_per_s", customers(&host) as f64 / took.as_secs_f64());
     peak(report, "load");
     rig.prepare(&host).await?;
+    // Before the runs: messages that no link serves are held.
+    let carrier = Carrier::start(&host, &rig.clock, &scratch.0).await?;
     say("  deciding".to_owned());
     let codes: Vec<PrefectureCode> = rig.province.prefectures().map(|(p, _)| PrefectureCode(p.code)).collect();
     let decided = decide(&host, &codes).await?;
@@ -327,7 +329,6 @@ pub(super) async fn province(
     report.set("outbox.messages_per_s", decided.queued as f64 / decided.took.as_secs_f64());
     peak(report, "run");
     say(format!("  sending {} messages", decided.queued));
-    let carrier = Carrier::start(&host, &rig.clock, &scratch.0).await?;
     let (ended, took) = carrier.carry(decided.parts).await?;
     report.set("province.carry_s", took.as_secs_f64());
     report.set("cmpp.messages_per_s", ended as f64 / took.as_secs_f64());

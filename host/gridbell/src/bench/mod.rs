@@ -99,16 +99,19 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
             .await
             .map_err(|e| CommandError::Failed(e.to_string()))??;
     }
-    if args.province {
-        host::province(PROVINCE, today, &scratch, &mut report, &say).await?;
-    } else if args.only != [Part::Evaluate] {
-        host::measure(&args, today, &scratch, &mut report, &say).await?;
-    }
+    let measured = if args.province {
+        host::province(PROVINCE, today, &scratch, &mut report, &say).await
+    } else if args.only == [Part::Evaluate] {
+        Ok(())
+    } else {
+        host::measure(&args, today, &scratch, &mut report, &say).await
+    };
     report.note(machine::describe());
+    // What was measured before something failed is worth the time that it took.
     if args.json {
         println!("{}", report.json())
     } else {
         println!("{}", report.table())
     }
-    Ok(())
+    measured
 }
