@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use gridbell_channels::{LinkState, LinkStatus};
 use gridbell_clock::Clock;
-use gridbell_conductor::{Host, HostError, IntoFact, RunRequest, RunSummary};
+use gridbell_conductor::{Host, HostError, IntoFact, LinkState, LinkStatus, RunRequest, RunSummary};
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
     PlannerError, PolicyFile, PolicySet, Problems, ProvinceRules, RunScope, Template, TemplateSet, TextPlan,
