@@ -8,7 +8,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::slice;
 
-use crate::answer::Answer;
 use crate::column::Column;
 use crate::interest::{Bound, Interest};
 use crate::json::ReadError;
