@@ -8,6 +8,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -20,6 +21,9 @@ use crate::{PATIENCE, gridbell, root, scratch};
 const MAX_UNREAD: usize = 100_000;
 /// Lines of each stream shown with a failure.
 const TAIL: usize = 40;
+/// How long a failure waits for the end of a process's other stream, so that its last words are in the message. Both end with the process;
+/// one that lives on with one stream closed is not waited for any longer.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Which of a process's two streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,8 +149,13 @@ impl Process {
                 !closed
             })
             .unwrap_or_else(PoisonError::into_inner);
-        drop(guard);
         let why = if waited.timed_out() { "it is still running" } else { "it said nothing more" };
+        if found.is_none() && !waited.timed_out() {
+            let all = self.state.changed.wait_timeout_while(guard, LAST_WORDS, |seen| seen.closed != [true, true]);
+            drop(all.unwrap_or_else(PoisonError::into_inner));
+        } else {
+            drop(guard);
+        }
         found.unwrap_or_else(|| panic!("waited in vain for {what} from `{}`: {why}\n{}", self.name, self.tail()))
     }
 
