@@ -140,15 +140,36 @@ impl<'p> Gather<'p> {
         table: &dyn Table,
         rows: &[u32],
     ) -> Result<Vec<abi::Column<'_>>, RunError> {
-        self.buffers.iter_mut().for_each(Buffer::clear);
+        self.clear();
         for run in rows.chunk_by(|a, b| a / CHUNK_ROWS as u32 == b / CHUNK_ROWS as u32) {
-            let chunk = run.first().map_or(0, |row| *row as usize / CHUNK_ROWS);
-            for ((id, ty), buffer) in self.columns.iter().zip(&mut self.buffers) {
-                buffer.append(column(plugin, table, chunk, *id, Some(*ty))?, chunk * CHUNK_ROWS, run);
-            }
+            self.append(plugin, table, run.first().map_or(0, |row| *row as usize / CHUNK_ROWS), run)?;
         }
+        Ok(self.columns())
+    }
+
+    /// Forgets what was gathered.
+    pub(crate) fn clear(&mut self) {
+        self.buffers.iter_mut().for_each(Buffer::clear);
+    }
+
+    /// Gathers the values of `rows` too, which ascend, all lie in `chunk`, and lie behind those that are here.
+    pub(crate) fn append(
+        &mut self,
+        plugin: &str,
+        table: &dyn Table,
+        chunk: usize,
+        rows: &[u32],
+    ) -> Result<(), RunError> {
+        for ((id, ty), buffer) in self.columns.iter().zip(&mut self.buffers) {
+            buffer.append(column(plugin, table, chunk, *id, Some(*ty))?, chunk * CHUNK_ROWS, rows);
+        }
+        Ok(())
+    }
+
+    /// What was gathered.
+    pub(crate) fn columns(&self) -> Vec<abi::Column<'_>> {
         let columns = self.columns.iter().zip(&self.buffers);
-        Ok(columns.map(|((id, _), b)| abi::Column { id: id.0, values: values(b.slice()) }).collect())
+        columns.map(|((id, _), b)| abi::Column { id: id.0, values: values(b.slice()) }).collect()
     }
 }
 

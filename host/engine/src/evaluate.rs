@@ -101,24 +101,32 @@ impl Engine {
             Some(InterestSet::AnyOf(clauses)) => Some(Filter::new(&clauses, plugin.label(), table)?),
             Some(InterestSet::Everyone) | None => None,
         };
-        let rows = match (&filter, selected) {
-            (None, selected) => selected,
-            (Some(filter), None) => Some(job.filter(filter, &mut cpu)?),
-            (Some(filter), Some(selected)) => Some(job.filter_selected(filter, &selected)?),
+        let (decided, rows, batches) = match (&filter, selected) {
+            (Some(filter), None) => {
+                let inside = job.decide_inside(filter, &mut cpu)?;
+                (inside.decided, Some(inside.rows), inside.batches)
+            }
+            (filter, selected) => {
+                let rows = match (filter, selected) {
+                    (Some(filter), Some(selected)) => Some(job.filter_selected(filter, &selected)?),
+                    (_, selected) => selected,
+                };
+                let work = Work::new(rows.as_deref(), table, 0);
+                let (decided, batches) = (job.decide(&work, &mut cpu)?, work.batches());
+                (decided, rows, batches)
+            }
         };
-        let inside = Work::new(rows.as_deref(), table, 0);
-        let decided = job.decide(&inside, &mut cpu)?;
         let mut evaluation = Evaluation {
             decisions: decided.decisions,
             customers,
             passed: rows.as_ref().map_or(job.total, Vec::len),
-            batches: inside.batches(),
+            batches,
             fuel: options.fuel.map(|_| decided.fuel),
             ..Evaluation::default()
         };
         if let (Some(sample), Some(rows), Some(_)) = (options.sample_outside, &rows, &filter) {
             let outside = job.outside(sample, rows, options.rows.as_deref());
-            let misses = job.decide(&Work::new(Some(&outside), table, inside.batches()), &mut cpu)?;
+            let misses = job.decide(&Work::new(Some(&outside), table, job.table.chunks()), &mut cpu)?;
             evaluation.sampled = outside.len();
             evaluation.interest_misses = misses.decisions.iter().map(|d| d.row).collect();
         }
@@ -192,6 +200,34 @@ struct Decided {
     fuel: u64,
 }
 
+impl Decided {
+    /// Appends what was decided about later rows: batches ascend, and within them rows do.
+    fn add(&mut self, later: Self) {
+        if self.decisions.capacity() == 0 {
+            self.decisions = later.decisions;
+        } else {
+            self.decisions.extend(later.decisions);
+        }
+        self.fuel = self.fuel.saturating_add(later.fuel);
+    }
+}
+
+/// What was decided about the rows inside an interest.
+#[derive(Default)]
+struct Inside {
+    decided: Decided,
+    /// Those rows, ascending.
+    rows: Vec<u32>,
+    batches: usize,
+}
+
+impl Inside {
+    fn add(&mut self, batch: Decided) {
+        self.decided.add(batch);
+        self.batches += 1;
+    }
+}
+
 impl<'a> Job<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
@@ -234,17 +270,50 @@ impl<'a> Job<'a> {
         interest::accept(set).map_err(fault)
     }
 
-    /// All rows that `filter` lets through, ascending.
-    fn filter(&self, filter: &Filter, cpu: &mut Duration) -> Result<Vec<u32>, RunError> {
+    /// Decides about all rows that `filter` lets through. A chunk's values are gathered right behind its filter, while they are still in the
+    /// processor's cache; the batches of a range of chunks are its own, so that they are the same however many threads there are.
+    fn decide_inside(&self, filter: &Filter, cpu: &mut Duration) -> Result<Inside, RunError> {
+        let _running = self.engine.ticker().running();
         let chunks = self.table.chunks();
-        let ranges = self.in_parallel(chunks.div_ceil(CHUNKS_AT_ONCE), cpu, Scratch::default, |scratch, range| {
-            let mut rows = Vec::new();
+        let state = || (Scratch::default(), Gather::new(self.plugin.columns()));
+        let ranges = self.in_parallel(chunks.div_ceil(CHUNKS_AT_ONCE), cpu, state, |(scratch, gather), range| {
+            let mut inside = Inside::default();
+            // The rows that wait for their batch are those from `begin` on; the batch has the number of the chunk of the first of them.
+            let (mut begin, mut batch) = (0, 0);
             for chunk in range * CHUNKS_AT_ONCE..chunks.min((range + 1) * CHUNKS_AT_ONCE) {
-                filter.rows(self.plugin.label(), self.table, chunk, scratch, &mut rows)?;
+                let before = inside.rows.len();
+                filter.rows(self.plugin.label(), self.table, chunk, scratch, &mut inside.rows)?;
+                if inside.rows.len() - begin > CHUNK_ROWS {
+                    inside.add(self.decide_packed(gather, &inside.rows[begin..before], batch)?);
+                    begin = before;
+                }
+                if begin == before {
+                    gather.clear();
+                    batch = chunk;
+                }
+                gather.append(self.plugin.label(), self.table, chunk, &inside.rows[before..])?;
             }
-            Ok(rows)
+            if begin < inside.rows.len() {
+                inside.add(self.decide_packed(gather, &inside.rows[begin..], batch)?);
+            }
+            Ok(inside)
         })?;
-        Ok(ranges.concat())
+        let mut all = Inside::default();
+        all.decided.decisions.reserve_exact(ranges.iter().map(|r| r.decided.decisions.len()).sum());
+        all.rows.reserve_exact(ranges.iter().map(|r| r.rows.len()).sum());
+        for range in ranges {
+            all.rows.extend(range.rows);
+            all.batches += range.batches;
+            all.decided.add(range.decided);
+        }
+        Ok(all)
+    }
+
+    /// Decides about what is gathered: the values of `rows`.
+    fn decide_packed(&self, gather: &Gather<'_>, rows: &[u32], batch: usize) -> Result<Decided, RunError> {
+        self.with_session(rows.len(), batch, |session| {
+            self.decide_batch(session, &gather.columns(), rows.len(), &|row| rows[row as usize])
+        })
     }
 
     /// Those of `selected` that `filter` lets through. A selection is a person's or a trigger's and small beside the table.
@@ -282,22 +351,42 @@ impl<'a> Job<'a> {
     }
 
     fn decide(&self, work: &Work<'_>, cpu: &mut Duration) -> Result<Decided, RunError> {
-        let batches = self.batches(work, cpu, |session, columns, rows, number| {
-            let batch = abi::Batch { subject: CUSTOMERS, rows: rows as u32, columns };
-            let answer = session.decide((self.shared.abi(), batch))?;
-            let fault = |fault| Failure::Guest(Call::Decide, fault);
-            let answer = answer.map_err(|message| fault(GuestFault::Refused { message: sanitise(&message) }))?;
-            let decisions = answer::decisions(answer, rows, self.lists, number).map_err(fault)?;
-            Ok(Decided { decisions, fuel: session.fuel_used() })
-        })?;
+        let batches = self
+            .batches(work, cpu, |session, columns, rows, number| self.decide_batch(session, columns, rows, number))?;
         let mut all =
             Decided { decisions: Vec::with_capacity(batches.iter().map(|b| b.decisions.len()).sum()), fuel: 0 };
         for batch in batches {
-            // Batches ascend, and within them rows do.
-            all.decisions.extend(batch.decisions);
-            all.fuel = all.fuel.saturating_add(batch.fuel);
+            all.add(batch);
         }
         Ok(all)
+    }
+
+    /// Asks `session` about one batch; `number` gives a row of the batch its number in the table.
+    fn decide_batch(
+        &self,
+        session: &mut Session<'_>,
+        columns: &[abi::Column<'_>],
+        rows: usize,
+        number: &dyn Fn(u32) -> u32,
+    ) -> Result<Decided, Failure> {
+        let batch = abi::Batch { subject: CUSTOMERS, rows: rows as u32, columns };
+        let answer = session.decide((self.shared.abi(), batch))?;
+        let fault = |fault| Failure::Guest(Call::Decide, fault);
+        let answer = answer.map_err(|message| fault(GuestFault::Refused { message: sanitise(&message) }))?;
+        let decisions = answer::decisions(answer, rows, self.lists, number).map_err(fault)?;
+        Ok(Decided { decisions, fuel: session.fuel_used() })
+    }
+
+    /// Gives `call` a fresh instance for a batch of `rows`.
+    fn with_session<T>(
+        &self,
+        rows: usize,
+        batch: usize,
+        call: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
+    ) -> Result<T, RunError> {
+        let answer = rows * 2 * size_of::<abi::Decision>() + ANSWER_SLACK_BYTES;
+        let session = self.program.start(self.limits(answer));
+        session.and_then(|mut session| call(&mut session)).map_err(|f| self.failed(f, Some(batch)))
     }
 
     pub(crate) fn explain(&self, rows: &[u32]) -> Result<Vec<u16>, RunError> {
@@ -340,10 +429,7 @@ impl<'a> Job<'a> {
                     (rows, number) = (self.table.rows(n), &from_chunk);
                 }
             }
-            let answer = rows * 2 * size_of::<abi::Decision>() + ANSWER_SLACK_BYTES;
-            let mut session =
-                self.program.start(self.limits(answer)).map_err(|f| self.failed(f, Some(work.first + n)))?;
-            call(&mut session, &columns, rows, number).map_err(|f| self.failed(f, Some(work.first + n)))
+            self.with_session(rows, work.first + n, |session| call(session, &columns, rows, number))
         };
         let _running = self.engine.ticker().running();
         self.in_parallel(work.batches(), cpu, || Gather::new(self.plugin.columns()), one)

@@ -149,17 +149,41 @@ impl Filter {
     }
 }
 
-/// The numbers of the lanes that are 1. Eight at a time, since few are.
-fn collect(lanes: &[u8], left: &mut Vec<u16>) {
-    left.clear();
-    let (eights, rest) = lanes.as_chunks::<8>();
-    for (n, eight) in eights.iter().enumerate() {
-        let mut bits = u64::from_le_bytes(*eight);
-        while bits != 0 {
-            left.push((n * 8 + bits.trailing_zeros() as usize / 8) as u16);
-            bits &= bits - 1;
+/// For each byte, where its ones are, the lowest first; what lies behind them does not count.
+const ONES: [[u16; 8]; 256] = {
+    let mut table = [[0; 8]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (mut bit, mut n) = (0, 0);
+        while bit < 8 {
+            if byte >> bit & 1 == 1 {
+                table[byte][n] = bit;
+                n += 1;
+            }
+            bit += 1;
         }
+        byte += 1;
     }
+    table
+};
+
+/// The numbers of the lanes that are 1. Eight at a time and without a branch: which lanes are 1 cannot be guessed, and guessing wrong took
+/// longer than all the rest.
+fn collect(lanes: &[u8], left: &mut Vec<u16>) {
+    let (eights, rest) = lanes.as_chunks::<8>();
+    left.clear();
+    left.resize(lanes.len() + 8, 0);
+    let mut found = 0;
+    for (n, eight) in eights.iter().enumerate() {
+        // Gathers the lowest bit of each byte in the highest byte.
+        let mask = (u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56) as usize;
+        let base = (n * 8) as u16;
+        if let Some(room) = left.get_mut(found..).and_then(|l| l.first_chunk_mut::<8>()) {
+            *room = ONES[mask].map(|at| base + at);
+        }
+        found += mask.count_ones() as usize;
+    }
+    left.truncate(found);
     let done = eights.len() * 8;
     left.extend(rest.iter().enumerate().filter(|(_, lane)| **lane != 0).map(|(n, _)| (done + n) as u16));
 }

@@ -38,6 +38,24 @@ fn whole_chunks_and_packed_batches_decide_the_same() {
 }
 
 #[test]
+fn an_interest_in_many_fills_batches_and_misses_none() {
+    let (engine, rows_of_all) = (engine(), 40 * CHUNK_ROWS + 17);
+    // Each of these shares of every chunk is inside, so that batches fill up in the middle of a range of chunks, exactly at its end, or never.
+    for share in [1, 2, 3, 4, 5, 7, 16, 4096] {
+        let table = Arrears((0..rows_of_all).map(|n| if n % share == 0 { n as i64 + 100 } else { 0 }).collect());
+        let plugin = Guest::default().load(&engine);
+        let options = EvalOptions { use_interest: true, ..EvalOptions::default() };
+        let inside = engine.evaluate(&plugin, &run(), &table, &options).unwrap();
+        assert_eq!(inside.passed, rows_of_all.div_ceil(share));
+        assert_eq!(rows(&inside.decisions), owing(&table), "one row in {share}");
+        assert!(inside.decisions.iter().all(|d| d.arg0 == 100 + i64::from(d.row)), "arguments belong to their rows");
+        assert!(inside.batches >= inside.passed.div_ceil(CHUNK_ROWS) && inside.batches <= 41, "{}", inside.batches);
+        let one = EvalOptions { threads: Some(1), ..options };
+        assert_eq!(engine.evaluate(&plugin, &run(), &table, &one).unwrap().decisions, inside.decisions);
+    }
+}
+
+#[test]
 fn an_empty_table_is_decided_about() {
     let engine = engine();
     let plugin = Guest::default().load(&engine);
