@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use gridbell_simulators::cmpp::{Faults, Mo};
 use gridbell_tests::eventually;
 use serde_json::{Value, json};
-use support::{COMMIT_GROUP, CONNECTIONS, Host, House, Person, SP_ID, TAIYUAN, WINDOW, now, people};
+use support::{COMMIT_GROUP, CONNECTIONS, Host, House, Person, SP_ID, TAIYUAN, WINDOW, now, people, policy};
 
 const POLICY: &str = "arrears-reminder";
 
@@ -220,4 +220,52 @@ fn a_run_over_its_ceiling_waits_for_somebody_else() {
     delivered(&host, &people);
     assert_eq!(house.reached(), phones(&people));
     assert_eq!(host.as_other(&approver).post(&release, &json!({})).status, 409, "released once: {released}");
+}
+
+#[test]
+fn each_payment_is_told_by_itself_and_none_twice() {
+    let people = people(TAIYUAN, 3, 3);
+    let house = House::with(&people);
+    let told = r#"
+[[policy]]
+name = "payment-received"
+title = "缴费成功"
+plugin = "payment-received"
+version = "0.1"
+topic = "payment-received"
+events = ["payment-received"]
+days = "all"
+cost_per_part_milli_fen = 3500
+routes = { sms = [{ channel = "sms" }] }
+lane = "urgent"
+
+[policy.parameters]
+"#;
+    house.write("payments.toml", format!("{}{told}", policy(TAIYUAN, POLICY, "")));
+    house.run(&["policy", "apply", &house.text("payments.toml")]);
+    let again = told.replace("name = \"payment-received\"", "name = \"and-again\"");
+    house.write("twice.toml", format!("{}{told}{again}", policy(TAIYUAN, POLICY, "")));
+    let refused = house.fails(2, &["policy", "apply", &house.text("twice.toml")]);
+    assert!(refused.contains("one policy of a prefecture"), "{refused}");
+
+    let host = house.serve(&house.token("ops", "operator"));
+    let pay = |of: &Person, id: &str, fen: i64, days_ago: i32| {
+        let paid_at = now().plus_minutes(-1440 * i64::from(days_ago)).to_string();
+        json!({ "account": of.account, "payment_id": id, "amount_fen": fen, "paid_at": paid_at })
+    };
+    // Two payments of one customer and one of another, in one request; then one that was entered late, and the same again.
+    let rows = [pay(&people[0], "A", 300, 0), pay(&people[1], "B", 400, 0), pay(&people[0], "C", 200, 0)];
+    assert_eq!(host.api.post("/v1/payments", &json!({ "rows": rows })).expect(200)["changed"], 3);
+    let late = [pay(&people[1], "D", 100, 2), pay(&people[0], "A", 300, 0)];
+    assert_eq!(host.api.post("/v1/payments", &json!({ "rows": late })).expect(200)["changed"], 1);
+    let of = |p: &Person| host.all_of(&format!("/v1/messages?account={}", p.account));
+    let count = |p: &Person| of(p).iter().filter(|m| m["state"]["word"] == "delivered").count();
+    eventually("a message for each payment", || (count(&people[0]) + count(&people[1]) == 4).then_some(()));
+    assert_eq!((of(&people[0]).len(), of(&people[1]).len(), of(&people[2]).len()), (2, 2, 0));
+    let sent: Vec<String> = house.gateway.log().into_iter().map(|e| e.text).collect();
+    for yuan in ["3.00元", "4.00元", "2.00元", "1.00元"] {
+        assert_eq!(sent.iter().filter(|t| t.contains(yuan)).count(), 1, "{yuan} in {sent:?}");
+    }
+    let customer = host.api.get(&format!("/v1/customers/{}", people[1].account)).expect(200);
+    assert_eq!(customer["paid_fen"], 400, "the payment that was entered late is no news: {customer}");
 }

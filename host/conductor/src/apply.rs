@@ -267,6 +267,12 @@ fn not_yet(set: &PolicySet) -> Vec<Problem> {
         for event in policy.events.iter().filter(|e| **e != Event::PaymentReceived) {
             note("events", format!("`{}` is not collected by this version; use a schedule", event.word()));
         }
+        let telling = |p: &&gridbell_planner::Policy| p.enabled && p.events.contains(&Event::PaymentReceived);
+        let first = set.policies.iter().find(telling).filter(|first| telling(&policy) && first.name != policy.name);
+        if let Some(first) = first {
+            // A payment waits for one run: the second policy would see none.
+            note("events", format!("`{}` tells of payments already; one policy of a prefecture can", first.name));
+        }
     }
     problems
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use gridbell_clock::Seed;
 use gridbell_contract::{Fact, Run, TriggerId, fact, trigger};
 use gridbell_engine::{EvalOptions, Evaluation, OutsideSample, Plugin};
-use gridbell_model::{CivilMinute, CustomerView, Decision, HoldReason, Initiator, OrgCode, PrefectureCode, RunId};
+use gridbell_model::{
+    CivilMinute, CustomerView, Decision, HoldReason, Initiator, OrgCode, PrefectureCode, RunId, Table,
+};
 use gridbell_planner::{BlastVerdict, Guard, GuardSetup, Policy, RunScope, Verdict, blast};
-use gridbell_state::{AuditNote, DocChange, Outcome, RunRecord, RunStatus, RunWriter, Snapshot, State};
+use gridbell_state::{AuditNote, DocChange, Outcome, Payments, RunRecord, RunStatus, RunWriter, Snapshot, State};
 use rayon::prelude::*;
 
 use crate::documents::{self, SCHEDULE, note};
@@ -94,6 +96,18 @@ pub(crate) struct Prepared {
     pub(crate) guard: Guard,
     run: Run,
     rows: Option<Vec<u32>>,
+    /// Of a run of payments: its rows are these and not the customers.
+    payments: Option<Payments>,
+}
+
+impl Prepared {
+    /// What the plugin's row `row` is about: the customer, and for a payment what the payment says.
+    fn view(&self, snapshot: &Snapshot, row: u32) -> Option<CustomerView> {
+        match &self.payments {
+            Some(payments) => payments.view(row),
+            None => snapshot.view(row),
+        }
+    }
 }
 
 impl Host {
@@ -181,11 +195,11 @@ impl Host {
             params: params.to_string(),
             workdays: settings.calendar.workdays(now.date())?,
         };
-        let rows = match &request.trigger {
-            RunTrigger::Payments => Some(snapshot.paid_rows().iter().copied().collect()),
-            _ => selection(self.state(), &request.scope, snapshot),
+        let (rows, payments) = match &request.trigger {
+            RunTrigger::Payments => (None, Some(snapshot.payments())),
+            _ => (selection(self.state(), &request.scope, snapshot), None),
         };
-        Ok(Prepared { policy, plugin, settings, guard, run, rows })
+        Ok(Prepared { policy, plugin, settings, guard, run, rows, payments })
     }
 
     fn trigger(&self, request: &RunRequest) -> (TriggerId, String, Vec<Fact>) {
@@ -221,7 +235,10 @@ impl Host {
             sample_outside: Some(OutsideSample { seed: Seed(run.0), rows: INTEREST_SAMPLE }),
             ..EvalOptions::default()
         };
-        let work = move || host.engine().evaluate(&prepared.plugin, &prepared.run, &snapshot, &options);
+        let work = move || {
+            let table: &dyn Table = prepared.payments.as_ref().map_or(&snapshot, |payments| payments);
+            host.engine().evaluate(&prepared.plugin, &prepared.run, table, &options)
+        };
         Ok(tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))??)
     }
 
@@ -240,8 +257,9 @@ impl Host {
                 .par_iter()
                 .with_min_len(256)
                 .filter_map(|d| {
-                    let view = snapshot.view(d.row)?;
-                    Some((*d, view, prepared.guard.consider(d, &view, &context)))
+                    let view = prepared.view(&snapshot, d.row)?;
+                    let decision = Decision { row: view.row, ..*d };
+                    Some((decision, view, prepared.guard.consider(&decision, &view, &context)))
                 })
                 .collect()
         };

@@ -98,7 +98,7 @@ impl Host {
     /// Payments that no run has seen, unless the last run of the kind failed at this very state: then a person looks first.
     fn payments_due(&self, prefecture: PrefectureCode) -> bool {
         let Some(snapshot) = self.state().snapshot(prefecture) else { return false };
-        if snapshot.paid_rows().is_empty() {
+        if snapshot.last_payment() == 0 {
             return false;
         }
         let last =

@@ -31,13 +31,13 @@ pub mod column {
     pub const BALANCE_AS_OF: ColumnId = ColumnId(13);
     /// Balance under which a prepaid customer wants to be warned.
     pub const THRESHOLD: ColumnId = ColumnId(14);
-    /// Counts the times that the balance fell under the threshold; with the step it is the host's key for "not twice". It moves on when the balance is back at or above the threshold.
+    /// Counts the episodes of a low balance; with the step it is the host's key for "not twice". An episode begins with the first step that is said and ends, whether a run sees it or not, when the balance is at or above the threshold: the customer's own `threshold`, else the policy's parameter named `threshold` (fen) with which the latest step was said, else 3000. So each policy's steps are said once between two times that the balance was enough by its own measure.
     pub const BALANCE_EPISODE: ColumnId = ColumnId(15);
     /// Highest step of the balance warning that was said in this episode.
     pub const BALANCE_SAID: ColumnId = ColumnId(16);
-    /// Amount of the latest payment.
+    /// Amount of the latest payment; in a run of `payment-received`, of the row's payment.
     pub const PAID_AMOUNT: ColumnId = ColumnId(17);
-    /// Day of the latest payment.
+    /// Day of the latest payment, which a payment that is entered late does not change; in a run of `payment-received`, of the row's payment.
     pub const PAID_ON: ColumnId = ColumnId(18);
     /// The day for which the bills are true.
     pub const ARREARS_AS_OF: ColumnId = ColumnId(19);
@@ -48,7 +48,7 @@ pub mod trigger {
     use crate::registry::TriggerId;
     /// A schedule of the policy is due, or a person ran the policy by hand. `run.schedule` names it. All customers of the scope are rows.
     pub const SCHEDULE: TriggerId = TriggerId(1);
-    /// Payments arrived. Rows are the customers who paid; `paid-amount` and `paid-on` are the payment's.
+    /// Payments arrived. Rows are the payments that no run has told of, each with the columns of the customer who paid; `paid-amount` and `paid-on` are the row's payment's. A customer who paid twice has two rows, the older payment first, and each may get its message. Reversals are no rows, and a payment that was reversed before the run is none.
     pub const PAYMENT_RECEIVED: TriggerId = TriggerId(2);
     /// Bills were issued. Rows are the customers billed.
     pub const BILL_ISSUED: TriggerId = TriggerId(3);

@@ -15,11 +15,11 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::beside::PageBeside;
 use crate::columns::{Chunk, PAGE_ROWS};
 use crate::core_state::Told;
 use crate::error::StateError;
 use crate::outbox::{Live, MessageStatus};
-use crate::prefecture::Extra;
 use crate::runs::{StatCounts, StatKey};
 use crate::shared::Shared;
 use crate::writer::{Change, Command};
@@ -43,8 +43,8 @@ pub(crate) struct Marker {
     pub(crate) seq: u64,
 }
 
-/// Version of the layout that this program writes.
-pub const DATA_FORMAT: u32 = 1;
+/// Version of the layout that this program writes; it reads earlier ones. 2 added what [`crate::beside`] says and the term of the latest bill.
+pub const DATA_FORMAT: u32 = 2;
 
 /// A part of a generation. Variants are appended, never reordered.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +54,7 @@ pub(crate) enum Part {
         code: PrefectureCode,
         stations: Vec<OrgCode>,
         sections: Vec<u32>,
+        /// Always empty: see [`Part::Payments`].
         payment_events: Vec<(u32, u64)>,
         next_message: u32,
     },
@@ -62,21 +63,18 @@ pub(crate) enum Part {
     Stats(Vec<(StatKey, StatCounts)>),
     /// Some entries of some days; all parts together are the whole.
     Told(Told),
-    /// Payments that no run has seen: row and sequence.
+    /// In data of format 1, payments that no run has seen: row and sequence. Later ones keep them with the page of the customer.
     Payments {
         code: PrefectureCode,
         events: Vec<(u32, u64)>,
     },
 }
 
-/// The extras of one page: row within the prefecture and what it has.
-pub(crate) type PageExtras = Vec<(u32, Extra)>;
-
 struct PrefecturePlan {
     code: PrefectureCode,
     dirty: Vec<u32>,
     chunks: Vec<Arc<Chunk>>,
-    extras: BTreeMap<u32, PageExtras>,
+    beside: BTreeMap<u32, PageBeside>,
     names: Arc<BTreeMap<u32, String>>,
 }
 
@@ -114,12 +112,8 @@ impl Plan {
             // Ascending: a page never exists on disk before those below it, so that rows have no holes.
             dirty.sort_unstable();
             dirty.dedup();
-            let mut extras: BTreeMap<u32, PageExtras> = BTreeMap::new();
-            for page in &dirty {
-                let rows = page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;
-                let of_page: PageExtras = p.extras.range(rows).map(|(row, e)| (*row, e.clone())).collect();
-                extras.insert(*page, of_page);
-            }
+            let rows = |page: &u32| page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;
+            let beside = dirty.iter().map(|page| (*page, p.beside.of_page(rows(page)))).collect();
             parts.push(Part::Prefecture {
                 code: *code,
                 stations: p.stations.to_vec(),
@@ -127,12 +121,9 @@ impl Plan {
                 payment_events: Vec::new(),
                 next_message: p.next_message,
             });
-            let events: Vec<_> = p.payment_events.iter().map(|(r, s)| (*r, *s)).collect();
-            let some = events.chunks(SMALL_PART_ENTRIES);
-            parts.extend(some.map(|events| Part::Payments { code: *code, events: events.to_vec() }));
             p.names_folding = Arc::new(names);
             let names = Arc::clone(&p.names_folding);
-            prefectures.push(PrefecturePlan { code: *code, dirty, chunks: p.chunks.clone(), extras, names });
+            prefectures.push(PrefecturePlan { code: *code, dirty, chunks: p.chunks.clone(), beside, names });
         }
         let mut outbox = core.outbox.write();
         let dirty = std::mem::take(&mut outbox.dirty);
@@ -213,10 +204,13 @@ impl Plan {
         bytes.extend_from_slice(&chunk.encode(from, to));
         slice.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?)?;
 
-        let extras = p.extras.get(&page).filter(|e| !e.is_empty());
+        let beside = p.beside.get(&page).filter(|b| !b.is_empty());
         let key = keys::paged(keys::EXTRA, p.code, page);
-        match extras {
-            Some(extras) => slice.put(key.clone(), records::write(&shared.sealer, &key, extras)?)?,
+        match beside {
+            Some(beside) => {
+                let bytes = beside.encode().map_err(|e| StateError::Record { table: 'X', why: e.to_string() })?;
+                slice.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?)?;
+            }
             None => slice.delete(key)?,
         }
         let range = page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;

@@ -9,6 +9,14 @@ pub const PAGE_ROWS: usize = 512;
 /// Version of the page format; a page of a later one is refused, an earlier one is read.
 const PAGE_FORMAT: u8 = 1;
 
+/// Bit of the column `flags`: the latest payment was said.
+pub(crate) const PAYMENT_SAID: u8 = 1;
+/// Where in the column `flags` the term of the latest bill begins: days from its issue to its late-fee date, plus one, so that a reversal finds
+/// the date of a bill that was settled. 0 where none is known (data of format 1), [`TERM_BESIDE`] where the date is kept beside the columns.
+pub(crate) const TERM_SHIFT: u32 = 1;
+/// A term that does not fit.
+pub(crate) const TERM_BESIDE: u8 = 127;
+
 /// A value of fixed width in a column.
 trait Cell: Copy {
     const WIDTH: usize;
@@ -53,6 +61,11 @@ macro_rules! chunk {
                 if let Some(last) = self.account.last_mut() {
                     *last = account;
                 }
+            }
+
+            /// Appends a copy of row `at` of `other`.
+            pub(crate) fn push_copy(&mut self, other: &Self, at: usize) {
+                $(self.$field.push(other.$field[at]);)*
             }
 
             /// Rows `from..to` as a page: format, row count, then each column's values little-endian.
@@ -125,7 +138,8 @@ chunk! {
     paid_amount: i64 = 0;
     paid_on: i32 = i32::MIN;
     payment_key: u64 = 0;
-    payment_said: u8 = 0;
+    /// Bit 0 ([`PAYMENT_SAID`]): the latest payment was said. Bits 1 to 7 ([`TERM_SHIFT`]): the term of the latest bill.
+    flags: u8 = 0;
     last_message: u32 = 0;
 }
 

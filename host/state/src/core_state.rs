@@ -89,7 +89,7 @@ impl PageSeqs {
         self.0.insert((prefecture, page), seq);
     }
 
-    fn covers(&self, prefecture: PrefectureCode, row: u32, seq: u64) -> bool {
+    pub(crate) fn covers(&self, prefecture: PrefectureCode, row: u32, seq: u64) -> bool {
         self.0.get(&(prefecture, row / PAGE_ROWS as u32)).is_some_and(|s| *s >= seq)
     }
 }
@@ -140,8 +140,8 @@ impl Core {
                 applied.facts = self.each(rows, ctx, |r| r.account, |p, r| p.apply_balance(r));
             }
             Op::Payments(rows) => {
-                let seq = ctx.seq;
-                applied.facts = self.each(rows, ctx, |r| r.account, |p, r| p.apply_payment(r, seq));
+                let (seq, today) = (ctx.seq, ctx.at.date().0);
+                applied.facts = self.each(rows, ctx, |r| r.account, |p, r| p.apply_payment(r, seq, today));
             }
             Op::Change(account, change) => {
                 applied.facts =
@@ -245,9 +245,10 @@ impl Core {
         let mut stats = self.stats.write();
         let mut told = self.told.write();
         told.prune(ctx.at.date());
+        let threshold = policy_threshold(record);
         for data in publications {
             if !covered(ctx, record.prefecture, data.row) {
-                p.say(data.row, record.topic, data.step, data.number);
+                p.say(data.row, record.topic, (data.key, data.step), data.number, threshold);
             }
             let day = CivilMinute(data.send_after).date();
             told.count(day, record.prefecture, record.topic, data, 1);
@@ -262,7 +263,7 @@ impl Core {
             p.next_message = p.next_message.max(data.number.saturating_add(1));
         }
         if record.trigger == TRIGGER_PAYMENT_RECEIVED && record.status == RunStatus::Published {
-            p.payment_events.retain(|_, seq| *seq > record.snapshot);
+            p.payments_seen(record.snapshot, |row| covered(ctx, record.prefecture, row));
         }
         drop((outbox, stats, told, p));
         self.runs.write().insert(record.clone());
@@ -322,6 +323,16 @@ impl Core {
         let chunks: usize = self.prefectures.read().values().map(|p| p.read().chunks.len()).sum();
         (chunks * CHUNK_ROWS * crate::columns::Chunk::ROW_BYTES) as u64
     }
+}
+
+/// The value of the parameter `threshold` of a policy that warns of low balances, as `wit/registry.toml` explains it at `balance-episode`.
+fn policy_threshold(record: &RunRecord) -> Option<u32> {
+    if record.topic != Topic::BalanceWarning {
+        return None;
+    }
+    let params: serde_json::Value = serde_json::from_str(&record.params).ok()?;
+    let fen = params.get("threshold")?.as_i64()?;
+    Some(u32::try_from(fen.max(0)).unwrap_or(u32::MAX))
 }
 
 fn covered(ctx: &Context<'_>, prefecture: PrefectureCode, row: u32) -> bool {

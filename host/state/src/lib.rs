@@ -5,6 +5,7 @@
 
 mod audit;
 mod audit_log;
+mod beside;
 mod checkpoint;
 mod columns;
 mod core_state;
@@ -12,10 +13,12 @@ mod docs;
 mod error;
 mod facts;
 mod keys;
+mod ledger;
 mod load;
 mod messages;
 mod ops;
 mod outbox;
+mod payments;
 mod prefecture;
 mod records;
 mod run_writer;
@@ -34,11 +37,12 @@ pub use error::StateError;
 pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
+pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;
 pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
 pub use outbox::{AcceptedPart, MAX_PARKED_REPORTS, MessageEvent, MessageStatus};
-pub use prefecture::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
+pub use payments::Payments;
 pub use run_writer::RunWriter;
 pub use runs::{
     DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,

@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 use crate::audit::AuditEntry;
-use crate::checkpoint::{DATA_FORMAT, Marker, PageExtras, Part};
+use crate::beside::PageBeside;
+use crate::checkpoint::{DATA_FORMAT, Marker, Part};
 use crate::core_state::{Context, PageSeqs};
 use crate::docs::Doc;
 use crate::error::StateError;
@@ -43,11 +44,13 @@ pub struct LoadReport {
 pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
     let marker = read_marker(shared)?;
     let mut pages = PageSeqs::default();
+    let mut waiting = Vec::new();
     if let Some(marker) = marker {
         shared.generation.store(marker.generation, Ordering::Release);
-        load_parts(shared, marker.generation)?;
+        waiting = load_parts(shared, marker.generation)?;
     }
     load_pages(shared, &mut pages)?;
+    take_waiting(shared, waiting, marker.map_or(0, |m| m.seq), &pages);
     load_runs(shared)?;
     load_docs(shared)?;
     let audit_head = match shared.store.last(&[keys::AUDIT])? {
@@ -73,8 +76,13 @@ fn read_marker(shared: &Shared) -> Result<Option<Marker>, StateError> {
     Ok(Some(marker))
 }
 
-fn load_parts(shared: &Shared, generation: u64) -> Result<(), StateError> {
+/// In data of format 1: payments that no run has seen, by prefecture, row and sequence.
+type Events = Vec<(PrefectureCode, u32, u64)>;
+
+/// Reads what has no pages.
+fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
     let core = &shared.core;
+    let mut waiting = Events::new();
     let mut parts = Vec::new();
     let range = KeyRange::prefix(&keys::long(keys::CHECKPOINT, generation));
     collect(shared, &range, |key, value| {
@@ -88,8 +96,8 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<(), StateError> {
                 let p = core.prefecture_or_new(code);
                 let mut p = p.write();
                 p.set_units(stations, sections);
-                p.payment_events.extend(payment_events);
                 p.next_message = next_message;
+                waiting.extend(payment_events.into_iter().map(|(row, seq)| (code, row, seq)));
             }
             Part::Live(live) => {
                 let mut outbox = core.outbox.write();
@@ -110,11 +118,22 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<(), StateError> {
                 }
             }
             Part::Payments { code, events } => {
-                core.prefecture_or_new(code).write().payment_events.extend(events);
+                waiting.extend(events.into_iter().map(|(row, seq)| (code, row, seq)));
             }
         }
     }
-    Ok(())
+    Ok(waiting)
+}
+
+/// Data of format 1 knew of each row only that a payment waits: it is the latest one. A page that is newer than the marker knows better.
+fn take_waiting(shared: &Shared, events: Events, marker: u64, pages: &PageSeqs) {
+    for (code, row, seq) in events {
+        if !pages.covers(code, row, marker + 1)
+            && let Some(p) = shared.core.prefecture(code)
+        {
+            p.write().latest_waits(row, seq);
+        }
+    }
 }
 
 /// Reads every prefecture's pages and extras, side by side.
@@ -160,7 +179,9 @@ fn load_prefecture(shared: &Shared, code: PrefectureCode) -> Result<Vec<(u32, u6
     let p: &mut Prefecture = &mut p;
     p.rebuild_index();
     collect(shared, &KeyRange::prefix(&keys::prefix32(keys::EXTRA, code.0)), |key, value| {
-        p.extras.extend(records::read::<PageExtras>(&shared.sealer, key, value)?);
+        let bytes = records::open(&shared.sealer, key, value)?;
+        let bad = |e: postcard::Error| StateError::Record { table: 'X', why: e.to_string() };
+        p.beside.extend(PageBeside::decode(&bytes).map_err(bad)?);
         Ok(())
     })?;
     Ok(seqs)

@@ -1,7 +1,7 @@
 //! One prefecture's customers in memory, and how a fact changes them. Deterministic: the same facts in the same order give the same columns.
 //! Never touches the store, reads no clock.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_model::{
@@ -9,39 +9,11 @@ use gridbell_model::{
 };
 use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::{Deserialize, Serialize};
 
-use crate::columns::{Chunk, PAGE_ROWS};
-use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactReject, PaymentFact};
-
-/// Balance under which an episode begins for a customer without a threshold of its own, in fen: 30 yuan.
-pub const DEFAULT_THRESHOLD: u32 = 3_000;
-/// For how long a payment's id is remembered beyond the latest one, so that a file told again changes nothing: a billing month and a half.
-pub const PAYMENT_MEMORY_DAYS: i32 = 45;
-
-/// One unpaid bill of a customer that has several, or whose oldest is not its latest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub(crate) struct OpenBill {
-    pub(crate) period: u32,
-    pub(crate) amount: i64,
-    pub(crate) outstanding: i64,
-    pub(crate) late_fee_from: i32,
-}
-
-/// What few customers have, kept beside the columns.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Extra {
-    /// All open bills, oldest first; empty when the columns alone say it.
-    pub(crate) bills: Vec<OpenBill>,
-    /// Payments before the latest: key and day.
-    pub(crate) payments: Vec<(u64, i32)>,
-}
-
-impl Extra {
-    fn is_empty(&self) -> bool {
-        self.bills.is_empty() && self.payments.is_empty()
-    }
-}
+use crate::beside::Beside;
+use crate::columns::{Chunk, PAGE_ROWS, PAYMENT_SAID};
+use crate::facts::{CustomerChange, CustomerFact, FactReject};
+use crate::ledger::DEFAULT_THRESHOLD;
 
 /// What a fact did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,15 +41,15 @@ pub(crate) struct Prefecture {
     station_index: FxHashMap<OrgCode, u16>,
     pub(crate) sections: Arc<Vec<u32>>,
     section_index: FxHashMap<u32, u16>,
-    pub(crate) extras: BTreeMap<u32, Extra>,
+    pub(crate) beside: Beside,
     /// Names that are not in their pages yet.
     pub(crate) names: BTreeMap<u32, String>,
     /// Names that a running checkpoint is writing.
     pub(crate) names_folding: Arc<BTreeMap<u32, String>>,
     /// Pages to write at the next checkpoint.
     pub(crate) dirty: FxHashSet<u32>,
-    /// Rows with a payment that no run has seen, with the sequence of the payment.
-    pub(crate) payment_events: BTreeMap<u32, u64>,
+    /// The day on which payments that waited too long were last dropped.
+    pub(crate) dropped_waiting_on: i32,
     pub(crate) next_message: u32,
 }
 
@@ -97,11 +69,11 @@ impl Prefecture {
             station_index: FxHashMap::default(),
             sections: Arc::default(),
             section_index: FxHashMap::default(),
-            extras: BTreeMap::new(),
+            beside: Beside::default(),
             names: BTreeMap::new(),
             names_folding: Arc::default(),
             dirty: FxHashSet::default(),
-            payment_events: BTreeMap::new(),
+            dropped_waiting_on: i32::MIN,
             next_message: 1,
         }
     }
@@ -167,7 +139,7 @@ impl Prefecture {
     }
 
     /// The chunk of `row` for writing, its page marked dirty. Copies the chunk if a snapshot holds it.
-    fn edit(&mut self, row: u32) -> (&mut Chunk, usize) {
+    pub(crate) fn edit(&mut self, row: u32) -> (&mut Chunk, usize) {
         self.dirty.insert(row / PAGE_ROWS as u32);
         (Arc::make_mut(&mut self.chunks[row as usize / CHUNK_ROWS]), row as usize % CHUNK_ROWS)
     }
@@ -216,6 +188,8 @@ impl Prefecture {
             chunk.traits[at] = traits.0;
             chunk.phone[at] = phone.packed();
             chunk.threshold[at] = threshold;
+            // A threshold that the balance reaches ends the episode.
+            self.end_episode(row);
         }
         // Names are cold: whether one changed is settled when its page is folded.
         if let Some(name) = &fact.name {
@@ -240,179 +214,6 @@ impl Prefecture {
         self.dirty.insert(row / PAGE_ROWS as u32);
         self.index_row(row);
         row
-    }
-
-    /// The open bills of `row`, oldest first.
-    pub(crate) fn open_bills(&self, row: u32) -> Vec<OpenBill> {
-        if let Some(extra) = self.extras.get(&row)
-            && !extra.bills.is_empty()
-        {
-            return extra.bills.clone();
-        }
-        let (c, at) = self.chunk(row);
-        if c.arrears[at] == 0 {
-            return Vec::new();
-        }
-        vec![OpenBill {
-            period: c.arrears_period[at],
-            amount: c.bill_amount[at],
-            outstanding: c.arrears[at],
-            late_fee_from: c.late_fee_from[at],
-        }]
-    }
-
-    /// Writes open bills back: into the columns alone where they can say it, else beside them.
-    fn set_open_bills(&mut self, row: u32, bills: Vec<OpenBill>) {
-        let (chunk, at) = self.edit(row);
-        let total: i64 = bills.iter().map(|b| b.outstanding).sum();
-        let oldest = bills.first().copied();
-        if chunk.arrears_period[at] != oldest.map_or(0, |b| b.period) {
-            chunk.reminded_step[at] = 0;
-        }
-        chunk.arrears[at] = total;
-        chunk.arrears_period[at] = oldest.map_or(0, |b| b.period);
-        chunk.late_fee_from[at] = oldest.map_or(i32::MIN, |b| b.late_fee_from);
-        chunk.months_owed[at] = u8::try_from(bills.len()).unwrap_or(u8::MAX);
-        let columns_say_it = match bills[..] {
-            [] => true,
-            [one] => one.period == chunk.bill_period[at] && one.amount == chunk.bill_amount[at],
-            _ => false,
-        };
-        let extra = self.extras.entry(row).or_default();
-        extra.bills = if columns_say_it { Vec::new() } else { bills };
-        if extra.is_empty() {
-            self.extras.remove(&row);
-        }
-    }
-
-    pub(crate) fn apply_bill(&mut self, fact: &BillFact) -> Result<Applied, FactReject> {
-        let row = self.row_of(fact.account).ok_or(FactReject::UnknownAccount)?;
-        let (c, at) = self.chunk(row);
-        let mut bills = self.open_bills(row);
-        if fact.period == c.bill_period[at] && fact.amount.0 == c.bill_amount[at] {
-            return Ok(Applied::Unchanged);
-        }
-        if let Some(open) = bills.iter_mut().find(|b| b.period == fact.period) {
-            if open.amount == fact.amount.0 {
-                return Ok(Applied::Unchanged);
-            }
-            // A re-bill: what was paid on it stays paid.
-            open.outstanding = (open.outstanding + fact.amount.0 - open.amount).max(0);
-            open.amount = fact.amount.0;
-            open.late_fee_from = fact.late_fee_from.0;
-        } else if fact.period > c.bill_period[at] {
-            if fact.amount > Fen::ZERO {
-                bills.push(OpenBill {
-                    period: fact.period,
-                    amount: fact.amount.0,
-                    outstanding: fact.amount.0,
-                    late_fee_from: fact.late_fee_from.0,
-                });
-            }
-        } else if fact.period == c.bill_period[at] {
-            // The latest bill, settled already, is issued again with another amount: only a surplus is owed.
-            let due = fact.amount.0 - c.bill_amount[at];
-            if due > 0 {
-                bills.push(OpenBill {
-                    period: fact.period,
-                    amount: fact.amount.0,
-                    outstanding: due,
-                    late_fee_from: fact.late_fee_from.0,
-                });
-            }
-        } else {
-            return Err(FactReject::Outdated);
-        }
-        bills.retain(|b| b.outstanding > 0);
-        let (c, at) = self.edit(row);
-        let rebilled = fact.period == c.bill_period[at];
-        c.traits[at] = Traits(c.traits[at]).with(Traits::REBILLED, rebilled).0;
-        if fact.period >= c.bill_period[at] {
-            if !rebilled {
-                c.bill_said[at] = 0;
-            }
-            c.bill_period[at] = fact.period;
-            c.bill_issued[at] = fact.issued.0;
-            c.bill_amount[at] = fact.amount.0;
-            c.bill_kwh[at] = fact.kwh;
-        }
-        c.arrears_as_of[at] = c.arrears_as_of[at].max(fact.as_of.0);
-        self.set_open_bills(row, bills);
-        Ok(Applied::Changed)
-    }
-
-    pub(crate) fn apply_payment(&mut self, fact: &PaymentFact, seq: u64) -> Result<Applied, FactReject> {
-        let row = self.row_of(fact.account).ok_or(FactReject::UnknownAccount)?;
-        let (c, at) = self.chunk(row);
-        let (latest, latest_on) = (c.payment_key[at], c.paid_on[at]);
-        let known =
-            latest == fact.key || self.extras.get(&row).is_some_and(|e| e.payments.iter().any(|(k, _)| *k == fact.key));
-        if known {
-            return Ok(Applied::Unchanged);
-        }
-        let mut bills = self.open_bills(row);
-        let mut rest = fact.amount.0;
-        if rest > 0 {
-            for bill in &mut bills {
-                let part = rest.min(bill.outstanding);
-                bill.outstanding -= part;
-                rest -= part;
-            }
-            bills.retain(|b| b.outstanding > 0);
-        } else if rest < 0 && c.balance[at] < -rest && c.bill_period[at] != 0 {
-            // A reversal reopens the latest bill; what lies on the balance covers it first.
-            let (period, amount, date) = (c.bill_period[at], c.bill_amount[at], c.bill_issued[at]);
-            match bills.iter_mut().find(|b| b.period == period) {
-                Some(open) => open.outstanding -= rest,
-                None => bills.push(OpenBill { period, amount, outstanding: -rest, late_fee_from: date }),
-            }
-            rest = 0;
-        }
-        self.remember_payment(row, latest, latest_on, fact.paid_on.0);
-        let (c, at) = self.edit(row);
-        c.paid_amount[at] = fact.amount.0;
-        c.paid_on[at] = fact.paid_on.0;
-        c.payment_key[at] = fact.key;
-        c.payment_said[at] = 0;
-        let balance = c.balance[at].saturating_add(rest);
-        set_balance(c, at, balance);
-        self.set_open_bills(row, bills);
-        if fact.amount > Fen::ZERO {
-            self.payment_events.insert(row, seq);
-        }
-        Ok(Applied::Changed)
-    }
-
-    /// Keeps the payment that is no longer the latest, and forgets those that are too old to be told again.
-    fn remember_payment(&mut self, row: u32, key: u64, on: i32, today: i32) {
-        let oldest = today.saturating_sub(PAYMENT_MEMORY_DAYS);
-        let extra = self.extras.entry(row).or_default();
-        extra.payments.retain(|(_, day)| *day >= oldest);
-        if key != 0 && on >= oldest {
-            extra.payments.push((key, on));
-        }
-        if extra.is_empty() {
-            self.extras.remove(&row);
-        }
-    }
-
-    pub(crate) fn apply_balance(&mut self, fact: &BalanceFact) -> Result<Applied, FactReject> {
-        let row = self.row_of(fact.account).ok_or(FactReject::UnknownAccount)?;
-        let (c, at) = self.chunk(row);
-        if fact.as_of.0 < c.balance_as_of[at] {
-            return Err(FactReject::Outdated);
-        }
-        let traits = Traits(c.traits[at]);
-        let pending = fact.debit_pending.unwrap_or(traits.has(Traits::DEBIT_PENDING));
-        let traits = traits.with(Traits::DEBIT_PENDING, pending).0;
-        if fact.as_of.0 == c.balance_as_of[at] && fact.balance.0 == c.balance[at] && traits == c.traits[at] {
-            return Ok(Applied::Unchanged);
-        }
-        let (c, at) = self.edit(row);
-        c.traits[at] = traits;
-        c.balance_as_of[at] = fact.as_of.0;
-        set_balance(c, at, fact.balance.0);
-        Ok(Applied::Changed)
     }
 
     pub(crate) fn apply_change(
@@ -448,18 +249,26 @@ impl Prefecture {
 
     // ---- what was said ----
 
-    /// Marks `step` of `topic` as said, and `number` as the customer's latest message. A lower step than one said changes nothing of it.
-    pub(crate) fn say(&mut self, row: u32, topic: Topic, step: u8, number: u32) {
-        if row >= self.rows() {
-            return;
-        }
+    /// Marks `step` of `topic` about `key` as said, and `number` as the customer's latest message. A lower step than one said changes nothing of
+    /// it, nor does one about a bill, episode or payment that is not the present one any more. `threshold` is the policy's, of a balance warning.
+    pub(crate) fn say(&mut self, row: u32, topic: Topic, said: (u64, u8), number: u32, threshold: Option<u32>) {
+        let (key, step) = said;
+        let Some(view) = self.view(row) else { return };
         let (c, at) = self.edit(row);
         c.last_message[at] = number;
+        if view.business_key(topic) != key {
+            return;
+        }
         match topic {
             Topic::ArrearsReminder => c.reminded_step[at] = c.reminded_step[at].max(step),
             Topic::BillNotice => c.bill_said[at] = c.bill_said[at].max(step),
-            Topic::BalanceWarning => c.balance_said[at] = c.balance_said[at].max(step),
-            Topic::PaymentReceived => c.payment_said[at] = 1,
+            Topic::PaymentReceived => c.flags[at] |= PAYMENT_SAID,
+            Topic::BalanceWarning => {
+                c.balance_said[at] = c.balance_said[at].max(step);
+                self.beside.warned_below.insert(row, threshold.unwrap_or(DEFAULT_THRESHOLD));
+                // The money may have arrived between the look and the word.
+                self.end_episode(row);
+            }
             _ => {}
         }
     }
@@ -474,15 +283,15 @@ impl Prefecture {
         match topic {
             Topic::ArrearsReminder => c.reminded_step[at] = before,
             Topic::BillNotice => c.bill_said[at] = before,
-            Topic::BalanceWarning => c.balance_said[at] = before,
-            Topic::PaymentReceived => c.payment_said[at] = before,
+            Topic::BalanceWarning => {
+                c.balance_said[at] = before;
+                if before == 0 {
+                    self.beside.warned_below.remove(&row);
+                }
+            }
+            Topic::PaymentReceived => c.flags[at] = c.flags[at] & !PAYMENT_SAID | u8::from(before != 0),
             _ => {}
         }
-    }
-
-    /// Rows with a payment up to `seq` that no run has seen.
-    pub(crate) fn pending_payments(&self, seq: u64) -> BTreeSet<u32> {
-        self.payment_events.iter().filter(|(_, s)| **s <= seq).map(|(row, _)| *row).collect()
     }
 }
 
@@ -515,7 +324,7 @@ pub(crate) fn view(c: &Chunk, at: usize, row: u32, stations: &[OrgCode], section
         paid_amount: Fen(c.paid_amount[at]),
         paid_on: Date(c.paid_on[at]),
         payment_key: c.payment_key[at],
-        payment_said: c.payment_said[at] != 0,
+        payment_said: c.flags[at] & PAYMENT_SAID != 0,
         last_message: c.last_message[at],
     }
 }
@@ -531,20 +340,6 @@ fn unknown_account() -> AccountNumber {
 
 fn account_of(chunks: &[Arc<Chunk>], row: u32) -> u64 {
     chunks[row as usize / CHUNK_ROWS].account[row as usize % CHUNK_ROWS]
-}
-
-/// Sets a balance and moves the episode on when it is back at or above the threshold after having been below or spoken of.
-fn set_balance(c: &mut Chunk, at: usize, balance: i64) {
-    let threshold = i64::from(if c.threshold[at] == u32::MAX { DEFAULT_THRESHOLD } else { c.threshold[at] });
-    let was_below = c.balance_episode[at] != 0 && c.balance[at] < threshold;
-    if c.balance_episode[at] == 0 {
-        c.balance_episode[at] = 1;
-    } else if balance >= threshold && (was_below || c.balance_said[at] > 0) {
-        // The counter wraps past 65 535 to 1: only neighbouring episodes are ever compared.
-        c.balance_episode[at] = c.balance_episode[at].checked_add(1).unwrap_or(1);
-        c.balance_said[at] = 0;
-    }
-    c.balance[at] = balance;
 }
 
 fn with_mobile(traits: Traits, phone: Phone) -> Traits {

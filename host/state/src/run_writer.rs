@@ -87,7 +87,7 @@ impl RunWriter {
         &self.snapshot
     }
 
-    /// Takes decisions in ascending order of row, numbers their messages, and writes full segments. Waits when the writer is behind.
+    /// Takes decisions in order of row (of a run of payments, several of one row), numbers their messages, and writes full segments. Waits when the writer is behind.
     ///
     /// # Errors
     /// When the store refuses; the run is then to be dropped.
@@ -99,7 +99,11 @@ impl RunWriter {
                 Outcome::Held(why) => *self.held.entry(*why).or_default() += 1,
                 Outcome::Queued(message) => {
                     message.number = self.next_message;
-                    message.previous = self.snapshot.view(row).map_or(0, |v| v.last_message);
+                    // Of two payments of a customer, the second message follows the first.
+                    message.previous = match self.publications.last().filter(|p| p.row == row) {
+                        Some(before) => before.number,
+                        None => self.snapshot.view(row).map_or(0, |v| v.last_message),
+                    };
                     self.next_message = self.next_message.saturating_add(1);
                     self.parts += u64::from(message.parts);
                     self.cost_milli_fen += u64::from(message.cost_milli_fen);

@@ -1,13 +1,14 @@
 //! A prefecture's columns at one instant: what a run reads. Updates beside it copy the chunks that they change.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gridbell_model::{AccountNumber, CHUNK_ROWS, ColumnId, ColumnSlice, CustomerView, OrgCode, PrefectureCode, Table};
 
 use rustc_hash::FxHashMap;
 
+use crate::beside::Waiting;
 use crate::columns::Chunk;
+use crate::payments::Payments;
 use crate::prefecture;
 
 /// A prefecture at one sequence. Cheap to clone; keeps its chunks alive.
@@ -18,8 +19,8 @@ pub struct Snapshot {
     pub(crate) chunks: Vec<Arc<Chunk>>,
     pub(crate) stations: Arc<Vec<OrgCode>>,
     pub(crate) sections: Arc<Vec<u32>>,
-    pub(crate) paid_rows: Arc<BTreeSet<u32>>,
-    pub(crate) last_payment: u64,
+    /// Payments that no published run has seen: row, key and what was paid, in order of row, then of day and arrival.
+    pub(crate) waiting: Arc<Vec<(u32, u64, Waiting)>>,
     pub(crate) next_message: u32,
 }
 
@@ -48,9 +49,8 @@ impl Snapshot {
     /// The customer at `row`.
     #[must_use]
     pub fn view(&self, row: u32) -> Option<CustomerView> {
-        let chunk = self.chunks.get(row as usize / CHUNK_ROWS)?;
-        let at = row as usize % CHUNK_ROWS;
-        (at < chunk.len()).then(|| prefecture::view(chunk, at, row, &self.stations, &self.sections))
+        let (chunk, at) = self.chunk(row)?;
+        Some(prefecture::view(chunk, at, row, &self.stations, &self.sections))
     }
 
     /// The account at `row`.
@@ -83,13 +83,20 @@ impl Snapshot {
     /// The sequence of the latest payment that no published run has seen; 0 for none.
     #[must_use]
     pub fn last_payment(&self) -> u64 {
-        self.last_payment
+        self.waiting.iter().map(|(_, _, w)| w.seq).max().unwrap_or(0)
     }
 
-    /// Rows with a payment that no published run has seen.
+    /// Payments that no published run has seen.
     #[must_use]
-    pub fn paid_rows(&self) -> &BTreeSet<u32> {
-        &self.paid_rows
+    pub fn payments(&self) -> Payments {
+        Payments::of(self)
+    }
+
+    /// The chunk of `row` and its place there.
+    pub(crate) fn chunk(&self, row: u32) -> Option<(&Chunk, usize)> {
+        let chunk = self.chunks.get(row as usize / CHUNK_ROWS)?;
+        let at = row as usize % CHUNK_ROWS;
+        (at < chunk.len()).then_some((&**chunk, at))
     }
 }
 

@@ -330,8 +330,7 @@ impl State {
             chunks: p.chunks.clone(),
             stations: Arc::clone(&p.stations),
             sections: Arc::clone(&p.sections),
-            paid_rows: Arc::new(p.pending_payments(seq)),
-            last_payment: p.payment_events.values().copied().max().unwrap_or(0),
+            waiting: Arc::new(p.waiting_payments(seq)),
             next_message: p.next_message,
         })
     }

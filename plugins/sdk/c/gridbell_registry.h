@@ -30,13 +30,13 @@
 #define GB_COLUMN_BALANCE_AS_OF 13
 /* Balance under which a prepaid customer wants to be warned. In fen. */
 #define GB_COLUMN_THRESHOLD 14
-/* Counts the times that the balance fell under the threshold; with the step it is the host's key for "not twice". It moves on when the balance is back at or above the threshold. In count. */
+/* Counts the episodes of a low balance; with the step it is the host's key for "not twice". An episode begins with the first step that is said and ends, whether a run sees it or not, when the balance is at or above the threshold: the customer's own `threshold`, else the policy's parameter named `threshold` (fen) with which the latest step was said, else 3000. So each policy's steps are said once between two times that the balance was enough by its own measure. In count. */
 #define GB_COLUMN_BALANCE_EPISODE 15
 /* Highest step of the balance warning that was said in this episode. In step. */
 #define GB_COLUMN_BALANCE_SAID 16
-/* Amount of the latest payment. In fen. */
+/* Amount of the latest payment; in a run of `payment-received`, of the row's payment. In fen. */
 #define GB_COLUMN_PAID_AMOUNT 17
-/* Day of the latest payment. In date. */
+/* Day of the latest payment, which a payment that is entered late does not change; in a run of `payment-received`, of the row's payment. In date. */
 #define GB_COLUMN_PAID_ON 18
 /* The day for which the bills are true. In date. */
 #define GB_COLUMN_ARREARS_AS_OF 19
@@ -84,7 +84,7 @@
 
 /* A schedule of the policy is due, or a person ran the policy by hand. `run.schedule` names it. All customers of the scope are rows. */
 #define GB_TRIGGER_SCHEDULE 1
-/* Payments arrived. Rows are the customers who paid; `paid-amount` and `paid-on` are the payment's. */
+/* Payments arrived. Rows are the payments that no run has told of, each with the columns of the customer who paid; `paid-amount` and `paid-on` are the row's payment's. A customer who paid twice has two rows, the older payment first, and each may get its message. Reversals are no rows, and a payment that was reversed before the run is none. */
 #define GB_TRIGGER_PAYMENT_RECEIVED 2
 /* Bills were issued. Rows are the customers billed. */
 #define GB_TRIGGER_BILL_ISSUED 3

@@ -14,21 +14,34 @@ const TOLD: usize = 12;
 pub fn differences(day: &Day, export: &Path) -> String {
     let decisions = rows(&export.join("decisions.csv"));
     let messages = rows(&export.join("messages.csv"));
-    let expected = day.decisions.iter().map(|d| (place(&d["run"], &d["account"]), d)).collect();
-    let found = decisions.iter().map(|d| (place(&d["run"], &d["account"]), d)).collect();
+    let expected = places(&day.decisions, |d| (&d["run"], &d["account"]), |d| d);
+    let found = places(&decisions, |d| (&d["run"], &d["account"]), |d| d);
     let mut told = file("decisions.csv", &expected, &found, decisions.len());
-    let expected = day.messages.iter().map(|m| (place(&m.row["run"], &m.row["account"]), &m.row)).collect();
-    let found = messages.iter().map(|m| (place(&m["run"], &m["account"]), m)).collect();
+    let expected = places(&day.messages, |m| (&m.row["run"], &m.row["account"]), |m| &m.row);
+    let found = places(&messages, |m| (&m["run"], &m["account"]), |m| m);
     told += &file("messages.csv", &expected, &found, messages.len());
     told
 }
 
-/// Runs sort by their number.
-fn place(run: &str, account: &str) -> (u32, String) {
-    (run.trim_start_matches('R').parse().unwrap_or_else(|_| panic!("`{run}` is no run")), account.to_owned())
-}
+/// Run, account, and which of the account's rows in the run it is, from 1: a run of payments may speak to one of several. Runs sort by number.
+type Place = (u32, String, usize);
 
-type Place = (u32, String);
+fn places<'a, T, R>(
+    rows: &'a [T],
+    of: impl Fn(&'a T) -> (&'a String, &'a String),
+    row: impl Fn(&'a T) -> &'a R,
+) -> BTreeMap<Place, &'a R> {
+    let mut places = BTreeMap::new();
+    let mut seen: BTreeMap<(&String, &String), usize> = BTreeMap::new();
+    for each in rows {
+        let (run, account) = of(each);
+        let nth = seen.entry((run, account)).or_default();
+        *nth += 1;
+        let number = run.trim_start_matches('R').parse().unwrap_or_else(|_| panic!("`{run}` is no run"));
+        places.insert((number, account.clone(), *nth), row(each));
+    }
+    places
+}
 
 fn file(
     name: &str,
@@ -37,11 +50,9 @@ fn file(
     rows: usize,
 ) -> String {
     let mut told = Vec::new();
-    if found.len() != rows {
-        told.push(format!("  {} rows speak of a customer of whom the run has spoken", rows - found.len()));
-    }
+    assert_eq!(found.len(), rows, "each row has its place");
     for (at, row) in expected {
-        let place = format!("R{} {}", at.0, at.1);
+        let place = format!("R{} {} {}", at.0, at.1, at.2);
         let Some(product) = found.get(at) else {
             told.push(format!("  {place}: missing; recomputed {row:?}"));
             continue;
@@ -55,7 +66,7 @@ fn file(
         }
     }
     for (at, row) in found.iter().filter(|(at, _)| !expected.contains_key(*at)) {
-        told.push(format!("  R{} {}: only the product has it: {row:?}", at.0, at.1));
+        told.push(format!("  R{} {} {}: only the product has it: {row:?}", at.0, at.1, at.2));
     }
     if told.is_empty() {
         return String::new();

@@ -3,8 +3,8 @@
 use super::calendar::date;
 use super::files::{BillRow, Inputs, PaymentRow, Row, fen};
 
-/// The balance under which an episode begins for a customer without a threshold of its own.
-const EPISODE_THRESHOLD: i64 = 3_000;
+/// A payment older than this when it comes in is told to nobody, in days.
+const TOLD_FOR: i64 = 45;
 
 pub(super) struct Customer {
     pub(super) account: String,
@@ -27,18 +27,31 @@ pub(super) struct Customer {
     pub(super) bills_as_of: Option<i64>,
     pub(super) balance: i64,
     pub(super) balance_as_of: Option<i64>,
-    /// Counts the times that the balance came back; 0 before a balance is known.
+    /// Counts the times that the balance came back after a warning; 0 before a balance is known.
     pub(super) episode: u32,
-    /// Amount and day of the latest payment, and how many there were.
-    pub(super) paid: Option<(i64, i64)>,
-    pub(super) payments: u32,
-    /// A payment that no run has seen.
-    pub(super) payment_waits: bool,
-    /// Highest steps said about the oldest open bill, the latest bill, this episode and the latest payment.
+    /// The threshold of the policy that warned last.
+    pub(super) warned_below: i64,
+    /// The latest payment by its day, of one day the one that came in last; while a run tells of another, that one.
+    pub(super) paid: Option<Payment>,
+    /// How many there were.
+    payments: u32,
+    /// Payments that no run has seen.
+    pub(super) waiting: Vec<Payment>,
+    /// Highest steps said about the oldest open bill, the latest bill and this episode.
     pub(super) reminded: u32,
     pub(super) bill_said: u32,
     pub(super) balance_said: u32,
-    pub(super) payment_said: u32,
+}
+
+/// A payment, or with a negative amount a reversal.
+#[derive(Clone, Copy)]
+pub(super) struct Payment {
+    /// In the order in which they came in, from 1.
+    pub(super) number: u32,
+    pub(super) amount: i64,
+    pub(super) on: i64,
+    /// 1 once it was told.
+    pub(super) said: u32,
 }
 
 #[derive(Clone, PartialEq)]
@@ -60,6 +73,7 @@ pub(super) struct Bill {
     pub(super) amount: i64,
     pub(super) kwh: i64,
     pub(super) issued: i64,
+    pub(super) late_fee_from: i64,
 }
 
 impl Customer {
@@ -88,13 +102,13 @@ impl Customer {
             balance: 0,
             balance_as_of: None,
             episode: 0,
+            warned_below: 0,
             paid: None,
             payments: 0,
-            payment_waits: false,
+            waiting: Vec::new(),
             reminded: 0,
             bill_said: 0,
             balance_said: 0,
-            payment_said: 0,
         }
     }
 
@@ -105,8 +119,8 @@ impl Customer {
         if row.amount > 0 {
             self.open.push(OpenBill { period: row.period, owed: row.amount, late_fee_from: row.late_fee_from });
         }
-        let BillRow { period, amount, kwh, issued, .. } = *row;
-        self.bill = Some(Bill { period, amount, kwh, issued });
+        let BillRow { period, amount, kwh, issued, late_fee_from, .. } = *row;
+        self.bill = Some(Bill { period, amount, kwh, issued, late_fee_from });
         self.bill_said = 0;
         self.bills_as_of = self.bills_as_of.max(Some(row.as_of));
         self.after(before);
@@ -118,8 +132,8 @@ impl Customer {
     }
 
     /// A payment settles the oldest bill first, what is left goes to the balance. A reversal is taken from the balance, and where that does not
-    /// suffice the latest bill is open again.
-    pub(super) fn pay(&mut self, row: &PaymentRow) {
+    /// suffice the latest bill is open again, as it was.
+    pub(super) fn pay(&mut self, row: &PaymentRow, today: i64) {
         let before = self.oldest();
         let mut rest = row.amount;
         for bill in &mut self.open {
@@ -132,32 +146,40 @@ impl Customer {
             match self.open.iter_mut().find(|b| b.period == latest.period) {
                 Some(open) => open.owed -= rest,
                 None => {
-                    // The product keeps no late-fee date of a paid bill and takes the day of issue, which is earlier than REGISTRY.md's "first day
-                    // on which a late fee accrues". Once it keeps it, this is the bill's own date.
-                    let Bill { period, issued, .. } = *latest;
-                    self.open.push(OpenBill { period, owed: -rest, late_fee_from: issued });
+                    let Bill { period, late_fee_from, .. } = *latest;
+                    self.open.push(OpenBill { period, owed: -rest, late_fee_from });
                 }
             }
             rest = 0;
         }
         self.set_balance(self.balance + rest);
-        self.paid = Some((row.amount, row.paid_on));
-        self.payments += 1;
-        self.payment_said = 0;
-        self.payment_waits |= row.amount > 0;
         self.after(before);
+
+        self.payments += 1;
+        let payment = Payment { number: self.payments, amount: row.amount, on: row.paid_on, said: 0 };
+        let known = self.paid.map_or(i64::MIN, |p| p.on);
+        assert!(payment.on >= known.saturating_sub(TOLD_FOR), "{}: the product refuses what is so late", self.account);
+        if payment.on >= known {
+            self.paid = Some(payment);
+        }
+        if payment.amount > 0 && payment.on >= today - TOLD_FOR {
+            self.waiting.push(payment);
+        }
+        // Nobody is told of a payment that was taken back before: of several of the amount, the newest.
+        self.waiting.sort_by_key(|p| (p.on, p.number));
+        if let Some(at) = self.waiting.iter().rposition(|p| p.amount == -payment.amount) {
+            self.waiting.remove(at);
+        }
     }
 
     fn set_balance(&mut self, balance: i64) {
-        let threshold = self.threshold.unwrap_or(EPISODE_THRESHOLD);
-        let was_below = self.balance < threshold && self.episode > 0;
-        if self.episode == 0 {
-            self.episode = 1;
-        } else if balance >= threshold && (was_below || self.balance_said > 0) {
+        self.balance = balance;
+        self.episode = self.episode.max(1);
+        // Enough again, by the threshold under which the customer was warned: the next fall is told anew.
+        if self.balance_said > 0 && balance >= self.threshold.unwrap_or(self.warned_below) {
             self.episode += 1;
             self.balance_said = 0;
         }
-        self.balance = balance;
     }
 
     fn after(&mut self, oldest_before: u32) {
@@ -181,7 +203,7 @@ impl Customer {
             "arrears-reminder" => (self.arrears(), self.bills_as_of),
             "bill-notice" => (self.bill.as_ref().map_or(0, |b| b.amount), self.bills_as_of),
             "balance-warning" => (self.balance, self.balance_as_of),
-            "payment-received" => (self.paid.map_or(0, |p| p.0), self.paid.map(|p| p.1)),
+            "payment-received" => (self.paid.map_or(0, |p| p.amount), self.paid.map(|p| p.on)),
             other => panic!("no such topic here: {other}"),
         }
     }
@@ -192,7 +214,7 @@ impl Customer {
             "arrears-reminder" => self.oldest(),
             "bill-notice" => self.bill.as_ref().map_or(0, |b| b.period),
             "balance-warning" => self.episode,
-            "payment-received" => self.payments,
+            "payment-received" => self.paid.map_or(0, |p| p.number),
             other => panic!("no such topic here: {other}"),
         }
     }
@@ -203,7 +225,7 @@ impl Customer {
             "arrears-reminder" => &mut self.reminded,
             "bill-notice" => &mut self.bill_said,
             "balance-warning" => &mut self.balance_said,
-            "payment-received" => &mut self.payment_said,
+            "payment-received" => &mut self.paid.as_mut().expect("a payment was spoken of").said,
             other => panic!("no such topic here: {other}"),
         }
     }

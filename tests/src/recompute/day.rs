@@ -76,13 +76,13 @@ impl Day {
     /// Recomputes the day from its first minute, at which the house starts with what is known in the morning.
     #[must_use]
     pub fn of(inputs: &Inputs, first: i64) -> Self {
-        let mut world = World::new(inputs);
+        let mut world = World::new(inputs, first / DAY);
         let midnight = (first / DAY + 1) * DAY;
         let mut payments = inputs.day_payments.iter().peekable();
         for now in first..midnight {
             while let Some((_, payment)) = payments.next_if(|(at, _)| *at <= now) {
                 let at = world.by_account[&payment.account];
-                world.customers[at].pay(payment);
+                world.customers[at].pay(payment, now / DAY);
             }
             world.runs(now);
             world.send(now);
@@ -96,13 +96,13 @@ impl Day {
 }
 
 impl<'a> World<'a> {
-    fn new(inputs: &'a Inputs) -> Self {
+    fn new(inputs: &'a Inputs, today: i64) -> Self {
         let mut customers: Vec<Customer> = inputs.customers.iter().map(|row| Customer::new(row, inputs)).collect();
         let by_account: HashMap<String, usize> =
             customers.iter().enumerate().map(|(at, c)| (c.account.clone(), at)).collect();
         inputs.bills.iter().for_each(|b| customers[by_account[&b.account]].bill(b));
         inputs.balances.iter().for_each(|b| customers[by_account[&b["户号"]]].told_balance(b));
-        inputs.payments.iter().for_each(|p| customers[by_account[&p.account]].pay(p));
+        inputs.payments.iter().for_each(|p| customers[by_account[&p.account]].pay(p, today));
         let (to_customer, to_phone, numbers) = (HashMap::new(), HashMap::new(), HashMap::new());
         Self { inputs, customers, by_account, to_customer, to_phone, numbers, day: Day::default() }
     }
@@ -111,7 +111,7 @@ impl<'a> World<'a> {
     fn runs(&mut self, now: i64) {
         let inputs = self.inputs;
         for (prefecture, policies) in &inputs.policies {
-            let paid = self.customers.iter().any(|c| c.prefecture == *prefecture && c.payment_waits);
+            let paid = self.customers.iter().any(|c| c.prefecture == *prefecture && !c.waiting.is_empty());
             for policy in policies {
                 for schedule in policy.schedule.iter().filter(|s| s.is_due(now % DAY, weekday(now / DAY))) {
                     self.run(*prefecture, policy, &schedule.name, now);
@@ -123,7 +123,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// One run. Without a schedule it is one of payments and looks at those who paid.
+    /// One run. Without a schedule it is one of payments and looks at each payment that waits, of a customer the oldest first.
     fn run(&mut self, prefecture: u32, policy: &Policy, schedule: &str, now: i64) {
         let id = format!("R{}", self.day.runs.len() + 1);
         let mut run = Run {
@@ -137,46 +137,57 @@ impl<'a> World<'a> {
             held: BTreeMap::new(),
         };
         for at in 0..self.customers.len() {
-            let customer = &mut self.customers[at];
-            if customer.prefecture != prefecture {
+            if self.customers[at].prefecture != prefecture {
                 continue;
             }
             run.customers += 1;
-            if schedule.is_empty() && !std::mem::take(&mut customer.payment_waits) {
+            if !schedule.is_empty() {
+                self.look(&mut run, policy, at, now);
                 continue;
             }
-            let Some(choice) = choose(policy, customer, now / DAY, &self.inputs.calendar) else { continue };
-            run.decided += 1;
-            let outcome = self.judge(policy, at, &choice, now);
-            let message = match outcome {
-                Ok((goes, expires)) => {
-                    run.queued += 1;
-                    self.queue(&run, policy, at, &choice, (goes, expires))
-                }
-                Err(why) => {
-                    *run.held.entry(why.to_owned()).or_default() += 1;
-                    String::new()
-                }
-            };
-            self.day.decisions.push(Decision::from([
-                ("run", run.id.clone()),
-                ("prefecture", prefecture.to_string()),
-                ("policy", policy.name.clone()),
-                ("schedule", schedule.to_owned()),
-                ("now", show(now)),
-                ("account", self.customers[at].account.clone()),
-                ("notice", choice.notice.to_owned()),
-                ("step", choice.step.to_string()),
-                ("reason", choice.reason.to_owned()),
-                ("arg0", choice.args[0].to_string()),
-                ("arg1", choice.args[1].to_string()),
-                ("held", outcome.err().unwrap_or_default().to_owned()),
-                ("message", message),
-            ]));
+            for payment in std::mem::take(&mut self.customers[at].waiting) {
+                let latest = self.customers[at].paid.replace(payment);
+                self.look(&mut run, policy, at, now);
+                let told = self.customers[at].paid;
+                self.customers[at].paid =
+                    if latest.is_some_and(|l| l.number == payment.number) { told } else { latest };
+            }
         }
         let most = policy.ceiling.min(self.inputs.province.blast_radius.floor);
         assert!(run.queued <= most as u64, "{}: this code does not compare the sizes of runs", run.id);
         self.day.runs.push(run);
+    }
+
+    /// What a run makes of one customer.
+    fn look(&mut self, run: &mut Run, policy: &Policy, at: usize, now: i64) {
+        let Some(choice) = choose(policy, &self.customers[at], now / DAY, &self.inputs.calendar) else { return };
+        run.decided += 1;
+        let outcome = self.judge(policy, at, &choice, now);
+        let message = match outcome {
+            Ok((goes, expires)) => {
+                run.queued += 1;
+                self.queue(run, policy, at, &choice, (goes, expires))
+            }
+            Err(why) => {
+                *run.held.entry(why.to_owned()).or_default() += 1;
+                String::new()
+            }
+        };
+        self.day.decisions.push(Decision::from([
+            ("run", run.id.clone()),
+            ("prefecture", run.prefecture.to_string()),
+            ("policy", policy.name.clone()),
+            ("schedule", run.schedule.clone()),
+            ("now", show(now)),
+            ("account", self.customers[at].account.clone()),
+            ("notice", choice.notice.to_owned()),
+            ("step", choice.step.to_string()),
+            ("reason", choice.reason.to_owned()),
+            ("arg0", choice.args[0].to_string()),
+            ("arg1", choice.args[1].to_string()),
+            ("held", outcome.err().unwrap_or_default().to_owned()),
+            ("message", message),
+        ]));
     }
 
     /// The guardrails, the caps last.
@@ -207,6 +218,9 @@ impl<'a> World<'a> {
         let queued = Queued { key: customer.key(&policy.topic), stated: customer.stated(&policy.topic).0 };
         let said = customer.said(&policy.topic);
         let said_before = std::mem::replace(said, choice.step.max(*said));
+        if policy.topic == "balance-warning" {
+            customer.warned_below = policy.number("threshold");
+        }
         let last = self.numbers.entry(run.prefecture).or_default();
         *last += 1;
         let id = format!("{}-{last}", run.prefecture);

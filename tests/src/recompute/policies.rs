@@ -1,7 +1,7 @@
 //! The four reference policies, from their manifests: whom they choose, and with which notice.
 
 use super::calendar::{Calendar, DAY};
-use super::customer::Customer;
+use super::customer::{Customer, Payment};
 use super::files::Policy;
 
 /// What a policy wants to say to one customer.
@@ -90,7 +90,7 @@ fn balance_warning(policy: &Policy, customer: &Customer) -> Option<Choice> {
 
 /// 收到缴费后告知客户；冲正、太小的、补录的旧缴费不告知。
 fn payment_received(policy: &Policy, customer: &Customer, today: i64) -> Option<Choice> {
-    let (amount, paid_on) = customer.paid?;
+    let Payment { amount, on: paid_on, .. } = customer.paid?;
     let asked_for = !policy.flag("subscribers_only") || customer.subscribes_bill || customer.subscribes_balance;
     let enough = amount > 0 && amount >= policy.number("minimum");
     let lately = today - paid_on <= policy.number("within");

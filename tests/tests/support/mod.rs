@@ -263,6 +263,12 @@ impl Host {
         }
     }
 
+    /// The items of a list that fits one page.
+    #[track_caller]
+    pub(crate) fn all_of(&self, path: &str) -> Vec<Value> {
+        self.api.get(path).expect(200)["items"].as_array().expect("a list").clone()
+    }
+
     /// The latest message of an account.
     #[track_caller]
     pub(crate) fn message(&self, account: &str) -> Option<Value> {

@@ -462,9 +462,15 @@ pub(crate) async fn held_of(app: &App, prefecture: PrefectureCode, row: u32) -> 
     app.read(move |app| {
         let mut items = Vec::new();
         for run in app.state().runs(None, MAX_RUNS_LOOKED, |r| r.prefecture == prefecture && !r.segments.is_empty()) {
-            let after = run.segments.partition_point(|s| s.first_row <= row);
-            let Some(segment) = after.checked_sub(1) else { continue };
-            let decisions = app.state().decisions(run.id, u32::try_from(segment).unwrap_or(u32::MAX))?;
+            // A customer with several payments has a decision for each, which may go on in the next segment.
+            let (first, end) = (
+                run.segments.partition_point(|s| s.first_row < row).saturating_sub(1),
+                run.segments.partition_point(|s| s.first_row <= row),
+            );
+            let mut decisions = Vec::new();
+            for segment in first..end {
+                decisions.extend(app.state().decisions(run.id, u32::try_from(segment).unwrap_or(u32::MAX))?);
+            }
             for decision in decisions.iter().filter(|d| d.row == row) {
                 let Outcome::Held(reason) = decision.outcome else { continue };
                 items.push(HeldView {

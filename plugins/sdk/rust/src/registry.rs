@@ -105,9 +105,9 @@ pub mod columns {
     }
 
     column! {
-        /// Counts the times that the balance fell under the threshold; with the step it is the host's key for "not twice". It moves on when the balance is back at or above the threshold. Unit: count.
+        /// Counts the episodes of a low balance; with the step it is the host's key for "not twice". An episode begins with the first step that is said and ends, whether a run sees it or not, when the balance is at or above the threshold: the customer's own `threshold`, else the policy's parameter named `threshold` (fen) with which the latest step was said, else 3000. So each policy's steps are said once between two times that the balance was enough by its own measure. Unit: count.
         ///
-        /// 0: never below.
+        /// 0: no balance known yet.
         balance_episode = 15, "balance-episode", u16 => u16, 0;
     }
 
@@ -119,14 +119,14 @@ pub mod columns {
     }
 
     column! {
-        /// Amount of the latest payment. Unit: fen.
+        /// Amount of the latest payment; in a run of `payment-received`, of the row's payment. Unit: fen.
         ///
         /// 0 with `paid-on` none: no payment known. Negative: a reversal.
         paid_amount = 17, "paid-amount", i64 => Fen, 0;
     }
 
     column! {
-        /// Day of the latest payment. Unit: date.
+        /// Day of the latest payment, which a payment that is entered late does not change; in a run of `payment-received`, of the row's payment. Unit: date.
         ///
         /// None: no payment known.
         paid_on = 18, "paid-on", i32 => Date, -2147483648;
@@ -190,7 +190,7 @@ pub mod triggers {
     use crate::Trigger;
     /// A schedule of the policy is due, or a person ran the policy by hand. `run.schedule` names it. All customers of the scope are rows.
     pub const SCHEDULE: Trigger = Trigger { id: 1, name: "schedule" };
-    /// Payments arrived. Rows are the customers who paid; `paid-amount` and `paid-on` are the payment's.
+    /// Payments arrived. Rows are the payments that no run has told of, each with the columns of the customer who paid; `paid-amount` and `paid-on` are the row's payment's. A customer who paid twice has two rows, the older payment first, and each may get its message. Reversals are no rows, and a payment that was reversed before the run is none.
     pub const PAYMENT_RECEIVED: Trigger = Trigger { id: 2, name: "payment-received" };
     /// Bills were issued. Rows are the customers billed.
     pub const BILL_ISSUED: Trigger = Trigger { id: 3, name: "bill-issued" };

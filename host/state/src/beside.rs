@@ -1,0 +1,143 @@
+//! What few customers have and no column holds: in memory by row, on disk one record for each page that has any. Knows no rule.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// One unpaid bill of a customer that has several, or whose oldest is not its latest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct OpenBill {
+    pub(crate) period: u32,
+    pub(crate) amount: i64,
+    pub(crate) outstanding: i64,
+    pub(crate) late_fee_from: i32,
+}
+
+/// Bills and payments that the columns have no room for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Extra {
+    /// All open bills, oldest first; empty when the columns alone say it.
+    pub(crate) bills: Vec<OpenBill>,
+    /// Payments other than the latest: key and day.
+    pub(crate) payments: Vec<(u64, i32)>,
+}
+
+impl Extra {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bills.is_empty() && self.payments.is_empty()
+    }
+}
+
+/// A payment that no run has seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    /// The sequence at which it came in.
+    pub(crate) seq: u64,
+    pub(crate) amount: i64,
+    pub(crate) paid_on: i32,
+}
+
+/// Everything beside the columns of a prefecture.
+#[derive(Debug, Default)]
+pub(crate) struct Beside {
+    pub(crate) extras: BTreeMap<u32, Extra>,
+    /// Late-fee dates of latest bills whose term does not fit its column.
+    pub(crate) late_fee_dates: BTreeMap<u32, i32>,
+    /// The policy's threshold of the latest balance warning, in fen, for those with a step said in this episode.
+    pub(crate) warned_below: BTreeMap<u32, u32>,
+    /// By row and the payment's key.
+    pub(crate) waiting: BTreeMap<(u32, u64), Waiting>,
+}
+
+impl Beside {
+    /// What the rows of one page have.
+    pub(crate) fn of_page(&self, rows: Range<u32>) -> PageBeside {
+        let waiting = self.waiting.range((rows.start, 0)..(rows.end, 0));
+        PageBeside {
+            extras: self.extras.range(rows.clone()).map(|(row, e)| (*row, e.clone())).collect(),
+            since_2: Since2 {
+                late_fee_dates: self.late_fee_dates.range(rows.clone()).map(|(row, day)| (*row, *day)).collect(),
+                warned_below: self.warned_below.range(rows).map(|(row, fen)| (*row, *fen)).collect(),
+                waiting: waiting.map(|((row, key), w)| (*row, *key, *w)).collect(),
+            },
+        }
+    }
+
+    /// Takes in what a page has.
+    pub(crate) fn extend(&mut self, page: PageBeside) {
+        self.extras.extend(page.extras);
+        self.late_fee_dates.extend(page.since_2.late_fee_dates);
+        self.warned_below.extend(page.since_2.warned_below);
+        self.waiting.extend(page.since_2.waiting.into_iter().map(|(row, key, w)| ((row, key), w)));
+    }
+}
+
+/// What the rows of one page have, as its record on disk. Each part follows the one before it; a record ends after the last part that its
+/// version knew, and the parts that it lacks are empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct PageBeside {
+    extras: Vec<(u32, Extra)>,
+    since_2: Since2,
+}
+
+/// What data of format 2 added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Since2 {
+    late_fee_dates: Vec<(u32, i32)>,
+    warned_below: Vec<(u32, u32)>,
+    waiting: Vec<(u32, u64, Waiting)>,
+}
+
+impl PageBeside {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
+        postcard::to_extend(&self.since_2, postcard::to_stdvec(&self.extras)?)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        let (extras, rest) = postcard::take_from_bytes(bytes)?;
+        let since_2 = if rest.is_empty() { Since2::default() } else { postcard::from_bytes(rest)? };
+        Ok(Self { extras, since_2 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extra(n: u64) -> Extra {
+        let bill = OpenBill { period: 202_610, amount: 5_000, outstanding: 100, late_fee_from: 20_777 };
+        Extra { bills: vec![bill], payments: vec![(n, 20_770)] }
+    }
+
+    #[test]
+    fn a_record_of_format_1_is_read() {
+        let extras: Vec<(u32, Extra)> = (0..9).map(|row| (row, extra(u64::from(row)))).collect();
+        let page = PageBeside::decode(&postcard::to_stdvec(&extras).unwrap()).unwrap();
+        assert_eq!(page, PageBeside { extras, since_2: Since2::default() });
+    }
+
+    #[test]
+    fn a_page_takes_its_own_rows_and_comes_back() {
+        let mut all = Beside::default();
+        for row in 510..520 {
+            all.extras.insert(row, extra(7));
+            all.late_fee_dates.insert(row, -3);
+            all.warned_below.insert(row, 5_000);
+            for key in [0, 9, u64::MAX] {
+                all.waiting.insert((row, key), Waiting { seq: 4, amount: 100, paid_on: 20_770 });
+            }
+        }
+        let page = all.of_page(512..1024);
+        let mut back = Beside::default();
+        back.extend(PageBeside::decode(&page.encode().unwrap()).unwrap());
+        assert_eq!((back.extras.len(), back.late_fee_dates.len(), back.waiting.len()), (8, 8, 24));
+        assert_eq!(back.of_page(512..1024), page);
+        assert!(all.of_page(0..510).is_empty());
+        assert!(PageBeside::decode(&[9, 1]).is_err());
+    }
+}
