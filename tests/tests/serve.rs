@@ -245,7 +245,7 @@ lane = "urgent"
     house.run(&["policy", "apply", &house.text("payments.toml")]);
     let again = told.replace("name = \"payment-received\"", "name = \"and-again\"");
     house.write("twice.toml", format!("{}{told}{again}", policy(TAIYUAN, POLICY, "")));
-    let refused = house.fails(2, &["policy", "apply", &house.text("twice.toml")]);
+    let refused = house.fails(3, &["policy", "apply", &house.text("twice.toml")]);
     assert!(refused.contains("one policy of a prefecture"), "{refused}");
 
     let host = house.serve(&house.token("ops", "operator"));

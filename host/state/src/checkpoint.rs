@@ -43,7 +43,7 @@ pub(crate) struct Marker {
     pub(crate) seq: u64,
 }
 
-/// Version of the layout that this program writes; it reads earlier ones. 2 added what [`crate::beside`] says and the term of the latest bill.
+/// Version of the layout that this program writes; it reads earlier ones. 2 added more beside the columns, and the term of the latest bill.
 pub const DATA_FORMAT: u32 = 2;
 
 /// A part of a generation. Variants are appended, never reordered.
