@@ -67,6 +67,12 @@ impl Http {
         self.call("PUT", path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
+    /// Patches with JSON.
+    #[track_caller]
+    pub fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.call("PATCH", path, &[("content-type", "application/json")], body.to_string().as_bytes())
+    }
+
     /// Deletes a path.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Reply {

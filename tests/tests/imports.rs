@@ -96,12 +96,74 @@ fn a_workbook_that_spoilt_account_numbers_is_told_cell_by_cell() {
     let told = |line: &str, cell: &str, code: &str| (line.to_owned(), cell.to_owned(), code.to_owned());
     let expected = [told("3", "用户!A3", "account-float"), told("4", "用户!A4", "numeric-cell")];
     assert_eq!(rejects(&house, "bad.csv"), expected);
+    // What only the state can refuse has its cell, too.
+    sheet_with_a_wrong_station(&house);
+    house.fails(3, &["import", "customers", &house.text("站.xlsx"), "--rejects", &house.text("bad.csv")]);
+    assert_eq!(rejects(&house, "bad.csv"), [told("3", "站!A3", "unknown-station")]);
     // Who knows how long the numbers are may say so.
     let digits =
         ["import", "customers", &file, "--account-digits", "13", "--rejects", &house.text("bad.csv"), "--json"];
     let mut import = house.start(&digits);
     assert_eq!(import.wait().code(), Some(3));
     assert_eq!(report(&import.output(Stream::Out))["created"], 1);
+}
+
+fn sheet_with_a_wrong_station(house: &House) {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet().set_name("站").expect("a name");
+    for (column, name) in (0u16..).zip(HEADER.split(',')) {
+        sheet.write_string(0, column, name).expect("a cell");
+    }
+    for (row, station) in [(1, 140_100_501.0), (2, 149_999_999.0)] {
+        sheet.write_string(row, 0, format!("001000000{row}")).expect("a cell");
+        sheet.write_number(row, 1, station).expect("a cell");
+    }
+    book.save(house.path("站.xlsx")).expect("a workbook");
+}
+
+#[test]
+fn a_number_of_many_accounts_is_marked_until_it_is_put_right() {
+    let house = House::new();
+    let rules = std::fs::read_to_string(house.path("rules.toml")).expect("rules");
+    house.write("fewer.toml", rules.replace("shared_phone_accounts = 5", "shared_phone_accounts = 2"));
+    house.run(&["policy", "rules", &house.text("fewer.toml")]);
+    let mut said = String::new();
+    for (file, accounts) in [("a.csv", [1, 2]), ("b.csv", [3, 4])] {
+        let row =
+            |n: &u32| format!("001000000{n},140100501,1401005011,李敏,139000000{}\n", if *n < 4 { 77 } else { 78 });
+        house.write(file, format!("{HEADER}\n{}", accounts.iter().map(row).collect::<String>()));
+        let (file, org) = (house.text(file), house.text("org.json"));
+        said = house.run(&["import", "customers", &file, "--org", &org, "--json"]);
+    }
+    assert_eq!(report(&said)["shared_phones"], json!({ "numbers": 1, "accounts": 3 }), "{said}");
+    let host = house.serve(&house.token("ops", "operator"));
+    let one = |n: u32| host.api.get(&format!("/v1/customers/001000000{n}")).expect(200)["phone"]["shared"].clone();
+    assert_eq!([one(1), one(2), one(3), one(4)], [true, true, true, false].map(|b| json!(b)));
+    let listed = host.all("/v1/customers");
+    assert_eq!(listed.iter().filter(|c| c["phone"]["shared"] == true).count(), 3, "{listed:?}");
+    host.api
+        .patch("/v1/customers/0010000002", &json!({ "phone": "13900000079", "contact_source": "counter" }))
+        .expect(200);
+    assert_eq!([one(1), one(2), one(3)], [false; 3].map(|b| json!(b)), "two accounts are a household");
+}
+
+#[test]
+fn a_reader_who_leaves_stops_neither_the_work_nor_the_code() {
+    let house = House::new();
+    let unread = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(gridbell());
+        command.args(arguments).current_dir(house.dir.path()).stdout(writer).stderr(std::process::Stdio::piped());
+        let output = command.output().expect("it runs");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(unread(&["completions", "bash"]), (Some(0), String::new()));
+    house.write("customers.csv", format!("{HEADER}\n0010000001,140100501,1401005011,李敏,13900000001\n"));
+    let import = ["import", "customers", "customers.csv", "--org", "org.json", "--config", "gridbell.toml"];
+    assert_eq!(unread(&import), (Some(0), String::new()));
+    let again = house.run(&["import", "customers", &house.text("customers.csv"), "--json"]);
+    assert_eq!(report(&again)["unchanged"], 1, "the import was done: {again}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Commands on a data directory while no host runs on it. While one does, the store says so and the API does the same.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use comfy_table::{Table, presets};
+use comfy_table::Table;
 use gridbell_clock::Clock;
 use gridbell_conductor::{Host, RunRequest, RunSummary};
 use gridbell_model::{AccountNumber, OrgCode, PrefectureCode};
@@ -13,7 +13,7 @@ use gridbell_store::{BackupError, BackupSummary, SledOptions};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::import::{ImportKind, ImportReport, Target};
-use crate::open;
+use crate::{open, preview};
 
 /// Which data directory.
 #[derive(clap::Args, Debug, Clone)]
@@ -133,7 +133,12 @@ pub(crate) async fn import(args: ImportArgs) -> Result<(), CommandError> {
         name.push(".rejects.csv");
         PathBuf::from(name)
     });
-    let report = target.import(args.kind, &args.file, &options, &rejects).await?;
+    let mut report = target.import(args.kind, &args.file, &options, &rejects).await?;
+    if args.kind == ImportKind::Customers {
+        let (state, most) = (host.state().clone(), host.settings()?.rules.shared_phone_accounts);
+        let counted = tokio::task::spawn_blocking(move || state.count_shared_phones(most)).await;
+        report.shared_phones = Some(counted.map_err(|e| CommandError::Failed(e.to_string()))?);
+    }
     host.state().checkpoint().await?;
     host.state().close().await;
     if args.json {
@@ -163,6 +168,9 @@ fn print_import(r: &ImportReport) {
     );
     for (warning, n) in &r.warnings {
         println!("  注意 {warning}: {n}");
+    }
+    if let Some(shared) = r.shared_phones.filter(|s| s.numbers > 0) {
+        println!("  注意 shared-phone: {} 个号码多户共用，共 {} 户（全省）", shared.numbers, shared.accounts);
     }
 }
 
@@ -226,27 +234,8 @@ pub(crate) async fn run_policy(args: RunArgs) -> Result<(), CommandError> {
 fn print_run(summary: &RunSummary, sent: bool) {
     let r = &summary.record;
     if !sent && !summary.preview.is_empty() {
-        let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
-        table.set_header(["户号", "通知", "级", "原因", "结果"]);
-        for row in summary.preview.iter().take(50) {
-            let result = match (&row.held, &row.text) {
-                (Some(why), _) => format!("拦截：{}", why.chinese()),
-                (None, text) => format!(
-                    "{} {}",
-                    row.send_after.map(|t| t.to_string()).unwrap_or_default(),
-                    text.as_deref().unwrap_or("")
-                ),
-            };
-            table.add_row([
-                row.account.to_string(),
-                row.notice.clone(),
-                row.step.to_string(),
-                row.reason.clone(),
-                result,
-            ]);
-        }
-        println!("{table}");
+        let width = std::io::stdout().is_terminal().then(|| Table::new().width()).flatten();
+        println!("{}", preview::show(&summary.preview, width));
     }
     println!(
         "{} 户 customers, 决定 decided {}, 入队 queued {}, {} 条 parts, 费用 {:.2} 元",

@@ -7,11 +7,10 @@ use std::time::Duration;
 use gridbell_clock::Clock;
 use gridbell_conductor::{Host, IntoFact};
 use gridbell_intake::{
-    BalanceRow, Batch, BillRow, CustomerRow, Import, Options, PaymentRow, Place, Reason, Reject, RejectFile, Row,
-    Summary,
+    BalanceRow, Batch, BillRow, CustomerRow, Import, Options, PaymentRow, Places, Reason, RejectFile, Row, Summary,
 };
 use gridbell_model::{AccountNumber, Segments};
-use gridbell_state::{AuditNote, FactOutcome, FactReject, Facts, State};
+use gridbell_state::{AuditNote, FactOutcome, FactReject, Facts, SharedCount, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -39,6 +38,9 @@ pub(crate) struct ImportReport {
     pub(crate) rejected: u64,
     /// Things to look at in rows that were taken, by kind.
     pub(crate) warnings: std::collections::BTreeMap<String, u64>,
+    /// After an import of customers: numbers of more accounts than the province's rule takes for a household's, in the whole province.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shared_phones: Option<SharedCount>,
     /// Where the rejected rows are; none when there are none.
     pub(crate) reject_file: Option<PathBuf>,
     /// How long it took.
@@ -107,7 +109,7 @@ impl<'a> Target<'a> {
         let failed = |e: gridbell_intake::IntakeError| CommandError::Refused(e.to_string());
         let import = Import::<T>::open(file, options).map_err(failed)?;
         let bar = self.bar(import.progress().total_bytes());
-        let progress = import.progress();
+        let (progress, places) = (import.progress(), import.places());
         let mut reject_file = RejectFile::at(rejects);
         // The file is read on a thread of its own; the channel is the back-pressure.
         let (tx, mut rx) = tokio::sync::mpsc::channel::<Batch<T>>(UNDER_WAY);
@@ -120,7 +122,7 @@ impl<'a> Target<'a> {
             }
             bar.set_position(progress.bytes_read());
             let (rows, lines) = (batch.rows, batch.lines);
-            let places = rows.iter().map(IntoFact::account).zip(lines).collect();
+            let accounts = rows.iter().map(IntoFact::account).zip(lines).collect();
             if rows.is_empty() {
                 continue;
             }
@@ -129,13 +131,13 @@ impl<'a> Target<'a> {
                 let facts = facts(rows.into_iter().map(IntoFact::into_fact).collect());
                 state.facts(facts, true, Vec::new()).await
             });
-            waiting.push_back((places, taken));
+            waiting.push_back((accounts, taken));
             if waiting.len() >= UNDER_WAY {
-                self.settle(&mut waiting, &mut outcome, &mut reject_file).await?;
+                settle(&mut waiting, &mut outcome, &places, &mut reject_file).await?;
             }
         }
         while !waiting.is_empty() {
-            self.settle(&mut waiting, &mut outcome, &mut reject_file).await?;
+            settle(&mut waiting, &mut outcome, &places, &mut reject_file).await?;
         }
         let summary = reader.await.map_err(|e| CommandError::Failed(e.to_string()))?.map_err(failed)?;
         bar.finish_and_clear();
@@ -149,25 +151,6 @@ impl<'a> Target<'a> {
         };
         self.state.put_docs(Vec::new(), vec![note]).await?;
         Ok(report)
-    }
-
-    /// Waits for the oldest batch under way; rows that the state did not take go to the reject file with their line.
-    async fn settle(
-        &self,
-        waiting: &mut std::collections::VecDeque<(Vec<(AccountNumber, u64)>, Taken)>,
-        outcome: &mut FactOutcome,
-        rejects: &mut RejectFile,
-    ) -> Result<(), CommandError> {
-        let Some((places, taken)) = waiting.pop_front() else { return Ok(()) };
-        let applied = taken.await.map_err(|e| CommandError::Failed(e.to_string()))??;
-        for (row, why) in &applied.facts.rejected {
-            let Some((account, line)) = places.get(*row as usize) else { continue };
-            let place = Place { line: *line, column: Some("account".to_owned()), cell: None };
-            let reject = Reject { place, value: account.to_string(), reason: reason(*why) };
-            rejects.write(&reject).map_err(|e| CommandError::Failed(e.to_string()))?;
-        }
-        outcome.merge(&applied.facts, 0);
-        Ok(())
     }
 
     fn report(
@@ -186,6 +169,7 @@ impl<'a> Target<'a> {
             unchanged: outcome.unchanged,
             rejected: summary.rejected + outcome.rejected.len() as u64,
             warnings: summary.warnings().map(|(w, n)| (w.code().to_owned(), n.count)).collect(),
+            shared_phones: None,
             reject_file,
             elapsed_ms: u64::try_from((self.clock.monotonic() - began).as_millis()).unwrap_or(u64::MAX),
         }
@@ -200,6 +184,24 @@ impl<'a> Target<'a> {
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
     }
+}
+
+/// Waits for the oldest batch under way; rows that the state did not take go to the reject file with their line and cell.
+async fn settle(
+    waiting: &mut std::collections::VecDeque<(Vec<(AccountNumber, u64)>, Taken)>,
+    outcome: &mut FactOutcome,
+    places: &Places,
+    rejects: &mut RejectFile,
+) -> Result<(), CommandError> {
+    let Some((accounts, taken)) = waiting.pop_front() else { return Ok(()) };
+    let applied = taken.await.map_err(|e| CommandError::Failed(e.to_string()))??;
+    for (row, why) in &applied.facts.rejected {
+        let Some((account, line)) = accounts.get(*row as usize) else { continue };
+        let reject = places.reject(*line, "account", &account.to_string(), reason(*why));
+        rejects.write(&reject).map_err(|e| CommandError::Failed(e.to_string()))?;
+    }
+    outcome.merge(&applied.facts, 0);
+    Ok(())
 }
 
 type Taken = tokio::task::JoinHandle<Result<gridbell_state::Applied, gridbell_state::StateError>>;

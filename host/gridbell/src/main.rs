@@ -2,6 +2,10 @@
 //!
 //! This crate parses what people type, puts the pieces together and prints. It must hold no logic that the API lacks.
 
+// First: its macros shadow the standard library's in all modules below.
+#[macro_use]
+mod output;
+
 mod admin;
 mod bench;
 mod config;
@@ -10,7 +14,7 @@ mod demo;
 mod error;
 mod import;
 mod open;
-mod output;
+mod preview;
 mod serve;
 
 use std::process::ExitCode;
@@ -32,6 +36,7 @@ EXIT CODES
   2  the command line cannot be
   3  something given was refused: rejected rows, a policy file, a plugin; the message says what, where and what to do
   4  a check found what it looks for: a broken audit chain, a damaged backup
+A reader who stops reading the output (| head) changes neither the work nor the code.
 
 FIRST STEPS
   gridbell demo                       see the whole product at work on a generated province
@@ -98,7 +103,7 @@ fn main() -> ExitCode {
     let result = runtime.block_on(dispatch(cli.command));
     // A look-up that still blocks must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
-    match result {
+    match result.and_then(|()| output::all_printed()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => output::failed(&e),
     }
@@ -118,7 +123,9 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Audit(command) => admin::audit(command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "gridbell", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gridbell", &mut script);
+            output::write(&String::from_utf8_lossy(&script), "");
             Ok(())
         }
         Command::CompilePlugin => Ok(()),

@@ -14,6 +14,7 @@ use crate::batch::Batch;
 use crate::block::{self, Block, Splitter};
 use crate::decode::{Decoder, Encoding};
 use crate::error::IntakeError;
+use crate::field::Kind;
 use crate::mapping::Mapping;
 use crate::mask::shown;
 use crate::parse::{Context, Row};
@@ -241,15 +242,13 @@ impl<T: Row> Import<T> {
     pub fn refuse(&mut self, line: u64, field: &str, value: &str, reason: Reason) -> Reject {
         self.summary.accepted = self.summary.accepted.saturating_sub(1);
         self.summary.refused(reason);
-        let (column, cell, sort) = match self.context.layout.by_name(field) {
-            Some((index, column)) => (
-                Some(self.context.layout.header(index)),
-                column.zip(self.sheet.as_deref()).map(|(c, sheet)| xlsx::cell_name(sheet, line, c)),
-                T::KIND.fields().get(index).map(|f| f.sort),
-            ),
-            None => (None, None, None),
-        };
-        Reject { place: Place { line, column, cell }, value: shown(value, sort), reason }
+        self.places().reject(line, field, value, reason)
+    }
+
+    /// Where rows stand, for whoever refuses them while the file is read on.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        Places { context: Arc::clone(&self.context), kind: T::KIND, sheet: self.sheet.clone() }
     }
 
     /// What happened so far.
@@ -262,6 +261,30 @@ impl<T: Row> Import<T> {
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.progress.clone()
+    }
+}
+
+/// Where the rows of a file stand.
+#[derive(Clone)]
+pub struct Places {
+    context: Arc<Context>,
+    kind: Kind,
+    sheet: Option<String>,
+}
+
+impl Places {
+    /// A reject for the row at `line`, which cannot be applied because of our field `field`. `value` is masked here. Nothing is counted.
+    #[must_use]
+    pub fn reject(&self, line: u64, field: &str, value: &str, reason: Reason) -> Reject {
+        let (column, cell, sort) = match self.context.layout.by_name(field) {
+            Some((index, column)) => (
+                Some(self.context.layout.header(index)),
+                column.zip(self.sheet.as_deref()).map(|(c, sheet)| xlsx::cell_name(sheet, line, c)),
+                self.kind.fields().get(index).map(|f| f.sort),
+            ),
+            None => (None, None, None),
+        };
+        Reject { place: Place { line, column, cell }, value: shown(value, sort), reason }
     }
 }
 

@@ -9,6 +9,7 @@
 mod batch;
 mod block;
 mod cell;
+mod codes;
 mod decode;
 mod error;
 mod field;
@@ -30,7 +31,7 @@ pub use batch::Batch;
 pub use decode::Encoding;
 pub use error::IntakeError;
 pub use field::{FieldSpec, Kind};
-pub use import::{Import, Options, Progress};
+pub use import::{Import, Options, Places, Progress};
 pub use input::CustomerInput;
 pub use mapping::Mapping;
 pub use parse::Row;

@@ -6,8 +6,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
+use crate::codes::codes;
 use crate::error::IntakeError;
 
 /// Where in a file something stands.
@@ -43,40 +42,9 @@ pub struct Reject {
     pub reason: Reason,
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $english:literal, $chinese:literal;)*) => {
-        /// Why a row is refused. The code is stable; the sentences say what to do.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        #[non_exhaustive]
-        pub enum Reason { $($(#[$doc])* $name),* }
-
-        impl Reason {
-            /// Every reason.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The stable code.
-            #[must_use]
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
-            }
-
-            /// The sentence that offices see.
-            #[must_use]
-            pub fn chinese(self) -> &'static str {
-                match self { $(Self::$name => $chinese),* }
-            }
-        }
-
-        impl fmt::Display for Reason {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$name => $english),* })
-            }
-        }
-    };
-}
-
-reasons! {
+codes! {
+    /// Why a row is refused. The code is stable; the sentences say what to do.
+    Reason, "Every reason.";
     /// A required field is empty.
     Missing = "missing", "the field is empty but required", "必填项为空";
     /// Bytes that are no text in the file's encoding.
@@ -128,7 +96,7 @@ reasons! {
     /// For those who apply the rows: the org unit is not known.
     UnknownStation = "unknown-station", "the org unit is not in the tree", "供电单位不在组织树中";
     /// For those who apply the rows: older than what is known.
-    Outdated = "outdated", "older than what is known already: bills are imported oldest first", "数据比已有的旧：电费应按年月先后导入";
+    Outdated = "outdated", "older than what is known already: import the oldest first", "数据比已有的旧：应按先后顺序导入";
     /// For those who apply the rows: another prefecture has the account.
     OtherPrefecture = "other-prefecture", "the account belongs to another prefecture", "户号属于其他地市";
     /// For those who apply the rows: outside the importer's scope.

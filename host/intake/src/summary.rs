@@ -1,45 +1,13 @@
 //! What an import did, counted.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::codes::codes;
 use crate::reject::Reason;
 
-macro_rules! warnings {
-    ($($(#[$doc:meta])* $name:ident = $code:literal, $english:literal, $chinese:literal;)*) => {
-        /// Something that is wrong with a row that was taken all the same.
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
-        #[non_exhaustive]
-        pub enum Warning { $($(#[$doc])* $name),* }
-
-        impl Warning {
-            /// Every warning.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The stable code.
-            #[must_use]
-            pub fn code(self) -> &'static str {
-                match self { $(Self::$name => $code),* }
-            }
-
-            /// The sentence that offices see.
-            #[must_use]
-            pub fn chinese(self) -> &'static str {
-                match self { $(Self::$name => $chinese),* }
-            }
-        }
-
-        impl fmt::Display for Warning {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$name => $english),* })
-            }
-        }
-    };
-}
-
-warnings! {
+codes! {
+    /// Something that is wrong with a row that was taken all the same.
+    Warning, "Every warning.";
     /// The number cannot be one.
     BadPhone = "bad-phone", "the phone number cannot be one: the contact is flagged", "电话号码有误，已标记";
     /// SMS does not reach a landline.

@@ -129,7 +129,8 @@ impl Phone {
         let class = match (digits.len(), digits.as_bytes()) {
             // 11 digits, second digit 3–9: the mobile numbering plan (MIIT, 电信网编号计划).
             (11, [b'1', b'3'..=b'9', ..]) => PhoneClass::Mobile,
-            (10..=12, [b'0', ..]) | (7..=8, [b'2'..=b'8', ..]) => PhoneClass::Landline,
+            // Area codes are 010 and 02x to 09xx: never 00.
+            (10..=12, [b'0', b'1'..=b'9', ..]) | (7..=8, [b'2'..=b'8', ..]) => PhoneClass::Landline,
             _ => return Self((PhoneClass::Bad as u64) << 40),
         };
         Self(number | (class as u64) << 40)
@@ -298,7 +299,10 @@ mod tests {
         assert_eq!(p.to_string(), "138****1234");
         let landline = Phone::from_text("0351-4123456");
         assert_eq!((landline.class(), landline.expose()), (PhoneClass::Landline, "03514123456".to_owned()));
-        assert_eq!(Phone::from_text("10086").class(), PhoneClass::Bad);
+        for nobody in ["10086", "0000000000", "00000000000", "000000000000", "0", "0012345678"] {
+            let phone = Phone::from_text(nobody);
+            assert_eq!((phone.class(), phone.number()), (PhoneClass::Bad, 0), "{nobody}");
+        }
         assert_eq!(Phone::from_text("1.38E+10").class(), PhoneClass::Bad);
     }
 }

@@ -27,7 +27,8 @@ pub use policy::{
     check as check_policy, check_set as check_policies, diff,
 };
 pub use rules::{
-    BlastRules, ClassRule, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind, Senders, TopicRule,
+    BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind,
+    Senders, TopicRule,
 };
 pub use schedule::{CronExpr, Due, MAX_OCCURRENCES};
 pub use semver::{Version, VersionReq};

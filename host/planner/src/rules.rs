@@ -15,6 +15,8 @@ use crate::times::TimeSpan;
 pub const MAX_MINUTES: u32 = 31 * 1440;
 /// The longest freshness limit: a year.
 pub const MAX_DAYS: u16 = 366;
+/// A family pays for a flat or two, a garage, parents and parents-in-law: accounts of one number that are nothing to look at.
+pub const DEFAULT_SHARED_PHONE_ACCOUNTS: u16 = 5;
 /// The largest daily cap.
 pub const MAX_COUNT: u16 = 1000;
 
@@ -42,9 +44,16 @@ pub struct ProvinceRules {
     pub classes: BTreeMap<TopicClass, ClassRule>,
     /// When a run is too large.
     pub blast_radius: BlastRules,
+    /// A phone number of more accounts than this is marked as shared, for a person to look at; nothing is held for it.
+    #[serde(default = "default_shared_phone_accounts")]
+    pub shared_phone_accounts: u16,
     /// How long records stay in the online store, in days. A kind that is not here keeps [`RecordKind::default_days`].
     #[serde(default)]
     pub retention_days: BTreeMap<RecordKind, u32>,
+}
+
+fn default_shared_phone_accounts() -> u16 {
+    DEFAULT_SHARED_PHONE_ACCOUNTS
 }
 
 /// Numbers that recipients see: customers must see another than staff (N6).

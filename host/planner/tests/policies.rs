@@ -194,6 +194,12 @@ fn the_provinces_rules_are_read_and_checked() {
     let rules = rules();
     let json = serde_json::to_string(&rules).unwrap();
     assert_eq!(serde_json::from_str::<ProvinceRules>(&json).unwrap(), rules);
+    // Rules kept by a version that did not know of shared phones.
+    let earlier = json.replace("\"shared_phone_accounts\":5,", "");
+    assert_ne!(earlier, json);
+    assert_eq!(serde_json::from_str::<ProvinceRules>(&earlier).unwrap(), rules);
+    let fewer = repo("province.toml").replace("shared_phone_accounts = 5", "shared_phone_accounts = 2");
+    assert_eq!(ProvinceRules::parse("province.toml", &fewer).unwrap().shared_phone_accounts, 2);
     for topic in Topic::ALL {
         assert_eq!(rules.topic(*topic).class, topic.default_class(), "{topic}");
     }

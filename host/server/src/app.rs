@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gridbell_clock::Clock;
-use gridbell_model::OrgTree;
+use gridbell_model::{CustomerView, OrgTree};
+use gridbell_planner::DEFAULT_SHARED_PHONE_ACCOUNTS;
 use gridbell_state::State;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +78,20 @@ impl App {
 
     pub(crate) fn sessions(&self) -> Sessions<'_> {
         Sessions { state: self.state(), clock: self.clock() }
+    }
+
+    /// Marks the contacts whose number serves more accounts than the province's rule says. Looks over columns: only where it may block.
+    pub(crate) fn mark_shared<'r>(&self, rows: impl IntoIterator<Item = &'r mut CustomerView>) {
+        let rules = self.conduct.rules();
+        let more_than = rules.map_or(DEFAULT_SHARED_PHONE_ACCOUNTS, |r| r.shared_phone_accounts);
+        let mut rows: Vec<&mut CustomerView> = rows.into_iter().collect();
+        let mut numbers: Vec<u64> = rows.iter().map(|r| r.phone.number()).filter(|n| *n != 0).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let shared = self.state().shared_phones(more_than, &numbers);
+        for row in &mut rows {
+            row.phone = row.phone.with_shared(shared.contains(&row.phone.number()));
+        }
     }
 
     /// Reads from the store on a thread where it may block.

@@ -137,7 +137,9 @@ impl FactReject {
             }
             Self::UnknownStation => "the station is not in the org tree (供电单位不在组织机构中)",
             Self::OtherPrefecture => "the account belongs to another prefecture (户号属于其他地市)",
-            Self::Outdated => "older than what is known already; bills are imported oldest first (数据比已有的旧)",
+            Self::Outdated => {
+                "older than what is known already; import the oldest first (数据比已有的旧，应按先后顺序导入)"
+            }
             Self::TooManyUnits => "the prefecture has more than 65 535 stations or reading sections (单位或抄表段过多)",
         }
     }

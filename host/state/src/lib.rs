@@ -24,6 +24,7 @@ mod records;
 mod run_writer;
 mod runs;
 mod shared;
+mod shared_phones;
 mod snapshot;
 mod state;
 mod writer;
@@ -48,6 +49,7 @@ pub use runs::{
     DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,
     StatCounts, StatKey,
 };
+pub use shared_phones::SharedCount;
 pub use snapshot::Snapshot;
 pub use state::{InboundMessage, MAX_EVENTS_PER_OP, State};
 pub use writer::{BULK_QUEUE, CHECKPOINT_JOURNAL_BYTES, MAX_GROUP_CHANGES, SINGLE_QUEUE};

@@ -14,6 +14,7 @@ use crate::beside::Beside;
 use crate::columns::{Chunk, PAGE_ROWS, PAYMENT_SAID};
 use crate::facts::{CustomerChange, CustomerFact, FactReject};
 use crate::ledger::DEFAULT_THRESHOLD;
+use crate::shared_phones::PhoneChanges;
 
 /// What a fact did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +52,7 @@ pub(crate) struct Prefecture {
     /// The day on which payments that waited too long were last dropped.
     pub(crate) dropped_waiting_on: i32,
     pub(crate) next_message: u32,
+    pub(crate) phone_changes: PhoneChanges,
 }
 
 fn hash(account: u64) -> u64 {
@@ -75,6 +77,7 @@ impl Prefecture {
             dirty: FxHashSet::default(),
             dropped_waiting_on: i32::MIN,
             next_message: 1,
+            phone_changes: PhoneChanges::default(),
         }
     }
 
@@ -182,6 +185,7 @@ impl Prefecture {
             && chunk.phone[at] == phone.packed()
             && chunk.threshold[at] == threshold;
         if !same {
+            self.phone_changes.note(old_phone, phone);
             let (chunk, at) = self.edit(row);
             chunk.station[at] = station;
             chunk.section[at] = section;
@@ -242,6 +246,7 @@ impl Prefecture {
         if after == before && !matches!(change, CustomerChange::Erase) {
             return Ok(Applied::Unchanged);
         }
+        self.phone_changes.note(old, Phone::from_packed(after.0));
         let (c, at) = self.edit(row);
         (c.phone[at], c.preferences[at], c.traits[at]) = after;
         Ok(Applied::Changed)

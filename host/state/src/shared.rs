@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::core_state::Core;
 use crate::docs::Docs;
+use crate::shared_phones::SharedPhones;
 
 pub(crate) struct Shared {
     pub(crate) core: Core,
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) publishing: Mutex<BTreeSet<PrefectureCode>>,
     /// Why the writer stopped, once it did.
     pub(crate) failed: RwLock<Option<String>>,
+    pub(crate) shared_phones: SharedPhones,
     /// Told of every visible group.
     pub(crate) changed: watch::Sender<u64>,
 }

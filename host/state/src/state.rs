@@ -24,6 +24,7 @@ use crate::outbox::MessageEvent;
 use crate::run_writer::RunWriter;
 use crate::runs::RunStatus;
 use crate::shared::Shared;
+use crate::shared_phones::SharedPhones;
 use crate::snapshot::Snapshot;
 use crate::writer::{BULK_QUEUE, Change, Command, SINGLE_QUEUE, Writer};
 use crate::{keys, records};
@@ -76,6 +77,7 @@ impl State {
             next_inbound: AtomicU64::new(1),
             publishing: Mutex::default(),
             failed: RwLock::new(None),
+            shared_phones: SharedPhones::default(),
             changed: watch::Sender::new(0),
         });
         let loaded = load::load(&shared)?;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use gridbell_model::{Topic, TopicClass};
 
-use super::{BlastRules, ClassRule, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind, Senders, TopicRule};
+use super::{
+    BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind,
+    Senders, TopicRule,
+};
 use crate::error::Problems;
 use crate::policy::Caps;
 use crate::read::{Document, Fields, Item};
@@ -46,6 +49,8 @@ fn read_rules(mut f: Fields<'_, '_>) -> Option<ProvinceRules> {
     let topics = f.optional("topic").and_then(|i| i.fields()).map(read_topics).unwrap_or_default();
     let classes = f.optional("class").and_then(|i| i.fields()).map(read_classes).unwrap_or_default();
     let blast_radius = f.optional("blast_radius").and_then(|i| i.fields()).map(read_blast).unwrap_or_default();
+    let shared = f.optional("shared_phone_accounts").and_then(|i| i.integer(1..=i64::from(MAX_COUNT)));
+    let shared_phone_accounts = shared.unwrap_or(DEFAULT_SHARED_PHONE_ACCOUNTS);
     let retention_days = f.optional("retention_days").and_then(|i| i.fields()).map(read_retention).unwrap_or_default();
     f.finish();
     Some(ProvinceRules {
@@ -58,6 +63,7 @@ fn read_rules(mut f: Fields<'_, '_>) -> Option<ProvinceRules> {
         topics,
         classes,
         blast_radius,
+        shared_phone_accounts,
         retention_days,
     })
 }

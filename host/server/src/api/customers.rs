@@ -127,8 +127,8 @@ fn page_of(app: &App, unit: Option<OrgCode>, from: Option<Pair>, limit: usize) -
     let org = app.org();
     let after = from.unwrap_or(Pair(0, 0));
     let within = |code: OrgCode| unit.is_none_or(|u| org.is_within(code, u));
-    let mut items = Vec::new();
-    for code in app.state().prefectures().into_keys() {
+    let (mut rows, mut next) = (Vec::new(), None);
+    'page: for code in app.state().prefectures().into_keys() {
         let touches = unit.is_none_or(|u| org.is_within(code.org(), u) || org.prefecture_of(u) == Some(code));
         if u64::from(code.0) < after.0 || !touches {
             continue;
@@ -140,13 +140,15 @@ fn page_of(app: &App, unit: Option<OrgCode>, from: Option<Pair>, limit: usize) -
             if u64::from(row) < first {
                 continue;
             }
-            if items.len() == limit {
-                return Page { items, next: Some(Pair(u64::from(code.0), u64::from(row)).to_string()) };
+            if rows.len() == limit {
+                next = Some(Pair(u64::from(code.0), u64::from(row)).to_string());
+                break 'page;
             }
-            items.extend(snapshot.view(row).map(|v| CustomerView::of(&org, code, &v, None, false)));
+            rows.extend(snapshot.view(row).map(|v| (code, v)));
         }
     }
-    Page::whole(items)
+    app.mark_shared(rows.iter_mut().map(|(_, row)| row));
+    Page { items: rows.iter().map(|(code, row)| CustomerView::of(&org, *code, row, None, false)).collect(), next }
 }
 
 /// The customers within the caller's scope that `phone` serves.
@@ -155,7 +157,12 @@ pub(crate) async fn by_phone(app: &App, caller: &Caller, phone: &str) -> Result<
     if number == 0 {
         return Err(Problem::field("phone", "this is not a phone number (不是有效的电话号码)"));
     }
-    let mut found = app.read(move |app| Ok(app.state().by_phone(number, MAX_BY_PHONE))).await?;
+    let found = move |app: &App| {
+        let mut found = app.state().by_phone(number, MAX_BY_PHONE);
+        app.mark_shared(found.iter_mut().map(|(_, row)| row));
+        Ok(found)
+    };
+    let mut found = app.read(found).await?;
     let org = app.org();
     found.retain(|(_, row)| caller.scope.covers(&org, row.station));
     Ok(found)
@@ -176,9 +183,13 @@ pub(crate) async fn get_customer(
 /// One customer as the caller may see it.
 pub(crate) async fn one(app: &App, caller: &Caller, account: &str, unmask: &Unmask) -> Result<CustomerView, Problem> {
     let account: AccountNumber = named(account)?;
-    let (prefecture, row) = look_up(app, caller, account, Action::CustomerRead)?;
+    let (prefecture, mut row) = look_up(app, caller, account, Action::CustomerRead)?;
     let clear = unmask.granted(app, caller, "customer.unmask", account.to_string()).await?;
-    let name = app.read(move |app| Ok(app.state().name(account)?)).await?;
+    let read = move |app: &App| {
+        app.mark_shared([&mut row]);
+        Ok((app.state().name(account)?, row))
+    };
+    let (name, row) = app.read(read).await?;
     Ok(CustomerView::of(&app.org(), prefecture, &row, Some(name), clear))
 }
 
