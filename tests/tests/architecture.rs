@@ -10,18 +10,19 @@ use gridbell_tests::root;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, beside itself. Names are without `gridbell-`.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("model", &[]),
     ("cmpp", &[]),
     ("clock", &["model"]),
     ("contract", &["model"]),
     ("intake", &["model"]),
     ("store", &["model", "clock"]),
+    ("archive", &["model", "store"]),
     ("state", &["model", "clock", "store"]),
     ("engine", &["model", "contract", "clock"]),
     ("planner", &["model", "contract"]),
     ("channels", &["model", "clock", "cmpp"]),
-    ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "channels", "intake"]),
+    ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake"]),
     ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
     ("simulators", &["model", "clock", "cmpp"]),
     (
@@ -32,6 +33,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "contract",
             "store",
             "state",
+            "archive",
             "engine",
             "planner",
             "channels",

@@ -24,6 +24,9 @@ pub enum HostError {
     /// A link cannot be.
     #[error(transparent)]
     Channel(#[from] gridbell_channels::ChannelError),
+    /// An archive was not written, or is not to be believed.
+    #[error(transparent)]
+    Archive(#[from] gridbell_archive::ArchiveError),
     /// There is no such prefecture or it has no policies.
     #[error("prefecture `{0}` has no policies; apply a policy file for it first")]
     NoPolicies(PrefectureCode),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gridbell_archive::Archive;
 use gridbell_channels::LinkHandle;
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Engine, EngineConfig, Plugin};
@@ -34,6 +35,8 @@ pub struct HostOptions {
     pub compiler: CompilerCommand,
     /// How the engine is made.
     pub engine: EngineConfig,
+    /// Where records go that are older than the province keeps online.
+    pub archive: Archive,
 }
 
 /// The host.
@@ -60,6 +63,9 @@ struct Inner {
     /// Messages in a link's hands; in memory only, it ends with the process.
     claimed: Mutex<FxHashSet<MessageId>>,
     times: Mutex<FxHashMap<(PrefectureCode, String), Arc<SendTimes>>>,
+    archive: Archive,
+    /// One pass over the archives at a time.
+    archiving: tokio::sync::Mutex<()>,
 }
 
 impl Host {
@@ -69,7 +75,7 @@ impl Host {
     /// # Errors
     /// When the engine or the artifact store cannot be opened, or a document cannot be read.
     pub fn open(options: HostOptions) -> Result<Self, HostError> {
-        let HostOptions { state, clock, seed, artifacts, compiler, engine } = options;
+        let HostOptions { state, clock, seed, artifacts, compiler, engine, archive } = options;
         let engine = Engine::new(engine, clock.clone())?;
         let artifacts = ArtifactStore::open(artifacts)?;
         let (catalog, broken) = Catalog::load(&state, &engine, &artifacts, &compiler);
@@ -92,6 +98,8 @@ impl Host {
             run_locks: Mutex::default(),
             claimed: Mutex::default(),
             times: Mutex::default(),
+            archive,
+            archiving: tokio::sync::Mutex::default(),
         }));
         for (name, error) in broken {
             host.raise("plugin.broken", &name, format!("the plugin was left out: {error}"));
@@ -308,6 +316,16 @@ impl Host {
     /// Says which carriers will be served before their links are started: messages for others are held.
     pub fn serve_carriers(&self, carriers: &[gridbell_model::Carrier]) {
         self.0.queues.write().extend(carriers.iter().map(|c| *c as u8));
+    }
+
+    /// The archives.
+    #[must_use]
+    pub fn archive(&self) -> &Archive {
+        &self.0.archive
+    }
+
+    pub(crate) fn archiving(&self) -> &tokio::sync::Mutex<()> {
+        &self.0.archiving
     }
 
     pub(crate) fn claimed(&self) -> &Mutex<FxHashSet<MessageId>> {

@@ -4,6 +4,8 @@
 
 mod alarms;
 mod apply;
+mod archive;
+mod archived;
 mod catalog;
 mod control;
 mod documents;
@@ -13,6 +15,7 @@ mod host;
 mod links;
 mod port;
 mod preview;
+mod retention;
 mod runs;
 mod schedule;
 mod settings;
@@ -20,6 +23,7 @@ mod settle;
 mod stops;
 
 pub use alarms::{Alarm, MAX_ALARMS};
+pub use archive::{ArchivePass, Archiver, MAX_FILE_RECORDS, Titles, Written};
 pub use catalog::PluginInfo;
 pub use documents::{CHANGED_BY, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
@@ -29,6 +33,7 @@ pub use host::{Host, HostOptions};
 pub use links::REPORT_WAIT_MS;
 pub use port::StateOutbox;
 pub use preview::{MAX_PREVIEW, PreviewRow};
+pub use retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive};
 pub use runs::{RunRequest, RunSummary, RunTrigger};
 pub use schedule::TICK;
 pub use settings::Settings;

@@ -282,8 +282,7 @@ impl Host {
         };
         let rules = &prepared.settings.rules.blast_radius;
         // Runs that reached nobody are passed over by the guard, so more than it counts are offered.
-        let history: Vec<u64> =
-            self.state().runs(None, 4 * usize::from(rules.history), like).iter().map(|r| r.queued).collect();
+        let history: Vec<u64> = self.state().runs(None, like_runs(rules), like).iter().map(|r| r.queued).collect();
         // Asked with a reach beyond all measure, each rule names its limit; the lower one holds.
         let by = |ceiling, history: &[u64]| blast(history, ceiling, u64::MAX, rules);
         match (by(prepared.policy.ceiling, &[]), by(None, &history)) {
@@ -438,6 +437,11 @@ impl Host {
             passed = record.passed, decided = record.decided, queued = record.queued, "run.published"
         );
     }
+}
+
+/// How many like runs the blast-radius guard looks at: more than it counts, since it passes over those that reached nobody.
+pub(crate) fn like_runs(rules: &gridbell_planner::BlastRules) -> usize {
+    4 * usize::from(rules.history)
 }
 
 /// The rows that a run by hand may reach; none for all.

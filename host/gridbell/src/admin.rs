@@ -27,7 +27,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    fn config(&self) -> Result<Config, CommandError> {
+    pub(crate) fn config(&self) -> Result<Config, CommandError> {
         match (&self.config, &self.data) {
             (Some(file), _) => Config::read(file),
             (None, Some(data)) => Ok(Config::of_data(data.clone())),
@@ -36,7 +36,7 @@ impl Place {
     }
 
     /// Opens everything; carriers of the configured links count as served, so that a run by hand queues for them.
-    async fn host(&self) -> Result<Host, CommandError> {
+    pub(crate) async fn host(&self) -> Result<Host, CommandError> {
         let config = self.config()?;
         let carriers: Vec<_> = config.links.iter().flat_map(|l| l.serves.clone()).collect();
         let open = move || open::open(&config, Clock::system());
@@ -46,7 +46,7 @@ impl Place {
         Ok(opened.host)
     }
 
-    async fn state(&self) -> Result<(gridbell_state::State, Clock), CommandError> {
+    pub(crate) async fn state(&self) -> Result<(gridbell_state::State, Clock), CommandError> {
         let config = self.config()?;
         let clock = Clock::system();
         let its = clock.clone();
@@ -57,7 +57,7 @@ impl Place {
     }
 }
 
-fn who() -> String {
+pub(crate) fn who() -> String {
     std::env::var("USER")
         .ok()
         .filter(|u| !u.is_empty())
@@ -487,9 +487,15 @@ pub(crate) async fn audit(command: AuditCommand) -> Result<(), CommandError> {
         AuditCommand::Verify { place } => {
             let (state, _) = place.state().await?;
             let verdict = state.verify_audit()?;
+            let archived = state.archive_head().audit.map_or(0, |m| m.number);
             state.close().await;
             match verdict {
-                Ok(n) => println!("{n} entries, the chain is whole"),
+                Ok(n) => match archived {
+                    0 => println!("{n} entries, the chain is whole"),
+                    m => println!(
+                        "{n} entries, the chain is whole; those up to {m} are in the archives, see `gridbell archive verify`"
+                    ),
+                },
                 Err(broken) => return Err(CommandError::Found(broken.to_string())),
             }
         }

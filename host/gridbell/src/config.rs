@@ -17,6 +17,9 @@ pub(crate) struct Config {
     /// The key that contacts are encrypted with.
     #[serde(default)]
     pub(crate) key: KeyPlace,
+    /// Where records go that are older than the province keeps online; `archives` in `data` without.
+    #[serde(default)]
+    pub(crate) archives: Option<PathBuf>,
     /// Where the API and the console listen.
     #[serde(default = "default_listen")]
     pub(crate) listen: SocketAddr,
@@ -70,6 +73,7 @@ impl Config {
         Self {
             data,
             key: KeyPlace::default(),
+            archives: None,
             listen: default_listen(),
             tls: None,
             behind_tls_proxy: false,
@@ -77,6 +81,11 @@ impl Config {
             seed: 0,
             links: Vec::new(),
         }
+    }
+
+    /// Where the archives are.
+    pub(crate) fn archives(&self) -> PathBuf {
+        self.archives.clone().unwrap_or_else(|| self.data.join("archives"))
     }
 
     /// Reads a configuration file; relative paths in it are relative to it.
@@ -89,6 +98,7 @@ impl Config {
         if let KeyPlace::File(file) = &mut config.key {
             *file = base.join(&file);
         }
+        config.archives = config.archives.map(|dir| base.join(dir));
         for link in &mut config.links {
             if let SecretRef::File(file) = &mut link.secret {
                 *file = base.join(&file);

@@ -64,11 +64,19 @@ failed_from!(
     serde_json::Error
 );
 
+impl From<gridbell_archive::ArchiveError> for CommandError {
+    fn from(e: gridbell_archive::ArchiveError) -> Self {
+        let text = with_causes(&e);
+        if e.is_finding() { Self::Found(text) } else { Self::Failed(text) }
+    }
+}
+
 impl From<gridbell_conductor::HostError> for CommandError {
     fn from(e: gridbell_conductor::HostError) -> Self {
         use gridbell_conductor::HostError as H;
         match e {
             H::Problems(_) | H::Planner(_) | H::Invalid(_) | H::Engine(_) => Self::Refused(with_causes(&e)),
+            H::Archive(e) => e.into(),
             _ => Self::Failed(with_causes(&e)),
         }
     }

@@ -7,6 +7,7 @@
 mod output;
 
 mod admin;
+mod archive;
 mod bench;
 mod config;
 mod defaults;
@@ -35,7 +36,7 @@ EXIT CODES
   1  failed: disk, network, another process has the data directory
   2  the command line cannot be
   3  something given was refused: rejected rows, a policy file, a plugin; the message says what, where and what to do
-  4  a check found what it looks for: a broken audit chain, a damaged backup
+  4  a check found what it looks for: a broken audit chain, a damaged backup or archive
 A reader who stops reading the output (| head) changes neither the work nor the code.
 
 FIRST STEPS
@@ -77,6 +78,9 @@ enum Command {
     /// The audit log
     #[command(subcommand)]
     Audit(admin::AuditCommand),
+    /// What left the online store: move what is due, list, verify, search
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
     /// Measure speed and memory on this machine
     Bench(bench::BenchArgs),
     /// Print shell completions
@@ -121,6 +125,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Backup(args) => admin::backup(args).await,
         Command::Restore(args) => admin::restore(args).await,
         Command::Audit(command) => admin::audit(command).await,
+        Command::Archive(command) => archive::archive(command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

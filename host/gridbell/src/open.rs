@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gridbell_archive::Archive;
 use gridbell_clock::{Clock, Seed};
 use gridbell_conductor::{Host, HostOptions};
 use gridbell_engine::{CompilerCommand, EngineConfig};
@@ -43,6 +44,7 @@ pub(crate) fn open_state(
 /// Opens everything.
 pub(crate) fn open(config: &Config, clock: Clock) -> Result<Opened, CommandError> {
     let (state, report, new_key) = open_state(config, &clock)?;
+    let archive = archive(config)?;
     let host = Host::open(HostOptions {
         state,
         clock,
@@ -50,8 +52,15 @@ pub(crate) fn open(config: &Config, clock: Clock) -> Result<Opened, CommandError
         artifacts: config.data.join("plugins"),
         compiler: compiler()?,
         engine: EngineConfig::default(),
+        archive,
     })?;
     Ok(Opened { host, report, new_key })
+}
+
+/// The archives of a data directory, which has its key.
+pub(crate) fn archive(config: &Config) -> Result<Archive, CommandError> {
+    let (key, _) = key(config)?;
+    Ok(Archive::new(config.archives(), Arc::new(Sealer::new(&key))))
 }
 
 /// This very program, asked to compile: uploads never run in the host's own process before they were checked.

@@ -21,6 +21,7 @@ THE CONFIGURATION, every line but `data` optional:
   data = \"/var/lib/gridbell\"            made at the first start
   listen = \"127.0.0.1:8080\"
   key = { env = \"GRIDBELL_KEY\" }        or { file = \"contacts.key\" }; default: data/contacts.key, made at the first start
+  archives = \"/var/lib/archives\"        where old records go; default: data/archives
   tls = { certificates = \"cert.pem\", key = \"key.pem\" }
 
   [[link]]
@@ -91,6 +92,10 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         tokio::spawn({
             let (host, stop) = (host.clone(), stop.clone());
             async move { host.keep_house(stop).await }
+        }),
+        tokio::spawn({
+            let (host, stop) = (host.clone(), stop.clone());
+            async move { host.keep_archives(stop).await }
         }),
     ];
     let backups = tokio::spawn({

@@ -21,6 +21,15 @@ pub struct AuditEntry {
     pub hash: [u8; 32],
 }
 
+/// An entry as the one after it refers to it: what stays online of the last entry that left for the archives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AuditMark {
+    /// Its number.
+    pub number: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
 /// Why a log does not verify.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum AuditBreak {
@@ -52,6 +61,20 @@ impl AuditEntry {
     /// # Errors
     /// When a number is missing or a hash does not fit.
     pub fn verify(&self, before: Option<&Self>) -> Result<(), AuditBreak> {
+        self.verify_after(before.map(Self::mark).as_ref())
+    }
+
+    /// What the next entry refers to.
+    #[must_use]
+    pub fn mark(&self) -> AuditMark {
+        AuditMark { number: self.number, hash: self.hash }
+    }
+
+    /// Checks this entry against what is left of the one before.
+    ///
+    /// # Errors
+    /// As [`AuditEntry::verify`].
+    pub fn verify_after(&self, before: Option<&AuditMark>) -> Result<(), AuditBreak> {
         let (expected, chain) = before.map_or((1, [0; 32]), |p| (p.number + 1, p.hash));
         if self.number != expected {
             return Err(AuditBreak::Gap { expected, found: self.number });

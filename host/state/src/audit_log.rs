@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use gridbell_store::KeyRange;
 
-use crate::audit::{AuditBreak, AuditEntry};
+use crate::audit::{AuditBreak, AuditEntry, AuditMark};
 use crate::error::StateError;
 use crate::state::State;
 use crate::{keys, records};
@@ -28,23 +28,24 @@ impl State {
         failure.map_or(Ok(out), Err)
     }
 
-    /// Verifies the whole audit log; how many entries it has, or where it breaks.
+    /// Verifies the audit log from the last entry that left for the archives on, whose hash is kept; the number of the last entry, or where it
+    /// breaks.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn verify_audit(&self) -> Result<Result<u64, AuditBreak>, StateError> {
         const AT_ONCE: usize = 1_000;
-        let mut last: Option<AuditEntry> = None;
+        let mut last: Option<AuditMark> = self.archive_head().audit;
         loop {
             let entries = self.audit(last.as_ref().map_or(1, |l| l.number + 1), AT_ONCE)?;
             if entries.is_empty() {
                 return Ok(Ok(last.map_or(0, |l| l.number)));
             }
             for entry in entries {
-                if let Err(broken) = entry.verify(last.as_ref()) {
+                if let Err(broken) = entry.verify_after(last.as_ref()) {
                     return Ok(Err(broken));
                 }
-                last = Some(entry);
+                last = Some(entry.mark());
             }
         }
     }

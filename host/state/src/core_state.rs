@@ -71,6 +71,20 @@ impl RunIndex {
         self.by_id.insert(record.id, Arc::new(record));
     }
 
+    /// Takes out what left for an archive. Deterministic and harmless when repeated, as replay needs it.
+    fn archived(&mut self, decisions: &[RunId], runs: &[RunId]) {
+        for id in decisions {
+            if let Some(record) = self.by_id.get_mut(id) {
+                Arc::make_mut(record).segments.clear();
+            }
+        }
+        for id in runs {
+            if let Some(record) = self.by_id.remove(id) {
+                self.by_message.remove(&(record.prefecture, record.first_message));
+            }
+        }
+    }
+
     /// The run that queued message `id`.
     pub(crate) fn of_message(&self, id: MessageId) -> Option<&Arc<RunRecord>> {
         let key = (id.prefecture(), id.number());
@@ -163,6 +177,7 @@ impl Core {
                     }
                 }
             }
+            Op::Archived { decisions, runs } => self.runs.write().archived(decisions, runs),
             Op::Reports(link, reports) => {
                 for (carrier_id, stat) in reports {
                     let step = self.outbox.write().report(link, *carrier_id, stat, ctx.at);

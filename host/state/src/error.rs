@@ -69,6 +69,14 @@ pub enum StateError {
         /// What is known.
         known: u32,
     },
+    /// An archive tells of records that are others here.
+    #[error(
+        "the archive behind the last one tells of another history: its {what} is another one here; move the file out of the directory"
+    )]
+    OtherHistory {
+        /// Which record.
+        what: String,
+    },
     /// The writer has stopped.
     #[error("the state is closing and takes no more changes; repeat this after the restart")]
     Closed,

@@ -28,6 +28,8 @@ pub(crate) const DOC: u8 = b'D';
 pub(crate) const AUDIT: u8 = b'A';
 /// Inbound messages: number.
 pub(crate) const INBOUND: u8 = b'I';
+/// What has left for the archives, one record.
+pub(crate) const ARCHIVED: u8 = b'H';
 
 /// Messages of one status record.
 pub(crate) const STATUS_BLOCK: u32 = 512;

@@ -14,6 +14,7 @@ mod error;
 mod facts;
 mod keys;
 mod ledger;
+mod leaving;
 mod load;
 mod messages;
 mod ops;
@@ -29,7 +30,7 @@ mod snapshot;
 mod state;
 mod writer;
 
-pub use audit::{AuditBreak, AuditEntry};
+pub use audit::{AuditBreak, AuditEntry, AuditMark};
 pub use checkpoint::DATA_FORMAT;
 pub use columns::PAGE_ROWS;
 pub use core_state::TRIGGER_PAYMENT_RECEIVED;
@@ -39,6 +40,7 @@ pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
+pub use leaving::{ArchiveHead, Cutoffs, Leaving, LeavingRun};
 pub use load::LoadReport;
 pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};

@@ -57,6 +57,10 @@ pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
         Some((key, value)) => Some(records::read::<AuditEntry>(&shared.sealer, &key, &value)?),
         None => None,
     };
+    if let Some(value) = shared.store.get(&[keys::ARCHIVED])? {
+        *shared.archived.write() = records::read(&shared.sealer, &[keys::ARCHIVED], &value)?;
+    }
+    // The newest entry, the newest reply and the newest runs never leave, so that their numbers go on from what is here.
     let inbound = shared.store.last(&[keys::INBOUND])?.and_then(|(k, _)| keys::long_of(&k)).unwrap_or(0);
     shared.next_inbound.store(inbound + 1, Ordering::Release);
     let (seq, replayed) = replay(shared, marker.map_or(0, |m| m.seq), &pages)?;

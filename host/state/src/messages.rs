@@ -147,7 +147,13 @@ impl State {
         Ok(block.get(&(id.number() % keys::STATUS_BLOCK)).cloned())
     }
 
-    /// The customer's messages, newest first, up to `limit` and [`MAX_HISTORY`].
+    /// Whether message `id` was there and has left for the archives.
+    #[must_use]
+    pub fn is_archived(&self, id: MessageId) -> bool {
+        self.shared().archived.read().messages.get(&id.prefecture()).is_some_and(|end| id.number() < *end)
+    }
+
+    /// The customer's messages that are online, newest first, up to `limit` and [`MAX_HISTORY`].
     ///
     /// # Errors
     /// When there is no such account or the store cannot be read.
@@ -156,7 +162,12 @@ impl State {
         let mut out = Vec::new();
         let mut number = view.last_message;
         while number != 0 && out.len() < limit.min(MAX_HISTORY) {
-            let detail = self.message(MessageId::new(code, number))?;
+            let id = MessageId::new(code, number);
+            // Messages leave for the archives in order of their numbers: what is before one that left has left too.
+            if self.is_archived(id) {
+                break;
+            }
+            let detail = self.message(id)?;
             let Outcome::Queued(message) = &detail.decision.outcome else { break };
             number = message.previous;
             out.push(detail);
@@ -264,8 +275,9 @@ impl State {
     /// When the store cannot be read.
     pub fn inbound_messages(&self, before: Option<u64>, limit: usize) -> Result<Vec<InboundMessage>, StateError> {
         let mut number = before.unwrap_or_else(|| self.shared().next_inbound.load(Ordering::Acquire));
+        let archived = self.archive_head().inbound;
         let mut out = Vec::new();
-        while number > 1 && out.len() < limit {
+        while number > archived + 1 && out.len() < limit {
             number -= 1;
             let key = keys::long(keys::INBOUND, number);
             if let Some(value) = self.shared().store.get(&key)? {

@@ -23,6 +23,11 @@ pub(crate) enum Op {
     RunStatus(RunId, RunStatus),
     Messages(Vec<(MessageId, MessageEvent)>),
     Reports(String, Vec<(u64, String)>),
+    /// Records left for an archive: runs whose decisions did, and runs that did as a whole.
+    Archived {
+        decisions: Vec<RunId>,
+        runs: Vec<RunId>,
+    },
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.

@@ -190,6 +190,14 @@ pub struct RunRecord {
     pub status: RunStatus,
 }
 
+impl RunRecord {
+    /// Whether its decisions and messages have left for the archives; counts, parameters and outcome are here still.
+    #[must_use]
+    pub fn is_archived(&self) -> bool {
+        self.decided > 0 && self.segments.is_empty()
+    }
+}
+
 /// Where a run's decisions are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SegmentInfo {

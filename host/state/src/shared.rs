@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::core_state::Core;
 use crate::docs::Docs;
 use crate::shared_phones::SharedPhones;
+use crate::leaving::ArchiveHead;
 
 pub(crate) struct Shared {
     pub(crate) core: Core,
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) generation: AtomicU64,
     pub(crate) next_run: AtomicU64,
     pub(crate) next_inbound: AtomicU64,
+    /// What has left for the archives.
+    pub(crate) archived: RwLock<ArchiveHead>,
     /// Prefectures with a run between its begin and its publication.
     pub(crate) publishing: Mutex<BTreeSet<PrefectureCode>>,
     /// Why the writer stopped, once it did.

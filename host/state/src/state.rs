@@ -75,6 +75,7 @@ impl State {
             generation: AtomicU64::new(0),
             next_run: AtomicU64::new(1),
             next_inbound: AtomicU64::new(1),
+            archived: RwLock::default(),
             publishing: Mutex::default(),
             failed: RwLock::new(None),
             shared_phones: SharedPhones::default(),

@@ -5,6 +5,7 @@
 //! repetition below one in ten billion; rotate the key before.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::{SealError, hex};
@@ -21,6 +22,8 @@ pub const SEAL_OVERHEAD_BYTES: usize = HEADER_BYTES + NONCE_LEN + TAG_BYTES;
 pub struct Sealer {
     current: KeyId,
     keys: Vec<(KeyId, LessSafeKey)>,
+    /// For fingerprints, in the same order: keys of their own, made from the sealing keys, so that neither use helps against the other.
+    marks: Vec<hmac::Key>,
     random: SystemRandom,
 }
 
@@ -28,14 +31,38 @@ impl Sealer {
     /// Seals and opens with `key`.
     #[must_use]
     pub fn new(key: &Key) -> Self {
-        Self { current: key.id(), keys: vec![(key.id(), cipher(key))], random: SystemRandom::new() }
+        Self {
+            current: key.id(),
+            keys: vec![(key.id(), cipher(key))],
+            marks: vec![mark(key)],
+            random: SystemRandom::new(),
+        }
     }
 
     /// Opens with `key` too: what was sealed before the current key took over.
     #[must_use]
     pub fn with_older(mut self, key: &Key) -> Self {
         self.keys.push((key.id(), cipher(key)));
+        self.marks.push(mark(key));
         self
+    }
+
+    /// What finds `value` again among values of the kind `label` without being it: the first eight bytes of an HMAC-SHA-256 under each key, the
+    /// current one first. Without the keys nobody can tell which value it is of, not even by trying all telephone numbers.
+    #[must_use]
+    pub fn fingerprints(&self, label: &str, value: &[u8]) -> Vec<u64> {
+        let one = |key: &hmac::Key| {
+            let mut context = hmac::Context::with_key(key);
+            // The length keeps label and value apart.
+            context.update(&(label.len() as u64).to_le_bytes());
+            context.update(label.as_bytes());
+            context.update(value);
+            let tag = context.sign();
+            let mut first = [0; 8];
+            first.copy_from_slice(&tag.as_ref()[..8]);
+            u64::from_le_bytes(first)
+        };
+        self.marks.iter().map(one).collect()
     }
 
     /// Whether `sealed` was sealed with an older key and should be sealed again.
@@ -110,4 +137,9 @@ fn associated(header: &[u8], record_key: &[u8]) -> Vec<u8> {
 #[expect(clippy::expect_used, reason = "a key has the cipher's length by its type")]
 fn cipher(key: &Key) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.bytes()).expect("32 bytes are an AES-256 key"))
+}
+
+fn mark(key: &Key) -> hmac::Key {
+    let own = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.bytes()), b"gridbell fingerprints");
+    hmac::Key::new(hmac::HMAC_SHA256, own.as_ref())
 }

@@ -1,0 +1,231 @@
+//! The province's retention periods at work: the daily pass in a quiet hour, passes by hand, and looking into the archives.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gridbell_archive::{Archive, Found, Kind, Query};
+use gridbell_model::{AccountNumber, Date, Phone};
+use gridbell_planner::{ProvinceRules, RecordKind};
+use gridbell_state::{Cutoffs, Leaving, RunRecord, State};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{ArchivePass, Archiver, Titles, blocking};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::runs::like_runs;
+
+/// Records that one search finds at most.
+pub const MAX_FOUND: usize = 10_000;
+/// The civil minutes of the day in which the daily pass begins: 03:30 to 06:00, when nothing is sent.
+const QUIET: std::ops::Range<u32> = 210..360;
+/// How often the clock is looked at.
+const LOOK: Duration = Duration::from_secs(30);
+/// The alarm when a pass fails.
+const FAILED: &str = "archive.failed";
+
+/// What is looked for in the archives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveSearch {
+    /// Records about this account.
+    pub account: Option<AccountNumber>,
+    /// Records about this number.
+    pub phone: Option<Phone>,
+    /// Of these kinds; empty for all.
+    pub kinds: Vec<Kind>,
+    /// From this civil day on; [`Date::NONE`] from the first.
+    pub from: Date,
+    /// Up to this civil day, included; [`Date::NONE`] to the last.
+    pub to: Date,
+    /// So many at most, the newest first; never more than [`MAX_FOUND`].
+    pub limit: usize,
+}
+
+/// A record that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArchivedRecord {
+    /// The number of its file.
+    pub file: u64,
+    /// What it tells of.
+    pub kind: Kind,
+    /// The civil time by which it is found.
+    pub at: gridbell_model::Moment,
+    /// What it says. Numbers are masked.
+    pub body: Value,
+}
+
+impl Host {
+    fn archiver(&self) -> Archiver {
+        let host = self.clone();
+        let titles = move |run: &RunRecord| host.titles_of(run);
+        Archiver::new(self.state().clone(), self.archive().clone(), self.clock().clone(), titles)
+    }
+
+    fn titles_of(&self, run: &RunRecord) -> Titles {
+        let plugins = self.loaded_plugins();
+        let of_run = plugins.iter().find(|p| p.digest().to_string() == run.digest);
+        of_run.map_or_else(Titles::default, |p| Titles {
+            notices: p.manifest().notices().iter().map(|n| n.title.clone()).collect(),
+            reasons: p.manifest().reasons().iter().map(|r| r.title.clone()).collect(),
+        })
+    }
+
+    fn cutoffs(&self) -> Result<Cutoffs, HostError> {
+        Ok(cutoffs(&self.settings()?.rules, self.clock().today()))
+    }
+
+    /// Moves what is older than the province keeps online to the archives.
+    ///
+    /// # Errors
+    /// While the province has no rules; when a file cannot be written or the state refuses. What is in earlier files has left, the rest stays.
+    pub async fn run_archive(&self, who: &str, stop: &CancellationToken) -> Result<ArchivePass, HostError> {
+        let _one_at_a_time = self.archiving().lock().await;
+        self.archiver().pass(&self.cutoffs()?, who, stop).await
+    }
+
+    /// What [`Host::run_archive`] would move now.
+    ///
+    /// # Errors
+    /// While the province has no rules, or when the store cannot be read.
+    pub async fn archive_due(&self) -> Result<Leaving, HostError> {
+        self.archiver().due(&self.cutoffs()?, u64::MAX / 2).await
+    }
+
+    /// Runs a pass once each civil day in the quiet hours, or at any hour when a day was missed, until `stop`. A pass that a killed host had begun
+    /// is completed first.
+    pub async fn keep_archives(&self, stop: CancellationToken) {
+        let begun = {
+            let _one_at_a_time = self.archiving().lock().await;
+            self.archiver().complete("system").await
+        };
+        self.tell(begun.map(|_| ()));
+        // A host that is never up in the quiet hours archives too: what counts is when something left last.
+        let head = self.state().archive_head();
+        let mut last = if head.file > 0 { head.at.date() } else { Date::NONE };
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.clock().sleep(LOOK) => {}
+            }
+            let now = self.clock().civil_minute();
+            if !is_time(last, now) {
+                continue;
+            }
+            last = now.date();
+            let pass = self.run_archive("system", &stop).await;
+            if let Ok(pass) = &pass
+                && !pass.files.is_empty()
+            {
+                let entries: u64 = pass.entries.values().sum();
+                tracing::info!(files = pass.files.len(), entries, "archive.written");
+            }
+            self.tell(pass.map(|_| ()));
+        }
+    }
+
+    fn tell(&self, result: Result<(), HostError>) {
+        match result {
+            Ok(()) => self.clear_alarm(FAILED, "archives"),
+            Err(e) => self.raise(FAILED, "archives", format!("nothing was lost, it is tried again tomorrow: {e}")),
+        }
+    }
+
+    /// Records of the archives that answer `search`.
+    ///
+    /// # Errors
+    /// When a file cannot be read or was changed.
+    pub async fn search_archive(&self, search: ArchiveSearch) -> Result<Vec<ArchivedRecord>, HostError> {
+        let (state, archive) = (self.state().clone(), self.archive().clone());
+        blocking(move || search_archive(&state, &archive, &search)).await
+    }
+}
+
+/// Whether the pass of the day is due at `now`, when the last one was on `last`.
+fn is_time(last: Date, now: gridbell_model::CivilMinute) -> bool {
+    let days = now.date().0.saturating_sub(last.0);
+    days > 1 || days == 1 && QUIET.contains(&now.minute_of_day())
+}
+
+/// Until when records may leave, on `today`.
+fn cutoffs(rules: &ProvinceRules, today: Date) -> Cutoffs {
+    let days = |kind| rules.retention(kind);
+    Cutoffs::of_days(
+        today,
+        days(RecordKind::Message),
+        days(RecordKind::Run),
+        days(RecordKind::Inbound),
+        days(RecordKind::Audit),
+        like_runs(&rules.blast_radius),
+    )
+}
+
+/// Records of `archive` that answer `search`, as far as they may still be shown: the number of a customer whose contact was erased since finds
+/// nothing and is not shown, nor is a reply of a number that is nobody's any more.
+///
+/// # Errors
+/// When a file cannot be read or was changed.
+pub fn search_archive(
+    state: &State,
+    archive: &Archive,
+    search: &ArchiveSearch,
+) -> Result<Vec<ArchivedRecord>, HostError> {
+    let mut keys = Vec::new();
+    if let Some(account) = search.account {
+        keys.extend(archive.account_keys(account));
+    }
+    if let Some(phone) = search.phone {
+        keys.extend(archive.phone_keys(phone));
+    }
+    let query = Query {
+        keys,
+        kinds: search.kinds.clone(),
+        from: search.from,
+        to: search.to,
+        limit: search.limit.min(MAX_FOUND),
+    };
+    let found = archive.search(state.archive_head().file, &query)?;
+    let by_number = search.phone.map(Phone::number).filter(|n| *n != 0);
+    let known = by_number.is_none_or(|n| !state.known_numbers(&BTreeSet::from([n])).is_empty());
+    Ok(found.into_iter().filter_map(|found| shown(state, found, search, known)).collect())
+}
+
+fn shown(state: &State, found: Found, search: &ArchiveSearch, known: bool) -> Option<ArchivedRecord> {
+    let Found { file, entry } = found;
+    let mut body: Value = serde_json::from_str(&entry.body).unwrap_or(Value::String(entry.body));
+    let account = body["account"].as_str().and_then(|a| a.parse::<AccountNumber>().ok());
+    let erased = account.is_some_and(|a| state.customer(a).is_none_or(|(_, view)| view.phone.number() == 0));
+    if erased {
+        // Asked by number alone, it would tell whose the number was.
+        if search.account.is_none() && search.phone.is_some() {
+            return None;
+        }
+        if let Some(map) = body.as_object_mut() {
+            map.remove("phone");
+        }
+    }
+    if entry.kind == Kind::Inbound && !known {
+        return None;
+    }
+    Some(ArchivedRecord { file, kind: entry.kind, at: entry.at, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pass_comes_once_a_day_in_the_quiet_hours_or_when_a_day_was_missed() {
+        let day = |d: u32| Date::from_ymd(2026, 11, d).unwrap_or(Date::NONE);
+        for (last, now, due) in [
+            (20, day(20).at(4, 0), false),
+            (20, day(21).at(3, 29), false),
+            (20, day(21).at(3, 30), true),
+            (20, day(21).at(6, 0), false),
+            (20, day(22).at(0, 0), true),
+            (20, day(19).at(4, 0), false),
+        ] {
+            assert_eq!(is_time(day(last), now), due, "{last} {now}");
+        }
+        assert!(is_time(Date::NONE, day(20).at(12, 0)), "never yet");
+    }
+}
