@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use gridbell_archive::{Archive, Finished, Kind};
 use gridbell_clock::Clock;
-use gridbell_model::{AccountNumber, Date};
-use gridbell_state::{ArchiveHead, Cutoffs, Leaving, LeavingRun, RunRecord, State};
+use gridbell_model::AccountNumber;
+use gridbell_state::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun, RunRecord, State};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -119,13 +119,16 @@ impl Archiver {
     /// # Errors
     /// When the file cannot be made durable or a record cannot be read: then there is no file.
     pub async fn write_next(&self, cutoffs: &Cutoffs) -> Result<Option<Written>, HostError> {
-        let due = self.due(cutoffs, MAX_FILE_RECORDS).await?;
+        let due = self.due(cutoffs, MAX_FILE_RECORDS, Ended::Known).await?;
         if due.is_empty() {
             return Ok(None);
         }
-        // What became final since the last checkpoint is in memory only as a whole: it leaves once its end is on disk.
+        // The end of a message is in the journal until a checkpoint writes it: it leaves after that.
         self.state.checkpoint().await?;
-        let leaving = self.due(cutoffs, MAX_FILE_RECORDS).await?;
+        let leaving = self.due(cutoffs, MAX_FILE_RECORDS, Ended::OnDisk).await?;
+        if leaving.is_empty() {
+            return Ok(None);
+        }
         let this = self.clone();
         blocking(move || {
             let file = this.write(&leaving)?;
@@ -138,9 +141,9 @@ impl Archiver {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn due(&self, cutoffs: &Cutoffs, limit: u64) -> Result<Leaving, HostError> {
+    pub async fn due(&self, cutoffs: &Cutoffs, limit: u64, ended: Ended) -> Result<Leaving, HostError> {
         let (state, cutoffs) = (self.state.clone(), *cutoffs);
-        blocking(move || Ok(state.leaving(&cutoffs, limit)?)).await
+        blocking(move || Ok(state.leaving(&cutoffs, limit, ended)?)).await
     }
 
     /// Lets what is in the durable file leave the store.
@@ -200,8 +203,7 @@ impl Archiver {
         if leaving.replies == 0 {
             return Ok(());
         }
-        let count = usize::try_from(leaving.replies).unwrap_or(usize::MAX);
-        let replies = self.state.replies(head.inbound + 1, count, Date(i32::MAX))?;
+        let replies = self.state.replies(head.inbound + 1, leaving.replies)?;
         let numbers: BTreeSet<u64> = replies.iter().map(|r| r.from.number()).filter(|n| *n != 0).collect();
         let known = self.state.known_numbers(&numbers);
         for reply in &replies {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gridbell_archive::{Archive, Found, Kind, Query};
 use gridbell_model::{AccountNumber, Date, Phone};
 use gridbell_planner::{ProvinceRules, RecordKind};
-use gridbell_state::{Cutoffs, Leaving, RunRecord, State};
+use gridbell_state::{Cutoffs, Ended, Leaving, RunRecord, State};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +88,7 @@ impl Host {
     /// # Errors
     /// While the province has no rules, or when the store cannot be read.
     pub async fn archive_due(&self) -> Result<Leaving, HostError> {
-        self.archiver().due(&self.cutoffs()?, u64::MAX / 2).await
+        self.archiver().due(&self.cutoffs()?, u64::MAX / 2, Ended::Known).await
     }
 
     /// Runs a pass once each civil day in the quiet hours, or at any hour when a day was missed, until `stop`. A pass that a killed host had begun

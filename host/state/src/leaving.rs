@@ -17,9 +17,10 @@ use std::ops::ControlFlow;
 use gridbell_model::{Date, Moment, Phone, PrefectureCode, RunId};
 use gridbell_store::KeyRange;
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::AuditMark;
+use crate::audit::{AuditEntry, AuditMark};
 use crate::checkpoint::read_statuses;
 use crate::error::StateError;
 use crate::ops::{Applied, AuditNote, Op};
@@ -87,6 +88,15 @@ impl Cutoffs {
     }
 }
 
+/// How sure it must be that a message has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// It has: what would leave after a checkpoint.
+    Known,
+    /// A checkpoint has written its end: it can leave now.
+    OnDisk,
+}
+
 /// A run as an archive refers to it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LeavingRun {
@@ -145,33 +155,34 @@ impl State {
     }
 
     /// What may leave by `cutoffs`, about `limit` records and at least one run: only what has ended. A run whose messages are not all at their end
-    /// stays, with every later run of its prefecture that queued any, so that a customer's messages are cut at one place. Messages are seen to
-    /// have ended once a checkpoint has written their end.
+    /// stays, with every later run of its prefecture that queued any, so that a customer's messages are cut at one place.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn leaving(&self, cutoffs: &Cutoffs, limit: u64) -> Result<Leaving, StateError> {
+    pub fn leaving(&self, cutoffs: &Cutoffs, limit: u64, ended: Ended) -> Result<Leaving, StateError> {
         let mut leaving = Leaving::default();
         let mut left = limit;
-        self.leaving_runs(cutoffs, &mut leaving, &mut left);
+        self.leaving_runs(cutoffs, ended, &mut leaving, &mut left);
         let head = self.archive_head();
-        for reply in self.replies(head.inbound + 1, usize::try_from(left).unwrap_or(usize::MAX), cutoffs.inbound)? {
+        let from = keys::long(keys::INBOUND, head.inbound + 1);
+        self.older(&from, left, cutoffs.inbound, |reply: InboundMessage| {
             (leaving.inbound, leaving.replies) = (reply.number, leaving.replies + 1);
-        }
+        })?;
         left = left.saturating_sub(leaving.replies);
-        let from = head.audit.map_or(1, |m| m.number + 1);
-        // The newest stays: one more than may leave is read.
-        let entries = self.audit(from, usize::try_from(left).unwrap_or(usize::MAX).saturating_add(1))?;
-        let older = entries.iter().take(entries.len().saturating_sub(1));
-        for entry in older.take_while(|e| e.at.date() < cutoffs.audit) {
+        let from = keys::long(keys::AUDIT, head.audit.map_or(1, |m| m.number + 1));
+        self.older(&from, left, cutoffs.audit, |entry: AuditEntry| {
             (leaving.audit, leaving.audit_entries) = (Some(entry.mark()), leaving.audit_entries + 1);
-        }
+        })?;
         Ok(leaving)
     }
 
-    fn leaving_runs(&self, cutoffs: &Cutoffs, leaving: &mut Leaving, left: &mut u64) {
+    fn leaving_runs(&self, cutoffs: &Cutoffs, ended: Ended, leaving: &mut Leaving, left: &mut u64) {
         let runs = self.shared().core.runs.read();
-        let unfinished: FxHashSet<RunId> = self.shared().core.outbox.read().live.values().map(|l| l.run).collect();
+        let unfinished: FxHashSet<RunId> = {
+            let outbox = self.shared().core.outbox.read();
+            let open = outbox.live.values().filter(|l| ended == Ended::OnDisk || !l.status.state.is_final());
+            open.map(|l| l.run).collect()
+        };
         let mut stays = FxHashSet::default();
         let mut emptied = FxHashSet::default();
         for run in runs.by_id.values() {
@@ -181,8 +192,8 @@ impl State {
             if run.segments.is_empty() {
                 continue;
             }
-            let ended = !matches!(run.status, RunStatus::Waiting { .. }) && !unfinished.contains(&run.id);
-            let may = ended && run.ended.date() < cutoffs.messages;
+            let over = !matches!(run.status, RunStatus::Waiting { .. }) && !unfinished.contains(&run.id);
+            let may = over && run.ended.date() < cutoffs.messages;
             if !may || run.queued > 0 && stays.contains(&run.prefecture) {
                 if run.queued > 0 {
                     stays.insert(run.prefecture);
@@ -216,28 +227,45 @@ impl State {
         *left = left.saturating_sub(RUN_WEIGHT * leaving.runs.len() as u64);
     }
 
-    /// Replies from number `from` on that came before `day`, in order, up to `limit`; never the newest of all.
+    /// Replies from number `from` on, in order, up to `limit`.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn replies(&self, from: u64, limit: usize, day: Date) -> Result<Vec<InboundMessage>, StateError> {
+    pub fn replies(&self, from: u64, limit: u64) -> Result<Vec<InboundMessage>, StateError> {
+        let mut out = Vec::new();
+        self.older(&keys::long(keys::INBOUND, from), limit, Date(i32::MAX), |reply| out.push(reply))?;
+        Ok(out)
+    }
+
+    /// Calls `take` with the records of a table from key `from` on, in order, up to `limit` and as long as they are from before `day`; never with
+    /// the newest of the table, from which its numbers go on.
+    fn older<T: DeserializeOwned + Dated>(
+        &self,
+        from: &[u8],
+        limit: u64,
+        day: Date,
+        mut take: impl FnMut(T),
+    ) -> Result<(), StateError> {
         let shared = self.shared();
-        let newest = shared.next_inbound.load(std::sync::atomic::Ordering::Acquire).saturating_sub(1);
-        let mut out: Vec<InboundMessage> = Vec::new();
-        let mut failure = None;
-        let range = KeyRange::prefix_from(&[keys::INBOUND], &keys::long(keys::INBOUND, from));
-        shared.store.scan(&range, &mut |key, value| {
-            if out.len() >= limit || keys::long_of(key).is_none_or(|n| n >= newest) {
+        let table = &from[..1];
+        let Some((newest, _)) = shared.store.last(table)? else { return Ok(()) };
+        let (mut taken, mut failure) = (0, None);
+        shared.store.scan(&KeyRange::prefix_from(table, from), &mut |key, value| {
+            if taken >= limit || key >= newest.as_slice() {
                 return Ok(ControlFlow::Break(()));
             }
-            match records::read::<InboundMessage>(&shared.sealer, key, value) {
-                Ok(reply) if reply.at.date() < day => out.push(reply),
+            match records::read::<T>(&shared.sealer, key, value) {
+                Ok(record) if record.at().date() < day => take(record),
                 Ok(_) => return Ok(ControlFlow::Break(())),
-                Err(e) => failure = Some(e),
+                Err(e) => {
+                    failure = Some(e);
+                    return Ok(ControlFlow::Break(()));
+                }
             }
-            Ok(if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            taken += 1;
+            Ok(ControlFlow::Continue(()))
         })?;
-        failure.map_or(Ok(out), Err)
+        failure.map_or(Ok(()), Err)
     }
 
     /// Which of `numbers` are some customer's: one look over the columns, about a millisecond for each million.
@@ -372,12 +400,29 @@ impl State {
             }
         }
         if let Some(mark) = leaving.audit {
-            let here = self.audit(mark.number, 1)?.first().map(crate::AuditEntry::mark);
+            let here = self.audit(mark.number, 1)?.first().map(AuditEntry::mark);
             if here.is_none_or(|m| m != mark) {
                 return Err(StateError::OtherHistory { what: format!("audit entry {}", mark.number) });
             }
         }
         Ok(())
+    }
+}
+
+/// A record that knows its time.
+trait Dated {
+    fn at(&self) -> Moment;
+}
+
+impl Dated for InboundMessage {
+    fn at(&self) -> Moment {
+        self.at
+    }
+}
+
+impl Dated for AuditEntry {
+    fn at(&self) -> Moment {
+        self.at
     }
 }
 

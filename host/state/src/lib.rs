@@ -40,7 +40,7 @@ pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
-pub use leaving::{ArchiveHead, Cutoffs, Leaving, LeavingRun};
+pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
 pub use load::LoadReport;
 pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
