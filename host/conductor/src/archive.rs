@@ -78,6 +78,9 @@ impl Archiver {
     /// When a file cannot be written or believed, or the state refuses: what is in earlier files has left, the rest is where it was.
     pub async fn pass(&self, cutoffs: &Cutoffs, who: &str, stop: &CancellationToken) -> Result<ArchivePass, HostError> {
         let mut pass = ArchivePass { completed: self.complete(who).await?, ..ArchivePass::default() };
+        let state = self.state.clone();
+        let newest = blocking(move || Ok(state.newest_audit()?)).await?;
+        let cutoffs = &Cutoffs { audit_end: newest.min(cutoffs.audit_end), ..*cutoffs };
         while pass.files.len() < MAX_PASS_FILES && !stop.is_cancelled() {
             let Some(written) = self.write_next(cutoffs).await? else { break };
             self.settle(&written.leaving, written.file.number, written.file.head, who).await?;

@@ -70,25 +70,37 @@ impl Host {
         })
     }
 
-    fn cutoffs(&self) -> Result<Cutoffs, HostError> {
-        Ok(cutoffs(&self.settings()?.rules, self.clock().today()))
+    fn cutoffs(&self, before: Option<Date>) -> Result<Cutoffs, HostError> {
+        let (rules, today) = (self.settings()?.rules, self.clock().today());
+        match before {
+            None => Ok(cutoffs(&rules, today)),
+            Some(day) if day <= today.plus_days(1) => Ok(Cutoffs::before(day, like_runs(&rules.blast_radius))),
+            Some(day) => {
+                Err(HostError::Invalid(format!("`{day}` is later than tomorrow: nothing ends before its day")))
+            }
+        }
     }
 
-    /// Moves what is older than the province keeps online to the archives.
+    /// Moves what is older than the province keeps online to the archives; with `before`, whatever ended before that civil day.
     ///
     /// # Errors
     /// While the province has no rules; when a file cannot be written or the state refuses. What is in earlier files has left, the rest stays.
-    pub async fn run_archive(&self, who: &str, stop: &CancellationToken) -> Result<ArchivePass, HostError> {
+    pub async fn run_archive(
+        &self,
+        who: &str,
+        before: Option<Date>,
+        stop: &CancellationToken,
+    ) -> Result<ArchivePass, HostError> {
         let _one_at_a_time = self.archiving().lock().await;
-        self.archiver().pass(&self.cutoffs()?, who, stop).await
+        self.archiver().pass(&self.cutoffs(before)?, who, stop).await
     }
 
     /// What [`Host::run_archive`] would move now.
     ///
     /// # Errors
     /// While the province has no rules, or when the store cannot be read.
-    pub async fn archive_due(&self) -> Result<Leaving, HostError> {
-        self.archiver().due(&self.cutoffs()?, u64::MAX / 2, Ended::Known).await
+    pub async fn archive_due(&self, before: Option<Date>) -> Result<Leaving, HostError> {
+        self.archiver().due(&self.cutoffs(before)?, u64::MAX / 2, Ended::Known).await
     }
 
     /// Runs a pass once each civil day in the quiet hours, or at any hour when a day was missed, until `stop`. A pass that a killed host had begun
@@ -112,7 +124,7 @@ impl Host {
                 continue;
             }
             last = now.date();
-            let pass = self.run_archive("system", &stop).await;
+            let pass = self.run_archive("system", None, &stop).await;
             if let Ok(pass) = &pass
                 && !pass.files.is_empty()
             {

@@ -306,6 +306,8 @@ async fn what_ended_leaves_in_order_and_what_the_house_needs_stays() {
     // The second run has a message without an end: it stays, and with it what is after it.
     let left = w.pass().await.unwrap();
     assert_eq!((left[&Kind::Message], left[&Kind::Decision], left[&Kind::Run]), (30, 570, 1), "{left:?}");
+    // What was the newest audit entry then is due now.
+    assert_eq!(w.pass().await.unwrap(), BTreeMap::from([(Kind::Audit, 1)]));
     assert_eq!(w.pass().await.unwrap(), BTreeMap::new());
     let ids =
         |w: &World, n| w.state.messages_of(account(n), 10).unwrap().iter().map(|m| m.id.number()).collect::<Vec<_>>();

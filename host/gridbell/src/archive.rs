@@ -41,8 +41,12 @@ completes it.
 
 EXAMPLES
   gridbell archive run --data d --dry-run
-  gridbell archive run --config gridbell.toml --json")]
+  gridbell archive run --config gridbell.toml --json
+  gridbell archive run --data d --before 2026-10-01      to make room on a disk that fills")]
 pub(crate) struct RunArgs {
+    /// Move everything that ended before this civil day, whatever the rules keep online: to make room
+    #[arg(long, value_name = "DATE")]
+    before: Option<Date>,
     /// Only say what would leave
     #[arg(long)]
     dry_run: bool,
@@ -119,10 +123,10 @@ pub(crate) async fn archive(command: ArchiveCommand) -> Result<(), CommandError>
 async fn run(args: RunArgs) -> Result<(), CommandError> {
     let host = args.place.host().await?;
     if args.dry_run {
-        let due = host.archive_due().await?;
-        host.state().close().await;
+        let due = host.archive_due(args.before).await?;
         let queued: u64 = due.decisions.iter().filter_map(|r| host.state().run(r.id)).map(|r| r.queued).sum();
         let decided: u64 = due.decisions.iter().map(|r| r.decided).sum();
+        host.state().close().await;
         let counts = [
             (Kind::Message, queued),
             (Kind::Decision, decided - queued.min(decided)),
@@ -145,7 +149,7 @@ async fn run(args: RunArgs) -> Result<(), CommandError> {
         let _ = tokio::signal::ctrl_c().await;
         on_signal.cancel();
     });
-    let pass = host.run_archive(&who(), &stop).await;
+    let pass = host.run_archive(&who(), args.before, &stop).await;
     watch.abort();
     host.state().close().await;
     let pass = pass?;

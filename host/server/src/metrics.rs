@@ -112,8 +112,27 @@ fn exposition(app: &App) -> String {
     links(&mut out, app);
     out.one("gridbell_alarms", "gauge", "Alarms raised.", app.conduct.alarms().len());
     out.one("gridbell_stops", "gauge", "Emergency stops in force.", app.conduct.stops().len());
+    archives(&mut out, app);
     app.metrics.write(&mut out);
     out.text
+}
+
+fn archives(out: &mut Exposition, app: &App) {
+    let head = app.state().archive_head();
+    out.one("gridbell_archive_files", "counter", "Archives that records left for.", head.file);
+    let since = head.at.unix_ms() as f64 / 1000.0;
+    out.one(
+        "gridbell_archive_last_seconds",
+        "gauge",
+        "When records last left, seconds since 1970; 0 for never.",
+        since,
+    );
+    out.family("gridbell_archived_records_total", "counter", "Records that left for the archives.");
+    let counts =
+        [("decision", head.decisions), ("run", head.runs), ("inbound", head.replies), ("audit", head.audit_entries)];
+    for (kind, n) in counts {
+        out.line("", &format!("kind=\"{kind}\""), n);
+    }
 }
 
 fn outbox(out: &mut Exposition, app: &App) {

@@ -28,6 +28,15 @@ impl State {
         failure.map_or(Ok(out), Err)
     }
 
+    /// The number of the newest audit entry; 0 for none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn newest_audit(&self) -> Result<u64, StateError> {
+        let newest = self.shared().store.last(&[keys::AUDIT])?;
+        Ok(newest.and_then(|(key, _)| keys::long_of(&key)).unwrap_or(0))
+    }
+
     /// Verifies the audit log from the last entry that left for the archives on, whose hash is kept; the number of the last entry, or where it
     /// breaks.
     ///

@@ -69,11 +69,19 @@ pub struct Cutoffs {
     pub inbound: Date,
     /// Audit entries.
     pub audit: Date,
+    /// Audit entries from this number on stay: those that a pass writes of itself must not keep it going.
+    pub audit_end: u64,
     /// So many of the newest runs of each policy, schedule and selection stay whatever their age.
     pub like_runs: usize,
 }
 
 impl Cutoffs {
+    /// Everything that ended before `day`.
+    #[must_use]
+    pub fn before(day: Date, like_runs: usize) -> Self {
+        Self { messages: day, runs: day, inbound: day, audit: day, audit_end: u64::MAX, like_runs }
+    }
+
     /// Cutoffs on `today`: of each kind so many days stay, today not counted.
     #[must_use]
     pub fn of_days(today: Date, messages: u32, runs: u32, inbound: u32, audit: u32, like_runs: usize) -> Self {
@@ -83,6 +91,7 @@ impl Cutoffs {
             runs: before(runs.max(messages)),
             inbound: before(inbound),
             audit: before(audit),
+            audit_end: u64::MAX,
             like_runs,
         }
     }
@@ -171,7 +180,9 @@ impl State {
         left = left.saturating_sub(leaving.replies);
         let from = keys::long(keys::AUDIT, head.audit.map_or(1, |m| m.number + 1));
         self.older(&from, left, cutoffs.audit, |entry: AuditEntry| {
-            (leaving.audit, leaving.audit_entries) = (Some(entry.mark()), leaving.audit_entries + 1);
+            if entry.number < cutoffs.audit_end {
+                (leaving.audit, leaving.audit_entries) = (Some(entry.mark()), leaving.audit_entries + 1);
+            }
         })?;
         Ok(leaving)
     }
