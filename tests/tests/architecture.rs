@@ -24,6 +24,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("channels", &["model", "clock", "cmpp"]),
     ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake"]),
     ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
+    ("workshop", &["model", "clock", "contract", "engine", "planner"]),
     ("simulators", &["model", "clock", "cmpp"]),
     (
         "gridbell",
@@ -41,6 +42,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "conductor",
             "server",
             "simulators",
+            "workshop",
         ],
     ),
     ("tests", &["model", "cmpp", "simulators", "engine"]),

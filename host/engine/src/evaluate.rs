@@ -77,6 +77,8 @@ pub struct Evaluation {
     pub interest_misses: Vec<u32>,
     /// Fuel used over all batches, where it was counted.
     pub fuel: Option<u64>,
+    /// Bytes of the guest's memory in the batch that needed most.
+    pub memory: usize,
 }
 
 impl Engine {
@@ -122,6 +124,7 @@ impl Engine {
             passed: rows.as_ref().map_or(job.total, Vec::len),
             batches,
             fuel: options.fuel.map(|_| decided.fuel),
+            memory: decided.memory,
             ..Evaluation::default()
         };
         if let (Some(sample), Some(rows), Some(_)) = (options.sample_outside, &rows, &filter) {
@@ -198,6 +201,7 @@ pub(crate) struct Job<'a> {
 struct Decided {
     decisions: Vec<Decision>,
     fuel: u64,
+    memory: usize,
 }
 
 impl Decided {
@@ -209,6 +213,7 @@ impl Decided {
             self.decisions.extend(later.decisions);
         }
         self.fuel = self.fuel.saturating_add(later.fuel);
+        self.memory = self.memory.max(later.memory);
     }
 }
 
@@ -353,8 +358,8 @@ impl<'a> Job<'a> {
     fn decide(&self, work: &Work<'_>, cpu: &mut Duration) -> Result<Decided, RunError> {
         let batches = self
             .batches(work, cpu, |session, columns, rows, number| self.decide_batch(session, columns, rows, number))?;
-        let mut all =
-            Decided { decisions: Vec::with_capacity(batches.iter().map(|b| b.decisions.len()).sum()), fuel: 0 };
+        let room = batches.iter().map(|b| b.decisions.len()).sum();
+        let mut all = Decided { decisions: Vec::with_capacity(room), ..Decided::default() };
         for batch in batches {
             all.add(batch);
         }
@@ -374,7 +379,7 @@ impl<'a> Job<'a> {
         let fault = |fault| Failure::Guest(Call::Decide, fault);
         let answer = answer.map_err(|message| fault(GuestFault::Refused { message: sanitise(&message) }))?;
         let decisions = answer::decisions(answer, rows, self.lists, number).map_err(fault)?;
-        Ok(Decided { decisions, fuel: session.fuel_used() })
+        Ok(Decided { decisions, fuel: session.fuel_used(), memory: session.memory() })
     }
 
     /// Gives `call` a fresh instance for a batch of `rows`.

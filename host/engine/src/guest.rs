@@ -20,12 +20,17 @@ pub(crate) struct Guest {
     memory: usize,
     tables: usize,
     refused: bool,
+    /// The most that one of its memories had.
+    peak: usize,
 }
 
 impl ResourceLimiter for Guest {
     fn memory_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.memory;
         self.refused |= !allowed;
+        if allowed {
+            self.peak = self.peak.max(desired);
+        }
         Ok(allowed)
     }
 
@@ -87,7 +92,7 @@ impl Program {
 
     /// Makes an instance.
     pub(crate) fn start(&self, limits: CallLimits) -> Result<Session<'_>, Failure> {
-        let guest = Guest { memory: limits.memory, tables: limits.tables, refused: false };
+        let guest = Guest { memory: limits.memory, tables: limits.tables, refused: false, peak: 0 };
         let mut store = Store::new(self.pre.engine(), guest);
         store.limiter(|guest| guest);
         store.set_epoch_deadline(epochs(limits.deadline));
@@ -170,6 +175,11 @@ impl Session<'_> {
     pub(crate) fn fuel_used(&self) -> u64 {
         let given = self.limits.fuel.unwrap_or_default();
         self.store.get_fuel().map_or(0, |left| given.saturating_sub(left))
+    }
+
+    /// Bytes of its largest memory so far.
+    pub(crate) fn memory(&self) -> usize {
+        self.store.data().peak
     }
 
     fn call<P, R>(&mut self, call: Call, export: ComponentExportIndex, args: P) -> Result<R, Failure>

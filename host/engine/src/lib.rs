@@ -24,6 +24,7 @@ mod guest;
 mod interest;
 mod limits;
 mod plugin;
+mod producers;
 mod shape;
 mod ticker;
 
@@ -38,3 +39,4 @@ pub use fault::{Call, GuestError, GuestFault, Memory};
 pub use gridbell_contract::{Manifest, Run};
 pub use limits::{CompileLimits, EngineConfig, MAX_ARTIFACT_BYTES, MAX_UPLOAD_BYTES, MIN_DEADLINE, PoolLimits};
 pub use plugin::Plugin;
+pub use producers::{Producer, producers};

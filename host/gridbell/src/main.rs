@@ -15,6 +15,7 @@ mod demo;
 mod error;
 mod import;
 mod open;
+mod plugin;
 mod preview;
 mod serve;
 
@@ -36,7 +37,7 @@ EXIT CODES
   1  failed: disk, network, another process has the data directory
   2  the command line cannot be
   3  something given was refused: rejected rows, a policy file, a plugin; the message says what, where and what to do
-  4  a check found what it looks for: a broken audit chain, a damaged backup or archive
+  4  a check found what it looks for: a broken audit chain, a damaged backup or archive, a case that fails
 A reader who stops reading the output (| head) changes neither the work nor the code.
 
 FIRST STEPS
@@ -65,6 +66,9 @@ enum Command {
     /// Check and apply policy files
     #[command(subcommand)]
     Policy(admin::PolicyCommand),
+    /// Check, test, try and measure a plugin before it is uploaded
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
     /// Users of the console
     #[command(subcommand)]
     User(admin::UserCommand),
@@ -120,6 +124,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Import(args) => admin::import(args).await,
         Command::Run(args) => admin::run_policy(args).await,
         Command::Policy(command) => admin::policy(command).await,
+        Command::Plugin(command) => plugin::plugin(command).await,
         Command::User(command) => admin::user(command).await,
         Command::Token(command) => admin::token(command).await,
         Command::Backup(args) => admin::backup(args).await,

@@ -64,7 +64,7 @@ pub(crate) fn archive(config: &Config) -> Result<Archive, CommandError> {
 }
 
 /// This very program, asked to compile: uploads never run in the host's own process before they were checked.
-fn compiler() -> Result<CompilerCommand, CommandError> {
+pub(crate) fn compiler() -> Result<CompilerCommand, CommandError> {
     let program = std::env::current_exe().map_err(CommandError::file("find", "gridbell"))?;
     Ok(CompilerCommand { program, args: vec![COMPILE_COMMAND.to_owned()] })
 }

@@ -1,0 +1,130 @@
+//! `gridbell plugin`: what an author does before an upload. Prints what `gridbell_workshop` found; opens no data directory.
+
+mod bench;
+mod cases;
+mod inspect;
+mod run;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use gridbell_engine::MAX_UPLOAD_BYTES;
+use gridbell_model::CivilMinute;
+use gridbell_planner::Calendar;
+use gridbell_workshop::{Desk, Facts, WorkshopError};
+use serde_json::Value;
+
+use crate::defaults;
+use crate::error::CommandError;
+use crate::open;
+
+/// Longest file of parameters, cases or a calendar.
+const MAX_TEXT_BYTES: u64 = 16 << 20;
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PluginCommand {
+    /// Say what the host would say at upload
+    Check(inspect::CheckArgs),
+    /// Show manifest, parameters, digest, sizes and by what it was built
+    Inspect(inspect::InspectArgs),
+    /// Ask a plugin about the cases of a TOML file, and compare with what they expect
+    Test(cases::TestArgs),
+    /// Decide about the customers of a CSV file, under production's limits
+    Run(run::RunArgs),
+    /// Measure speed, fuel and memory, and what share of the budget that is
+    Bench(bench::BenchArgs),
+}
+
+pub(crate) async fn plugin(command: PluginCommand) -> Result<(), CommandError> {
+    // Compiling and deciding block for seconds: not on the runtime's threads.
+    let work = move || match command {
+        PluginCommand::Check(args) => inspect::check(&args),
+        PluginCommand::Inspect(args) => inspect::inspect(&args),
+        PluginCommand::Test(args) => cases::test(&args),
+        PluginCommand::Run(args) => run::run(&args),
+        PluginCommand::Bench(args) => bench::bench(&args),
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|e| CommandError::Failed(e.to_string()))?
+}
+
+/// What a trial is told.
+#[derive(clap::Args, Debug)]
+struct Told {
+    /// Civil time of the decision, such as "2026-11-21 09:00"
+    #[arg(long, value_name = "TIME")]
+    at: CivilMinute,
+    /// Parameters as JSON, or a JSON or TOML file of them; the plugin's defaults fill in what is missing
+    #[arg(long, value_name = "JSON|FILE", default_value = "{}")]
+    parameters: String,
+    /// Name of the trigger; the plugin's first by default
+    #[arg(long)]
+    trigger: Option<String>,
+    /// Name of the schedule
+    #[arg(long, default_value = "")]
+    schedule: String,
+    /// Working days, instead of those that the house brings along
+    #[arg(long, value_name = "FILE")]
+    calendar: Option<PathBuf>,
+}
+
+impl Told {
+    fn facts(&self) -> Result<Facts, CommandError> {
+        Ok(Facts {
+            now: self.at,
+            trigger: self.trigger.clone(),
+            schedule: self.schedule.clone(),
+            parameters: parameters(&self.parameters)?,
+            numbers: Vec::new(),
+        })
+    }
+}
+
+fn parameters(given: &str) -> Result<Value, CommandError> {
+    let refused = |what: &str, e: String| CommandError::Refused(format!("the parameters, {what}: {e}"));
+    if given.trim_start().starts_with('{') {
+        return serde_json::from_str(given).map_err(|e| refused("given as JSON", e.to_string()));
+    }
+    let path = Path::new(given);
+    let text = text(path)?;
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("toml") => toml::from_str(&text).map_err(|e| refused(given, e.to_string())),
+        _ => serde_json::from_str(&text).map_err(|e| refused(given, e.to_string())),
+    }
+}
+
+/// The plugin in `file`, as an upload would become one.
+fn open(file: &Path, calendar: Option<&Path>) -> Result<Desk, CommandError> {
+    let upload = bytes(file)?;
+    let (name, text) = match calendar {
+        Some(path) => (path.display().to_string(), text(path)?),
+        None => (defaults::CALENDAR.0.to_owned(), defaults::CALENDAR.1.to_owned()),
+    };
+    let calendar = Calendar::parse(&name, &text).map_err(|e| CommandError::Refused(e.to_string()))?;
+    Desk::open(&upload, &open::compiler()?, calendar).map_err(|e| refused(file, e))
+}
+
+fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
+    let mut bytes = Vec::new();
+    // One byte more than allowed, so that the check says "too large" itself.
+    let opened = std::fs::File::open(file).map_err(CommandError::file("open", file))?;
+    opened.take(MAX_UPLOAD_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(CommandError::file("read", file))?;
+    Ok(bytes)
+}
+
+fn text(file: &Path) -> Result<String, CommandError> {
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(CommandError::file("open", file))?;
+    opened.take(MAX_TEXT_BYTES).read_to_string(&mut text).map_err(CommandError::file("read", file))?;
+    Ok(text)
+}
+
+/// A plugin or input that is refused has exit code 3, a machine that cannot has 1.
+fn refused(file: &Path, e: WorkshopError) -> CommandError {
+    use gridbell_engine::EngineError as E;
+    let text = format!("{}: {e}", file.display());
+    match e {
+        WorkshopError::Engine(E::Setup { .. } | E::Spawn { .. } | E::Io { .. }) => CommandError::Failed(text),
+        _ => CommandError::Refused(text),
+    }
+}

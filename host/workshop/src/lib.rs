@@ -1,0 +1,22 @@
+//! What a plugin's author does at their desk, before an upload: check, inspect, cases, trial runs over a file, measurements.
+//!
+//! Everything runs on the production engine with production's limits, so that what passes here does not fail there. It must never open a data
+//! directory, talk to a network, or know a customer's name: customers here are values of the registry's columns and nothing else.
+
+mod bench;
+mod cases;
+mod deciding;
+mod desk;
+mod error;
+mod rows;
+mod sheet;
+mod value;
+
+pub use bench::{BenchOptions, BenchReport, Share, bench};
+pub use cases::{Answer, CaseFile, CaseReport, Verdict, answer};
+pub use deciding::Deciding;
+pub use desk::{Desk, Facts};
+pub use error::WorkshopError;
+pub use rows::Rows;
+pub use sheet::{RejectedRow, Sheet};
+pub use value::{parse_value, show_value};
