@@ -96,6 +96,8 @@ fn what_ended_leaves_is_found_by_account_and_by_number_and_the_house_goes_on() {
     let verified = house.run(&["audit", "verify"]);
     assert!(verified.contains("the chain is whole") && verified.contains("in the archives"), "{verified}");
 
+    let auditor = house.token("audit", "auditor");
+    let datong = house.run(&["token", "add", "datong", "--role", "city-office", "--scope", "140200"]).trim().to_owned();
     // Online: the message is gone, the run with its counts is there, and nothing is said twice.
     let mut host = house.serve(&token);
     assert!(host.message(&people[0].account).is_none());
@@ -104,6 +106,20 @@ fn what_ended_leaves_is_found_by_account_and_by_number_and_the_house_goes_on() {
     assert_eq!((&online["queued"], &online["decided"]), (&5.into(), &5.into()), "{online}");
     assert_eq!(host.api.get(&format!("{path}/decisions")).expect(200)["items"], Value::Array(vec![]));
     assert_eq!(host.all("/v1/inbound").len(), 1);
+    let found = host.api.get(&format!("/v1/archive?account={}", people[0].account)).expect(200);
+    assert_eq!(found["items"][0]["record"]["text"], message["text"], "{found}");
+    let auditor = host.as_other(&auditor);
+    for by in [format!("account={}", people[0].account), format!("phone={}", people[0].phone)] {
+        let found = auditor.get(&format!("/v1/archive?{by}")).expect(200);
+        let items = found["items"].as_array().expect("a list");
+        assert_eq!((items.len(), &items[0]["kind"]), (1, &"message".into()), "{found}");
+        assert_eq!(items[0]["record"]["phone"], "139****0000", "{found}");
+        assert!(items[0]["record"].get("text").is_none(), "no text for who may not unmask: {found}");
+    }
+    let outside = host.as_other(&datong);
+    assert_eq!(outside.get(&format!("/v1/archive?account={}", people[0].account)).status, 404);
+    let found = outside.get(&format!("/v1/archive?phone={}", people[0].phone)).expect(200);
+    assert_eq!(found["items"], Value::Array(vec![]), "another city's");
     assert_eq!(host.run(TAIYUAN, POLICY)["queued"], 0, "it was said, wherever the message is now");
     assert_eq!(host.metric("gridbell_archived_records_total", "kind=\"decision\""), 5.0);
     assert_eq!(house.reached().len(), 5, "nobody was reached twice");

@@ -28,6 +28,7 @@ pub use catalog::PluginInfo;
 pub use documents::{CHANGED_BY, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
 pub use facts::IntoFact;
+pub use gridbell_archive::Kind as ArchiveKind;
 pub use gridbell_channels::{LinkState, LinkStatus};
 pub use host::{Host, HostOptions};
 pub use links::REPORT_WAIT_MS;

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use gridbell_clock::Clock;
 use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
-use gridbell_model::{AccountNumber, Channel, HoldReason, Moment, OrgCode, PrefectureCode, RunId, Segments, Topic};
+use gridbell_model::{
+    AccountNumber, Channel, Date, HoldReason, Moment, OrgCode, Phone, PrefectureCode, RunId, Segments, Topic,
+};
 use gridbell_planner::{Change, PolicySet, ProvinceRules, Template, TemplateSet, TextPlan};
 use gridbell_state::{AuditNote, FactOutcome, State, StateError};
 use serde_json::Value;
@@ -253,6 +255,34 @@ pub struct AlarmEntry {
     pub count: u64,
 }
 
+/// What is looked for in the archives: messages and held decisions of an account or a number.
+#[derive(Clone, Debug)]
+pub struct ArchiveQuery {
+    /// 户号
+    pub account: Option<AccountNumber>,
+    /// The number that was told.
+    pub phone: Option<Phone>,
+    /// From this civil day on; none for from the first.
+    pub from: Date,
+    /// Up to this civil day, included; none for to the last.
+    pub to: Date,
+    /// So many at most, the newest first.
+    pub limit: usize,
+}
+
+/// A record of the archives.
+#[derive(Clone, Debug)]
+pub struct ArchiveHit {
+    /// `message` or `decision`.
+    pub kind: String,
+    /// When its run ended.
+    pub at: Moment,
+    /// The number of its file.
+    pub file: u64,
+    /// What it says; the number masked.
+    pub body: serde_json::Value,
+}
+
 /// The conductor, as the server sees it.
 pub trait Conduct: Send + Sync + 'static {
     /// What is true.
@@ -317,6 +347,9 @@ pub trait Conduct: Send + Sync + 'static {
     fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop>;
     /// Releases a stop.
     fn release_stop(&self, scope: StopScope, who: String) -> Pending<'_, ()>;
+
+    /// Looks into the archives.
+    fn search_archive(&self, query: ArchiveQuery) -> Pending<'_, Vec<ArchiveHit>>;
 
     /// The links.
     fn links(&self) -> Vec<LinkEntry>;

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use gridbell_clock::Clock;
-use gridbell_conductor::{Host, HostError, IntoFact, LinkState, LinkStatus, RunRequest, RunSummary};
+use gridbell_conductor::{
+    ArchiveKind, ArchiveSearch, ArchivedRecord, Host, HostError, IntoFact, LinkState, LinkStatus, RunRequest,
+    RunSummary,
+};
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
     PlannerError, PolicyFile, PolicySet, Problems, ProvinceRules, RunScope, Template, TemplateSet, TextPlan,
@@ -11,8 +14,8 @@ use gridbell_planner::{
 use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, StateError};
 
 use crate::conduct::{
-    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal,
-    Rows, RunOrder, RunReport, Stop, StopScope,
+    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry,
+    PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -293,6 +296,23 @@ impl Conduct for Host {
                 return Err(ConductError::NotFound(scope.to_string()));
             }
             Ok(Self::release_stop(self, &wanted, &who).await?)
+        })
+    }
+
+    fn search_archive(&self, query: ArchiveQuery) -> Pending<'_, Vec<ArchiveHit>> {
+        let search = ArchiveSearch {
+            account: query.account,
+            phone: query.phone,
+            kinds: vec![ArchiveKind::Message, ArchiveKind::Decision],
+            from: query.from,
+            to: query.to,
+            limit: query.limit,
+        };
+        Box::pin(async move {
+            let found = Self::search_archive(self, search).await?.into_iter();
+            let hit =
+                |r: ArchivedRecord| ArchiveHit { kind: r.kind.word().to_owned(), at: r.at, file: r.file, body: r.body };
+            Ok(found.map(hit).collect())
         })
     }
 

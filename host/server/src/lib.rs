@@ -25,8 +25,8 @@ pub use access::{
 };
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
 pub use conduct::{
-    AlarmEntry, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry, PolicyOutcome, PolicyProposal,
-    Rows, RunOrder, RunReport, Stop, StopScope,
+    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry,
+    PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES};
 pub use observe::REQUEST_TIMEOUT;

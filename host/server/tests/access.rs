@@ -116,6 +116,7 @@ fn cases() -> Vec<Case> {
         case("POST /v1/runs/{id}/refuse", "/v1/runs/R1/refuse".into(), Some(A::RunDecide), S::Taiyuan, None),
         case("GET /v1/messages", format!("/v1/messages?account={account}"), Some(A::MessageRead), S::Taiyuan, None),
         case("GET /v1/messages/{id}", "/v1/messages/140100-1".into(), Some(A::MessageRead), S::Taiyuan, None),
+        case("GET /v1/archive", format!("/v1/archive?account={account}"), Some(A::MessageRead), S::Taiyuan, None),
         case("GET /v1/templates", "/v1/templates".into(), Some(A::TemplateRead), S::Anywhere, None),
         case("POST /v1/templates", "/v1/templates".into(), Some(A::TemplateWrite), S::Anywhere, Some(template.clone())),
         case(

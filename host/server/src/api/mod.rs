@@ -4,6 +4,7 @@
 //! and the conductor's own doors, and every write carries its audit note.
 
 mod access;
+mod archive;
 mod audit;
 mod carrier_codes;
 mod customers;
@@ -92,6 +93,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::refuse_run))
         .routes(routes!(messages::find_messages))
         .routes(routes!(messages::get_message))
+        .routes(routes!(archive::search_archive))
         .routes(routes!(templates::list_templates, templates::post_template))
         .routes(routes!(templates::post_preview))
         .routes(routes!(templates::post_approval))
