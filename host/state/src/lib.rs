@@ -13,8 +13,8 @@ mod docs;
 mod error;
 mod facts;
 mod keys;
-mod ledger;
 mod leaving;
+mod ledger;
 mod load;
 mod messages;
 mod ops;
@@ -39,8 +39,8 @@ pub use error::StateError;
 pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
-pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
+pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;
 pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 
 use crate::core_state::Core;
 use crate::docs::Docs;
-use crate::shared_phones::SharedPhones;
 use crate::leaving::ArchiveHead;
+use crate::shared_phones::SharedPhones;
 
 pub(crate) struct Shared {
     pub(crate) core: Core,
