@@ -72,6 +72,16 @@ impl World {
             threshold: None,
         });
         state.facts(Facts::Customers(customers.collect()), false, vec![]).await.unwrap();
+        let bill = |n| BillFact {
+            account: account(n),
+            period: 202_512,
+            amount: Fen(5_000),
+            kwh: 100,
+            issued: first_day(),
+            late_fee_from: first_day().plus_days(7),
+            as_of: first_day(),
+        };
+        state.facts(Facts::Bills((0..CUSTOMERS).map(bill).collect()), false, vec![]).await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let archive = Archive::new(directory.path().join("archives"), Arc::clone(&sealer));
         Self { store, sealer, clock, state, archive, directory }
@@ -142,8 +152,8 @@ impl World {
             expires: self.clock.civil_minute().plus_minutes(600),
             lane: Lane::Bulk,
             queue: 1,
-            key: 1,
-            said_before: 0,
+            key: view.business_key(Topic::ArrearsReminder),
+            said_before: view.reminded_step,
             hop: 0,
             stated: Fen(5_000),
         };
