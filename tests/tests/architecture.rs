@@ -26,6 +26,11 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
     ("workshop", &["model", "clock", "contract", "engine", "planner"]),
     ("simulators", &["model", "clock", "cmpp"]),
+    // A test of all that is below it; nobody may use it.
+    (
+        "simulation",
+        &["model", "clock", "cmpp", "store", "state", "archive", "engine", "planner", "channels", "conductor"],
+    ),
     (
         "gridbell",
         &[

@@ -155,6 +155,7 @@ async fn supervise<O: Outbox, C: Connector>(common: Arc<Common<O, C>>) {
         shared.clock.sleep(shared.config.timers.drain()).await;
     };
     tokio::select! {
+        biased;
         () = all => {}
         () = late => shared.failed("the drain took too long: what is unanswered stays marked as such".to_owned()),
     }
@@ -182,6 +183,7 @@ async fn connection<O: Outbox, C: Connector>(common: Arc<Common<O, C>>, index: u
     loop {
         wished(shared, |wish| wish.draining || !wish.logins_stopped).await;
         let opened = tokio::select! {
+            biased;
             () = wished(shared, |wish| wish.draining) => return,
             opened = open(&common, version) => opened,
         };
@@ -205,6 +207,7 @@ async fn connection<O: Outbox, C: Connector>(common: Arc<Common<O, C>>, index: u
             }
         }
         tokio::select! {
+            biased;
             () = wished(shared, |wish| wish.draining) => return,
             () = shared.clock.sleep(backoff.wait()) => {}
         }
@@ -232,6 +235,7 @@ async fn open<O: Outbox, C: Connector>(
     let lost = |why: String| LoginError::Connection { address: config.address.clone(), why };
     let limit = config.timers.connect();
     let mut stream = tokio::select! {
+        biased;
         stream = common.connector.connect(&config.address) => stream.map_err(|error| lost(error.to_string()))?,
         () = shared.clock.sleep(limit) => return Err(lost(format!("no connection within {}s", limit.as_secs()))),
     };

@@ -80,6 +80,7 @@ pub(crate) async fn login<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Login, LoginError> {
     let limit = config.timers.answer();
     tokio::select! {
+        biased;
         login = exchange(stream, config, secret, version, clock) => login,
         () = clock.sleep(limit) => Err(LoginError::NoAnswer(limit)),
     }

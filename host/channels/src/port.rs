@@ -81,7 +81,7 @@ pub struct Outgoing {
     pub attempt: u8,
     /// Overtakes what is not.
     pub urgent: bool,
-    /// Not to be delivered after this; told to the carrier too.
+    /// Its validity ends at this moment: it is written before it, never at it or after; told to the carrier too.
     pub valid_until: Option<Moment>,
 }
 
@@ -129,6 +129,12 @@ pub enum Outcome {
     Unanswered {
         /// Whether it may be tried again.
         again: bool,
+    },
+    /// It was told as unanswered, and the carrier has it after all: its answer came late. The part is not in the link's hands, or is there
+    /// again as a second copy.
+    Late {
+        /// As in [`Outcome::Accepted`].
+        carrier_id: u64,
     },
     /// It was never written and never can be; `part` is 0, for all its parts.
     Unsendable {

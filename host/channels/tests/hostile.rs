@@ -235,6 +235,28 @@ async fn an_answer_overdue_leaves_the_window_and_halts_it_until_the_gateway_spea
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_late_is_told_once_with_its_number() {
+    let stage = Stage::new("window = 2");
+    let mut gateway = stage.gateway().await;
+    let first = stage.outbox.put("13812341234", "一");
+    stage.outbox.put("13812341235", "二");
+    stage.until(|stage| stage.link.status().window_used == 2).await;
+    let (kept, refused) = (gateway.hear_submit().await.0, gateway.hear_submit().await.0);
+    stage.pass(60).await;
+    assert_eq!(stage.outbox.answers().len(), 2, "both are told as unanswered");
+    for _ in 0..2 {
+        gateway.answer(kept, 7, 0).await;
+        gateway.answer(refused, 0, 8).await;
+    }
+    stage.until(|stage| stage.outbox.answers().len() > 2).await;
+    let late = &stage.outbox.answers()[2];
+    assert_eq!((late.message, late.part, &late.outcome), (first, 1, &Outcome::Late { carrier_id: 7 }));
+    // A late no changes nothing, the same answers again are answers to nothing.
+    stage.until(|stage| stage.anomaly(Anomaly::UnknownAnswer) == 2).await;
+    assert_eq!(stage.outbox.answers().len(), 3);
+}
+
+#[tokio::test]
 async fn answers_to_nothing_are_counted_and_change_nothing() {
     let stage = Stage::new("");
     let mut gateway = stage.gateway().await;

@@ -124,6 +124,21 @@ impl Clock {
         }
     }
 
+    /// Runs `work`, which blocks or computes for long, on a thread of its own. On a manual clock it runs at once and here: a simulation
+    /// has one order of things, the same each time.
+    ///
+    /// # Errors
+    /// When `work` panicked or the runtime is closing.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn offload<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {
+        match &*self.0 {
+            Source::System(_) => tokio::task::spawn_blocking(work).await.map_err(|e| Lost(e.to_string())),
+            Source::Manual(_) => Ok(work()),
+        }
+    }
+
     /// Moves civil time forward to `civil`; a moment in the past changes nothing. On a manual clock the monotonic time moves by as much.
     pub fn advance_to(&self, civil: Moment) {
         let by = civil.unix_ms() - self.now().unix_ms();
@@ -170,6 +185,11 @@ impl Clock {
         }
     }
 }
+
+/// Work given to [`Clock::offload`] did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a task beside the runtime ended badly: {0}")]
+pub struct Lost(String);
 
 /// A jump of the civil clock, found by [`JumpWatch::check`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +244,14 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         task.await.unwrap();
         assert_eq!(clock.civil_minute(), noon().civil_minute().plus_minutes(1));
+    }
+
+    #[tokio::test]
+    async fn work_beside_the_runtime_runs_here_on_a_manual_clock_and_elsewhere_on_the_machines() {
+        let here = std::thread::current().id();
+        let of = || std::thread::current().id();
+        assert_eq!(Clock::manual(noon()).offload(of).await, Ok(here));
+        assert_ne!(Clock::system().offload(of).await, Ok(here));
     }
 
     #[test]

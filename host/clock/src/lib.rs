@@ -7,5 +7,5 @@
 mod clock;
 mod seed;
 
-pub use clock::{Clock, Jump, JumpWatch, MAX_TOLERATED_JUMP};
+pub use clock::{Clock, Jump, JumpWatch, Lost, MAX_TOLERATED_JUMP};
 pub use seed::Seed;

@@ -79,7 +79,7 @@ impl Archiver {
     pub async fn pass(&self, cutoffs: &Cutoffs, who: &str, stop: &CancellationToken) -> Result<ArchivePass, HostError> {
         let mut pass = ArchivePass { completed: self.complete(who).await?, ..ArchivePass::default() };
         let state = self.state.clone();
-        let newest = blocking(move || Ok(state.newest_audit()?)).await?;
+        let newest = blocking(&self.clock, move || Ok(state.newest_audit()?)).await?;
         let cutoffs = &Cutoffs { audit_end: newest.min(cutoffs.audit_end), ..*cutoffs };
         while pass.files.len() < MAX_PASS_FILES && !stop.is_cancelled() {
             let Some(written) = self.write_next(cutoffs).await? else { break };
@@ -110,7 +110,7 @@ impl Archiver {
                     .map_err(|source| HostError::Document { name: format!("archive {number}"), source })?;
                 Ok(Some((leaving, hash)))
             };
-            let Some((leaving, hash)) = blocking(read).await? else { return Ok(completed) };
+            let Some((leaving, hash)) = blocking(&self.clock, read).await? else { return Ok(completed) };
             tracing::warn!(file = number, "archive.completed: a pass was killed after its file was written");
             self.settle(&leaving, number, hash, who).await?;
             completed += 1;
@@ -133,7 +133,7 @@ impl Archiver {
             return Ok(None);
         }
         let this = self.clone();
-        blocking(move || {
+        blocking(&self.clock, move || {
             let file = this.write(&leaving)?;
             Ok(Some(Written { file, leaving }))
         })
@@ -146,7 +146,7 @@ impl Archiver {
     /// When the store cannot be read.
     pub async fn due(&self, cutoffs: &Cutoffs, limit: u64, ended: Ended) -> Result<Leaving, HostError> {
         let (state, cutoffs) = (self.state.clone(), *cutoffs);
-        blocking(move || Ok(state.leaving(&cutoffs, limit, ended)?)).await
+        blocking(&self.clock, move || Ok(state.leaving(&cutoffs, limit, ended)?)).await
     }
 
     /// Lets what is in the durable file leave the store.
@@ -230,7 +230,8 @@ impl Archiver {
 }
 
 pub(crate) async fn blocking<T: Send + 'static>(
+    clock: &Clock,
     work: impl FnOnce() -> Result<T, HostError> + Send + 'static,
 ) -> Result<T, HostError> {
-    tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))?
+    clock.offload(work).await.map_err(|e| HostError::Task(e.to_string()))?
 }

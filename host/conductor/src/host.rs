@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gridbell_archive::Archive;
-use gridbell_channels::LinkHandle;
+use gridbell_channels::{LinkHandle, PartSet};
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Engine, EngineConfig, Plugin};
 use gridbell_model::{MessageId, PrefectureCode, Topic};
@@ -60,8 +60,8 @@ struct Inner {
     held_links: Mutex<FxHashSet<String>>,
     alarms: Mutex<Alarms>,
     run_locks: Mutex<BTreeMap<PrefectureCode, Arc<tokio::sync::Mutex<()>>>>,
-    /// Messages in a link's hands; in memory only, it ends with the process.
-    claimed: Mutex<FxHashSet<MessageId>>,
+    /// Messages in a link's hands, with the parts that it was given; in memory only, it ends with the process.
+    claimed: Mutex<FxHashMap<MessageId, PartSet>>,
     times: Mutex<FxHashMap<(PrefectureCode, String), Arc<SendTimes>>>,
     archive: Archive,
     /// One pass over the archives at a time.
@@ -191,6 +191,11 @@ impl Host {
         })
     }
 
+    /// How old a fact may be by a policy of its own; none where it leaves that to the topic, or is no more there.
+    pub(crate) fn freshness_days(&self, prefecture: PrefectureCode, policy: &str) -> Option<u16> {
+        self.0.policies.read().get(&prefecture)?.policy(policy)?.freshness_days
+    }
+
     pub(crate) fn plugin(&self, name: &str, version: &VersionReq) -> Result<Plugin, HostError> {
         self.catalog().find(name, version).cloned()
     }
@@ -234,8 +239,7 @@ impl Host {
             let plugin = host.engine().load(&host.0.artifacts, stored.digest)?;
             Ok::<_, HostError>((stored.digest, plugin))
         };
-        let (digest, plugin) =
-            tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))??;
+        let (digest, plugin) = self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))??;
         let manifest = plugin.manifest();
         let info = PluginInfo {
             name: manifest.name().to_owned(),
@@ -328,7 +332,7 @@ impl Host {
         &self.0.archiving
     }
 
-    pub(crate) fn claimed(&self) -> &Mutex<FxHashSet<MessageId>> {
+    pub(crate) fn claimed(&self) -> &Mutex<FxHashMap<MessageId, PartSet>> {
         &self.0.claimed
     }
 

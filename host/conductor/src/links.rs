@@ -13,7 +13,7 @@ use crate::port::StateOutbox;
 /// How often messages that waited too long are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 /// For how long a report may be out after submit: carriers keep trying for 48 hours and report the day after.
-pub const REPORT_WAIT_MS: i64 = 72 * 3_600_000;
+pub const REPORT_WAIT_MS: i64 = gridbell_state::PARKED_FOR_MS;
 
 impl Host {
     /// Starts a link over `connector`.
@@ -43,6 +43,7 @@ impl Host {
     pub async fn keep_house(&self, stop: CancellationToken) {
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = self.clock().sleep(SWEEP) => {}
             }

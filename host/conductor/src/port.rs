@@ -47,16 +47,16 @@ impl Outbox for StateOutbox {
                 if parts == 0 {
                     break;
                 }
-                let held = |id: MessageId, topic| claimed.contains(&id) || stops.holds(id.prefecture(), topic);
+                let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
                 let found = self.0.state().ready(queue, parts, held);
                 parts = parts.saturating_sub(found.len());
                 ids.extend(found);
             }
-            claimed.extend(ids.iter().copied());
+            claimed.extend(ids.iter().map(|id| (*id, PartSet::NONE)));
         }
         let host = self.0.clone();
         let asked = ids.clone();
-        let outgoing = tokio::task::spawn_blocking(move || host.state().outgoing(&asked)).await.map_err(failed)?;
+        let outgoing = self.0.clock().offload(move || host.state().outgoing(&asked)).await.map_err(failed)?;
         match outgoing {
             Ok(outgoing) => self.hand_out(&ids, outgoing, max_parts),
             Err(e) => {
@@ -67,7 +67,8 @@ impl Outbox for StateOutbox {
     }
 
     async fn ready(&self, link: &LinkName) {
-        let mut changed = self.0.state().changed();
+        // Asked for before the look, so that nothing falls between.
+        let changed = self.0.state().next_change();
         let now = self.0.clock().now();
         let waiting = self.queues(link).into_iter().any(|q| self.0.state().next_due(q).is_some_and(|at| at <= now));
         let stopped = self.0.stops_now().holds_link(link.as_str());
@@ -75,22 +76,31 @@ impl Outbox for StateOutbox {
             return;
         }
         tokio::select! {
-            _ = changed.changed() => {}
+            biased;
+            () = changed => {}
             () = self.0.clock().sleep(ASK_AGAIN) => {}
         }
     }
 
     async fn intend(&self, link: &LinkName, messages: &[MessageId]) -> Result<Vec<MessageId>, OutboxError> {
         let host = self.0.clone();
-        let (ids, name) = (messages.to_vec(), link.clone());
-        let judged = tokio::task::spawn_blocking(move || last_look(&host, &name, &ids)).await.map_err(failed)?;
-        let (events, going, gone) = judged.map_err(failed)?;
+        let (name, handed) = (link.clone(), self.handed(messages));
+        let judged = self.0.clock().offload(move || last_look(&host, &name, &handed)).await.map_err(failed)?;
+        let (events, mut going, mut gone) = judged.map_err(failed)?;
         self.0.state().message_events(events).await.map_err(failed)?;
+        // What a person recalled, or a late answer settled, between the look and the commit does not go.
+        going.retain(|id| {
+            let goes = self.0.state().is_submitting(*id);
+            if !goes {
+                gone.push(*id);
+            }
+            goes
+        });
         self.unclaim(&gone);
         Ok(going)
     }
 
-    async fn answered(&self, _link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
+    async fn answered(&self, link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
         let now = self.0.clock().now();
         let mut events = Vec::with_capacity(answers.len());
         let mut dead = Vec::new();
@@ -99,10 +109,12 @@ impl Outbox for StateOutbox {
                 dead.push(answer.message);
             }
             let parts = if answer.part == 0 { self.open_parts(answer.message) } else { vec![answer.part] };
-            events.extend(parts.into_iter().map(|part| (answer.message, event_of(answer, part, now))));
+            events.extend(parts.into_iter().map(|part| (answer.message, event_of(link, answer, part, now))));
         }
         self.0.state().message_events(events).await.map_err(failed)?;
-        self.settle_claims(answers.iter().map(|a| a.message));
+        // A late answer is about a part that left the link's hands before; its message may be claimed again.
+        let settled = answers.iter().filter(|a| !matches!(a.outcome, Outcome::Late { .. }));
+        self.settle_claims(settled.map(|a| a.message));
         for message in dead {
             self.flag_dead(message).await;
         }
@@ -152,8 +164,14 @@ impl StateOutbox {
 
     fn has_unclaimed(&self, link: &LinkName) -> bool {
         let (stops, claimed) = (self.0.stops_now(), self.0.claimed().lock());
-        let held = |id: MessageId, topic| claimed.contains(&id) || stops.holds(id.prefecture(), topic);
+        let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
         self.queues(link).into_iter().any(|q| !self.0.state().ready(q, 1, held).is_empty())
+    }
+
+    /// The parts with which each message was handed out.
+    fn handed(&self, ids: &[MessageId]) -> Vec<(MessageId, PartSet)> {
+        let claimed = self.0.claimed().lock();
+        ids.iter().map(|id| (*id, claimed.get(id).copied().unwrap_or_default())).collect()
     }
 
     fn unclaim(&self, ids: &[MessageId]) {
@@ -194,6 +212,7 @@ impl StateOutbox {
             let class = settings.rules.topic(message.topic).class;
             handed.extend(hand(message, settings.rules.sender(class)));
         }
+        self.0.claimed().lock().extend(handed.iter().map(|message| (message.id, message.open)));
         let rest: Vec<MessageId> = ids.iter().filter(|id| !kept.contains(id)).copied().collect();
         self.unclaim(&rest);
         Ok(handed)
@@ -221,7 +240,10 @@ impl StateOutbox {
         let opt_out = is_opt_out(&message.text);
         let host = self.0.clone();
         let number = message.from.number();
-        let customers = tokio::task::spawn_blocking(move || host.state().by_phone(number, MAX_ACCOUNTS_OF_PHONE))
+        let customers = self
+            .0
+            .clock()
+            .offload(move || host.state().by_phone(number, MAX_ACCOUNTS_OF_PHONE))
             .await
             .map_err(|e| HostError::Task(e.to_string()))?;
         let mut changes = Vec::new();
@@ -268,15 +290,18 @@ fn is_opt_out(text: &str) -> bool {
 fn last_look(
     host: &Host,
     link: &LinkName,
-    ids: &[MessageId],
+    handed: &[(MessageId, PartSet)],
 ) -> Result<(Vec<(MessageId, MessageEvent)>, Vec<MessageId>, Vec<MessageId>), HostError> {
     let (now, minute) = (host.clock().now(), host.clock().civil_minute());
     let (settings, stops) = (host.settings()?, host.stops_now());
+    let ids: Vec<MessageId> = handed.iter().map(|(id, _)| *id).collect();
     let mut by_id: BTreeMap<MessageId, OutgoingMessage> =
-        host.state().outgoing(ids)?.into_iter().map(|m| (m.id, m)).collect();
+        host.state().outgoing(&ids)?.into_iter().map(|m| (m.id, m)).collect();
     let (mut events, mut going, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-    for id in ids {
-        let Some(message) = by_id.remove(id) else {
+    for (id, parts) in handed {
+        // Parts that are with the carrier since it was handed out must not go again.
+        let same = |message: &OutgoingMessage| set_of(&message.open) == *parts;
+        let Some(message) = by_id.remove(id).filter(same) else {
             gone.push(*id);
             continue;
         };
@@ -307,13 +332,13 @@ fn verdict(
     minute: CivilMinute,
 ) -> Option<MessageEvent> {
     let Decided::Queued(queued) = &message.decision.outcome else { return Some(MessageEvent::Expired) };
-    let begun = usize::from(queued.parts) != message.open.len();
-    // Half of a long message is worse than a late one: once a part is with the carrier the others follow.
-    if begun {
-        return None;
-    }
     if now >= message.expires {
         return Some(MessageEvent::Expired);
+    }
+    // Half of a long message is worse than one that changed: while it is valid, the others follow a part that is with the carrier.
+    let begun = usize::from(queued.parts) != message.open.len();
+    if begun {
+        return None;
     }
     let cancelled = |reason| Some(MessageEvent::Cancelled { reason });
     let Some(view) = host.state().customer_at(message.id.prefecture(), message.decision.row) else {
@@ -326,10 +351,12 @@ fn verdict(
         stated: queued.stated,
         phone: queued.phone,
     };
-    if let Some(reason) = recheck(rules, &facts, &view, minute) {
+    let run = host.state().run_of(message.id);
+    let policy_days = run.as_ref().and_then(|run| host.freshness_days(message.id.prefecture(), &run.policy));
+    if let Some(reason) = recheck(rules, &facts, &view, policy_days, minute) {
         return cancelled(reason);
     }
-    let run = host.state().run_of(message.id)?;
+    let run = run?;
     let times = host.send_times(message.id.prefecture(), &run.policy, message.topic)?;
     if times.allows(minute) || rules.topic(message.topic).class == TopicClass::Staff {
         return None;
@@ -340,6 +367,10 @@ fn verdict(
     }
 }
 
+fn set_of(parts: &[u8]) -> PartSet {
+    parts.iter().fold(PartSet::NONE, |set, part| set.with(*part))
+}
+
 fn hand(message: OutgoingMessage, sender: &str) -> Option<Outgoing> {
     let Decided::Queued(queued) = message.decision.outcome else { return None };
     Some(Outgoing {
@@ -347,14 +378,14 @@ fn hand(message: OutgoingMessage, sender: &str) -> Option<Outgoing> {
         phone: queued.phone,
         sender: sender.into(),
         text: queued.text,
-        open: message.open.iter().fold(PartSet::NONE, |set, part| set.with(*part)),
+        open: set_of(&message.open),
         attempt: message.attempts,
         urgent: queued.lane == gridbell_model::Lane::Urgent,
         valid_until: Some(message.expires),
     })
 }
 
-fn event_of(answer: &Answer, part: u8, now: Moment) -> MessageEvent {
+fn event_of(link: &LinkName, answer: &Answer, part: u8, now: Moment) -> MessageEvent {
     let after = |d: Duration| now.plus_ms(i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
     let back = |not_before, code: String, may_go_twice, counted| MessageEvent::PartBack {
         part,
@@ -370,6 +401,9 @@ fn event_of(answer: &Answer, part: u8, now: Moment) -> MessageEvent {
             Action::Requeue => back(now, format!("result {code}"), false, false),
             Action::BadNumber | Action::GiveUp => MessageEvent::PartRefused { part, code: format!("result {code}") },
         },
+        Outcome::Late { carrier_id } => {
+            MessageEvent::PartLate { part, link: link.to_string(), carrier_id: *carrier_id }
+        }
         Outcome::Unanswered { again: true } => back(now, String::new(), true, true),
         Outcome::Unanswered { again: false } => MessageEvent::PartRefused { part, code: "no answer".to_owned() },
         Outcome::Unsendable { reason } => MessageEvent::PartRefused { part, code: (*reason).to_owned() },
@@ -391,7 +425,7 @@ impl Host {
         });
         let claimed: Vec<MessageId> = {
             let claimed = self.claimed().lock();
-            over.iter().map(|m| m.id).filter(|id| !claimed.contains(id)).collect()
+            over.iter().map(|m| m.id).filter(|id| !claimed.contains_key(id)).collect()
         };
         let count = claimed.len();
         if count > 0 {

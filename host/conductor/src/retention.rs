@@ -148,7 +148,7 @@ impl Host {
     /// When a file cannot be read or was changed.
     pub async fn search_archive(&self, search: ArchiveSearch) -> Result<Vec<ArchivedRecord>, HostError> {
         let (state, archive) = (self.state().clone(), self.archive().clone());
-        blocking(move || search_archive(&state, &archive, &search)).await
+        blocking(self.clock(), move || search_archive(&state, &archive, &search)).await
     }
 }
 

@@ -239,7 +239,7 @@ impl Host {
             let table: &dyn Table = prepared.payments.as_ref().map_or(&snapshot, |payments| payments);
             host.engine().evaluate(&prepared.plugin, &prepared.run, table, &options)
         };
-        Ok(tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))??)
+        Ok(self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))??)
     }
 
     /// The guardrails that look at one customer alone, over a block of decisions, side by side.
@@ -263,7 +263,7 @@ impl Host {
                 })
                 .collect()
         };
-        tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))
+        self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))
     }
 
     /// How many messages the run may queue, by the policy's ceiling and its like runs.

@@ -22,6 +22,7 @@ impl Host {
         let mut watch = JumpWatch::new(self.clock());
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 () = self.clock().sleep(TICK) => {}
             }

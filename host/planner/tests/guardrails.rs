@@ -107,6 +107,22 @@ fn every_guardrail_holds_exactly_the_classes_of_the_table() {
     assert_eq!(cells, 11 * 5);
 }
 
+/// A message's validity ends at the minute `expires`: it may go in the minute before, never in that one.
+#[test]
+fn validity_ends_at_its_minute() {
+    let (change, view, mut decision, ctx, _) = broken(Guardrail::Window);
+    let mut sample = Sample::in_class(Topic::BalanceWarning, TopicClass::Service);
+    change(&mut sample);
+    decision.expires = CivilMinute(i64::MAX / 2);
+    let Verdict::Queue(planned) = verdict(&sample, &decision, &view, &ctx) else { panic!("it is held") };
+    let opens = planned.not_before;
+    decision.expires = opens;
+    assert!(matches!(verdict(&sample, &decision, &view, &ctx), Verdict::Held(HoldReason::NoWindow)));
+    decision.expires = opens.plus_minutes(1);
+    let Verdict::Queue(planned) = verdict(&sample, &decision, &view, &ctx) else { panic!("it is held") };
+    assert_eq!((planned.not_before, planned.expires), (opens, opens.plus_minutes(1)));
+}
+
 #[test]
 fn a_customer_whom_nothing_holds_is_told_in_every_class() {
     for class in TopicClass::ALL {

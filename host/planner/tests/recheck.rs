@@ -18,7 +18,7 @@ fn queued(topic: Topic) -> QueuedFacts {
 }
 
 fn check(topic: Topic, view: &CustomerView) -> Option<HoldReason> {
-    recheck(&rules(), &queued(topic), view, minute("2026-11-21T15:00"))
+    recheck(&rules(), &queued(topic), view, None, minute("2026-11-21T15:00"))
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn every_change_of_the_address_has_its_reason() {
         assert_eq!(check(Topic::ArrearsReminder, &phone(now)), expected, "{now}");
     }
     let wechat = QueuedFacts { channel: Channel::Wechat, ..queued(Topic::ArrearsReminder) };
-    assert_eq!(recheck(&rules(), &wechat, &phone(Phone::NONE), minute("2026-11-21T15:00")), None);
+    assert_eq!(recheck(&rules(), &wechat, &phone(Phone::NONE), None, minute("2026-11-21T15:00")), None);
 }
 
 #[test]
@@ -121,6 +121,19 @@ fn whatever_is_queued_passes_the_recheck_at_once() {
         };
         let (channel, business_key, stated, phone) = (p.channel, p.business_key, p.stated, p.phone);
         let queued = QueuedFacts { topic, channel, business_key, stated, phone };
-        assert_eq!(recheck(&sample.rules, &queued, &customer(), sample.now), None, "{topic}");
+        assert_eq!(recheck(&sample.rules, &queued, &customer(), None, sample.now), None, "{topic}");
     }
+}
+
+#[test]
+fn a_policy_that_wants_fresher_facts_holds_just_before_submit_too() {
+    // The topic allows two days.
+    let day = |days: i32| CustomerView { arrears_as_of: date("2026-11-21").plus_days(-days), ..customer() };
+    let check = |view: &CustomerView, policy_days| {
+        recheck(&rules(), &queued(Topic::ArrearsReminder), view, policy_days, minute("2026-11-21T15:00"))
+    };
+    assert_eq!(check(&day(1), None), None);
+    assert_eq!(check(&day(1), Some(1)), None);
+    assert_eq!(check(&day(1), Some(0)), Some(HoldReason::StaleFacts));
+    assert_eq!(check(&day(3), Some(9)), Some(HoldReason::StaleFacts), "a policy tightens and never loosens");
 }

@@ -76,6 +76,8 @@ struct PrefecturePlan {
     chunks: Vec<Arc<Chunk>>,
     beside: BTreeMap<u32, PageBeside>,
     names: Arc<BTreeMap<u32, String>>,
+    stations: Arc<Vec<OrgCode>>,
+    sections: Arc<Vec<u32>>,
 }
 
 /// An instant of the state, to be written.
@@ -123,9 +125,12 @@ impl Plan {
             });
             p.names_folding = Arc::new(names);
             let names = Arc::clone(&p.names_folding);
-            prefectures.push(PrefecturePlan { code: *code, dirty, chunks: p.chunks.clone(), beside, names });
+            let (stations, sections) = (Arc::clone(&p.stations), Arc::clone(&p.sections));
+            let chunks = p.chunks.clone();
+            prefectures.push(PrefecturePlan { code: *code, dirty, chunks, beside, names, stations, sections });
         }
         let mut outbox = core.outbox.write();
+        outbox.forget_parked(shared.clock.now());
         let dirty = std::mem::take(&mut outbox.dirty);
         let statuses = dirty.iter().filter_map(|id| Some((*id, outbox.live.get(id)?.status.clone()))).collect();
         let live: Vec<_> =
@@ -160,7 +165,11 @@ impl Plan {
 
     fn write_all(&self, shared: &Shared, bulk: &mpsc::Sender<Command>) -> Result<(), StateError> {
         let mut slice = Slice { batch: Batch::new(), bulk };
+        self.drop_leftovers(shared, &mut slice)?;
         for p in &self.prefectures {
+            // Before the pages that index them: units are only ever added, so that more of them than the marker knows do no harm.
+            let key = keys::prefix32(keys::UNITS, p.code.0);
+            slice.put(key.clone(), records::write(&shared.sealer, &key, &(&*p.stations, &*p.sections))?)?;
             for page in &p.dirty {
                 self.write_page(shared, p, *page, &mut slice)?;
             }
@@ -202,16 +211,19 @@ impl Plan {
         let key = keys::paged(keys::PAGE, p.code, page);
         let mut bytes = self.seq.to_le_bytes().to_vec();
         bytes.extend_from_slice(&chunk.encode(from, to));
-        slice.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?)?;
+        // What belongs to a page is in one batch with it: replay leaves alone what the page knows.
+        slice.batch.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?);
 
         let beside = p.beside.get(&page).filter(|b| !b.is_empty());
         let key = keys::paged(keys::EXTRA, p.code, page);
         match beside {
             Some(beside) => {
                 let bytes = beside.encode().map_err(|e| StateError::Record { table: 'X', why: e.to_string() })?;
-                slice.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?)?;
+                slice.batch.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?);
             }
-            None => slice.delete(key)?,
+            None => {
+                slice.batch.delete(key);
+            }
         }
         let range = page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;
         if p.names.range(range.clone()).next().is_some() {
@@ -224,9 +236,9 @@ impl Plan {
                 }
                 names[at].clone_from(name);
             }
-            slice.put(key.clone(), records::write(&shared.sealer, &key, &names)?)?;
+            slice.batch.put(key.clone(), records::write(&shared.sealer, &key, &names)?);
         }
-        Ok(())
+        slice.send_if_full()
     }
 
     /// States of messages, in blocks by number; a block is read, changed and written whole.
@@ -245,6 +257,16 @@ impl Plan {
             slice.put(key.clone(), records::write(&shared.sealer, &key, &all)?)?;
         }
         Ok(())
+    }
+
+    /// Drops parts that an attempt at this generation left which came to no marker: those that are not written over would count with it.
+    fn drop_leftovers(&self, shared: &Shared, slice: &mut Slice<'_>) -> Result<(), StateError> {
+        let range = KeyRange::prefix_from(&[keys::CHECKPOINT], &keys::checkpoint(self.generation, 0));
+        shared.store.scan(&range, &mut |key, _| {
+            slice.batch.delete(key.to_vec());
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+        slice.send()
     }
 
     /// Drops what the marker made superfluous: older generations and the journal up to its sequence.
@@ -357,11 +379,6 @@ struct Slice<'a> {
 impl Slice<'_> {
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StateError> {
         self.batch.put(key, value);
-        self.send_if_full()
-    }
-
-    fn delete(&mut self, key: Vec<u8>) -> Result<(), StateError> {
-        self.batch.delete(key);
         self.send_if_full()
     }
 

@@ -287,7 +287,8 @@ impl Core {
     /// What a message's step means for columns, caps and statistics.
     fn after(&self, step: Step, event: &MessageEvent, ctx: &Context<'_>) {
         self.count(step);
-        let never_left = step.from == MessageState::Queued && step.to.is_final();
+        let ended = matches!(step.to, MessageState::Cancelled | MessageState::Expired);
+        let never_left = step.from == MessageState::Queued && ended;
         if !never_left {
             return;
         }
@@ -313,7 +314,9 @@ impl Core {
         let key = StatKey { day: CivilMinute(live.data.send_after).date(), station: live.station(), topic: live.topic };
         let mut stats = self.stats.write();
         let counts = stats.entry(key).or_default();
-        let accepted_now = live.status.submitted_at.is_some() && step.from == MessageState::Submitting;
+        // From the queue where a late answer was the last one missing.
+        let before = matches!(step.from, MessageState::Submitting | MessageState::Queued);
+        let accepted_now = live.status.submitted_at.is_some() && before;
         if accepted_now && matches!(step.to, MessageState::Submitted | MessageState::Delivered | MessageState::Failed) {
             counts.submitted += 1;
             counts.parts += u64::from(live.data.parts);

@@ -16,6 +16,8 @@ pub(crate) const CHECKPOINT: u8 = b'K';
 pub(crate) const MARKER: u8 = b'M';
 /// Run records: run.
 pub(crate) const RUN: u8 = b'R';
+/// Stations and reading sections that a prefecture's pages index: prefecture.
+pub(crate) const UNITS: u8 = b'U';
 /// Runs begun and not published: run.
 pub(crate) const RUN_BEGUN: u8 = b'B';
 /// Segments of decisions: run, segment.
@@ -93,6 +95,11 @@ pub(crate) fn prefix32(table: u8, n: u32) -> Vec<u8> {
 /// The number after the table byte of a key made by [`long`].
 pub(crate) fn long_of(key: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(key.get(1..9)?.try_into().ok()?))
+}
+
+/// The number of a key made by [`prefix32`].
+pub(crate) fn prefix32_of(key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(key.get(1..5)?.try_into().ok()?))
 }
 
 /// Prefecture and page of a key made by [`paged`].

@@ -44,7 +44,7 @@ pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;
 pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
-pub use outbox::{AcceptedPart, MAX_PARKED_REPORTS, MessageEvent, MessageStatus};
+pub use outbox::{AcceptedPart, MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
 pub use payments::Payments;
 pub use run_writer::RunWriter;
 pub use runs::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{PrefectureCode, RunId};
+use gridbell_model::{OrgCode, PrefectureCode, RunId};
 use gridbell_store::{Batch, Durability, KeyRange};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -49,6 +49,7 @@ pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
         shared.generation.store(marker.generation, Ordering::Release);
         waiting = load_parts(shared, marker.generation)?;
     }
+    load_units(shared)?;
     load_pages(shared, &mut pages)?;
     take_waiting(shared, waiting, marker.map_or(0, |m| m.seq), &pages);
     load_runs(shared)?;
@@ -138,6 +139,20 @@ fn take_waiting(shared: &Shared, events: Events, marker: u64, pages: &PageSeqs) 
             p.write().latest_waits(row, seq);
         }
     }
+}
+
+/// Units that pages written after the marker index: more than the marker's parts know, in the same order.
+fn load_units(shared: &Shared) -> Result<(), StateError> {
+    collect(shared, &KeyRange::prefix(&[keys::UNITS]), |key, value| {
+        let (stations, sections) = records::read::<(Vec<OrgCode>, Vec<u32>)>(&shared.sealer, key, value)?;
+        let Some(code) = keys::prefix32_of(key) else { return Ok(()) };
+        let p = shared.core.prefecture_or_new(PrefectureCode(code));
+        let mut p = p.write();
+        if stations.len() >= p.stations.len() && sections.len() >= p.sections.len() {
+            p.set_units(stations, sections);
+        }
+        Ok(())
+    })
 }
 
 /// Reads every prefecture's pages and extras, side by side.

@@ -25,7 +25,7 @@ pub struct OutgoingMessage {
     pub topic: Topic,
     /// What was decided, with text and number.
     pub decision: DecisionRecord,
-    /// Not to be submitted after.
+    /// When its validity ends: it is submitted before it, never at it or after.
     pub expires: Moment,
     /// Whether an earlier submit of it may have reached the carrier.
     pub maybe_twice: bool,
@@ -63,7 +63,7 @@ pub struct LiveMessage {
     pub state: MessageState,
     /// When every part was accepted.
     pub submitted_at: Option<Moment>,
-    /// Not to be submitted after.
+    /// When its validity ends: it is submitted before it, never at it or after.
     pub expires: Moment,
     /// Where it goes.
     pub channel: gridbell_model::Channel,

@@ -11,6 +11,9 @@ use crate::runs::Publication;
 
 /// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
 pub const MAX_PARKED_REPORTS: usize = 100_000;
+/// For how long a report waits for its answer, in milliseconds: as long as a message waits for its reports. What waits longer is a repetition
+/// about a message that came to its end, or its answer was lost.
+pub const PARKED_FOR_MS: i64 = 72 * 3_600_000;
 /// What happened to a message. Times are the journal's.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum MessageEvent {
@@ -58,6 +61,15 @@ pub enum MessageEvent {
     },
     /// Its validity ended before submit, or no report came in time.
     Expired,
+    /// Part `part`, which was told back as perhaps there, is: the carrier's answer came late. It does not go again unless it is gone already.
+    PartLate {
+        /// From 1.
+        part: u8,
+        /// The link that it went by.
+        link: String,
+        /// The carrier's MsgId.
+        carrier_id: u64,
+    },
 }
 
 /// Where a message stands, with the steps that brought it there.
@@ -81,7 +93,7 @@ pub struct MessageStatus {
     pub attempts: u8,
     /// Whether the customer may have got it twice.
     pub maybe_twice: bool,
-    /// One for each part accepted.
+    /// One for each part accepted; two for a part that went twice.
     pub accepted: Vec<AcceptedPart>,
     /// Reports, one for each part reported.
     pub reports: Vec<(u8, String)>,
@@ -218,8 +230,27 @@ impl Outbox {
             MessageEvent::PartRefused { part, code } if live.out.contains(part) => {
                 live.out.retain(|p| p != part);
                 status.code.clone_from(code);
-                live.refused = true;
+                // One that went twice may be there all the same.
+                live.refused |= !status.accepted.iter().any(|a| a.part == *part);
                 self.settle_parts(id, at);
+            }
+            MessageEvent::PartLate { part, link, carrier_id } if (1..=live.data.parts).contains(part) => {
+                let key = (link.clone(), *carrier_id);
+                if self.by_carrier_id.contains_key(&key) {
+                    return None;
+                }
+                status.accepted.push(AcceptedPart { part: *part, link: link.clone(), carrier_id: *carrier_id });
+                if let Some((stat, _)) = self.parked.remove(&key) {
+                    status.reports.push((*part, stat));
+                }
+                self.by_carrier_id.insert(key, (id, *part));
+                if from == MessageState::Queued && open_parts(live).is_empty() {
+                    self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
+                    live.status.state = MessageState::Submitted;
+                    live.status.submitted_at = Some(at);
+                }
+                self.settle_parts(id, at);
+                self.settle_reports(id, at);
             }
             MessageEvent::Postponed { until } if from == MessageState::Queued => {
                 let queue = self.queues.get_mut(&queue_key)?;
@@ -272,7 +303,7 @@ impl Outbox {
         }
         if live.refused {
             finish(&mut live.status, MessageState::Failed, at);
-        } else if live.status.accepted.len() >= usize::from(live.data.parts) {
+        } else if open_parts(live).is_empty() {
             live.status.state = MessageState::Submitted;
             live.status.submitted_at = Some(at);
             self.settle_reports(id, at);
@@ -290,7 +321,11 @@ impl Outbox {
         if live.status.state != MessageState::Submitted {
             return;
         }
-        let last = |part: u8| live.status.reports.iter().rev().find(|(p, s)| *p == part && s != "ACCEPTD");
+        // Of a part that went twice one copy is enough.
+        let delivered = |part: u8| live.status.reports.iter().find(|(p, s)| *p == part && s == "DELIVRD");
+        let last = |part: u8| {
+            delivered(part).or_else(|| live.status.reports.iter().rev().find(|(p, s)| *p == part && s != "ACCEPTD"))
+        };
         let finals: Vec<&str> = (1..=live.data.parts).filter_map(|p| last(p).map(|(_, s)| s.as_str())).collect();
         let failed = finals.iter().find(|s| **s != "DELIVRD").map(|s| (*s).to_owned());
         if let Some(code) = failed {
@@ -318,7 +353,7 @@ impl Outbox {
                     break;
                 }
                 let Some(live) = self.live.get(id).filter(|l| !skip(*id, l.topic)) else { continue };
-                let cost = usize::from(live.data.parts).saturating_sub(live.status.accepted.len());
+                let cost = open_parts(live).len();
                 parts = parts.saturating_sub(cost);
                 out.push(*id);
             }
@@ -374,6 +409,7 @@ impl Outbox {
     }
 
     pub(crate) fn restore_parked(&mut self, link: String, carrier_id: u64, stat: String, at: Moment) {
+        self.forget_parked(at);
         let key = (link, carrier_id);
         if self.parked.insert(key.clone(), (stat, at)).is_none() {
             self.parked_order.push_back(key);
@@ -383,6 +419,18 @@ impl Outbox {
             if self.parked.remove(&oldest).is_some() {
                 self.parked_dropped += 1;
             }
+        }
+    }
+
+    /// Drops reports that have waited longer than [`PARKED_FOR_MS`] at `now`.
+    pub(crate) fn forget_parked(&mut self, now: Moment) {
+        while let Some(key) = self.parked_order.front() {
+            match self.parked.get(key) {
+                Some((_, at)) if at.plus_ms(PARKED_FOR_MS) > now => break,
+                Some(_) => drop(self.parked.remove(&key.clone())),
+                None => {}
+            }
+            self.parked_order.pop_front();
         }
     }
 }

@@ -149,7 +149,9 @@ impl RunWriter {
         }
         self.segment_end = number;
         let (id, shared) = (self.id, Arc::clone(self.state.shared()));
-        let sealed: Vec<Record> = tokio::task::spawn_blocking(move || seal_segments(&shared, id, first, &decisions))
+        let clock = shared.clock.clone();
+        let sealed: Vec<Record> = clock
+            .offload(move || seal_segments(&shared, id, first, &decisions))
             .await
             .map_err(|e| StateError::Refused(e.to_string()))??;
         let mut change = Change::new(Vec::new());

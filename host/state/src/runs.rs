@@ -90,7 +90,7 @@ pub struct QueuedMessage {
     pub cost_milli_fen: u32,
     /// Not to be submitted before.
     pub send_after: CivilMinute,
-    /// Not to be submitted after.
+    /// The minute at which its validity ends: it is submitted before it, never in it or after.
     pub expires: CivilMinute,
     /// Who goes first.
     pub lane: Lane,

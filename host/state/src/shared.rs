@@ -8,7 +8,7 @@ use gridbell_clock::Clock;
 use gridbell_model::PrefectureCode;
 use gridbell_store::{Sealer, Store};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::core_state::Core;
 use crate::docs::Docs;
@@ -36,4 +36,6 @@ pub(crate) struct Shared {
     pub(crate) shared_phones: SharedPhones,
     /// Told of every visible group.
     pub(crate) changed: watch::Sender<u64>,
+    /// The same; wakes in the order in which it was asked, which a watch does not.
+    pub(crate) next_change: Notify,
 }

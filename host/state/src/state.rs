@@ -1,6 +1,7 @@
 //! The handle on a province's state: what everybody else calls. Cheap to clone.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +11,7 @@ use gridbell_model::{
 };
 use gridbell_store::{Sealer, Store};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::checkpoint::read_names;
 use crate::columns::PAGE_ROWS;
@@ -65,6 +66,39 @@ impl State {
     /// # Errors
     /// When the store cannot be read, or its content is of a later version or damaged.
     pub fn open(store: Arc<dyn Store>, sealer: Arc<Sealer>, clock: Clock) -> Result<(Self, LoadReport), StateError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|e| StateError::Failed(e.to_string()))?;
+        let (state, report, writer) = Self::prepare(store, sealer, clock)?;
+        std::thread::Builder::new()
+            .name("state-writer".into())
+            .spawn(move || runtime.block_on(writer))
+            .map_err(|e| StateError::Failed(e.to_string()))?;
+        Ok((state, report))
+    }
+
+    /// As [`State::open`], with the writer as a task of the current runtime instead of a thread of its own. For simulations alone: on one
+    /// thread the same things happen in the same order each time, and whoever drops the runtime has killed the process. Commits block it.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn open_on_runtime(
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+    ) -> Result<(Self, LoadReport), StateError> {
+        let (state, report, writer) = Self::prepare(store, sealer, clock)?;
+        tokio::spawn(writer);
+        Ok((state, report))
+    }
+
+    fn prepare(
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+    ) -> Result<(Self, LoadReport, impl Future<Output = ()> + Send + 'static), StateError> {
         let shared = Arc::new(Shared {
             core: Core::default(),
             docs: RwLock::new(Docs::default()),
@@ -80,42 +114,15 @@ impl State {
             failed: RwLock::new(None),
             shared_phones: SharedPhones::default(),
             changed: watch::Sender::new(0),
+            next_change: Notify::new(),
         });
         let loaded = load::load(&shared)?;
         let (single, single_rx) = mpsc::channel(SINGLE_QUEUE);
         let (bulk, bulk_rx) = mpsc::channel(BULK_QUEUE);
-        let writer = Writer::new(Arc::clone(&shared), loaded.seq, loaded.audit_head, &bulk);
-        std::thread::Builder::new()
-            .name("state-writer".into())
-            .spawn(move || writer.run(single_rx, bulk_rx))
-            .map_err(|e| StateError::Failed(e.to_string()))?;
-        let state = Self { shared, single, bulk };
+        let mut writer = Writer::new(Arc::clone(&shared), loaded.seq, loaded.audit_head, &bulk);
         let mut report = loaded.report;
-        report.cut_off = state.requeue_cut_off()?;
-        Ok((state, report))
-    }
-
-    /// Messages whose submit was cut off go again, marked: the carrier may have them.
-    fn requeue_cut_off(&self) -> Result<u64, StateError> {
-        let cut_off = self.shared.core.outbox.read().cut_off();
-        let not_before = self.shared.clock.now();
-        for some in cut_off.chunks(MAX_EVENTS_PER_OP / 8) {
-            let back = |part| MessageEvent::PartBack {
-                part,
-                not_before,
-                code: String::new(),
-                may_go_twice: true,
-                counted: true,
-            };
-            let events = some.iter().flat_map(|(id, parts)| parts.iter().map(|p| (*id, back(*p)))).collect();
-            let (reply, answer) = oneshot::channel();
-            let mut change = Change::new(vec![Op::Messages(events)]);
-            change.reply = Some(reply);
-            // The queue is empty at start-up, so this never waits.
-            self.single.try_send(Command::Change(Box::new(change))).map_err(|_| StateError::Closed)?;
-            wait_outside_runtime(answer)?;
-        }
-        Ok(cut_off.len() as u64)
+        report.cut_off = requeue_cut_off(&shared, &mut writer)?;
+        Ok((Self { shared, single, bulk }, report, writer.run(single_rx, bulk_rx)))
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -285,6 +292,11 @@ impl State {
         self.shared.changed.subscribe()
     }
 
+    /// Resolves with the first group of changes that becomes visible after this call; those who wait go on in the order in which they asked.
+    pub fn next_change(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.shared.next_change.notified()
+    }
+
     /// Why the state takes no more changes, once its store failed.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
@@ -422,9 +434,15 @@ impl State {
     }
 }
 
-/// Waits for an answer whether or not the caller is inside a runtime: [`State::open`] may be called from both.
-fn wait_outside_runtime(answer: oneshot::Receiver<Result<Applied, StateError>>) -> Result<Applied, StateError> {
-    std::thread::scope(|scope| scope.spawn(|| answer.blocking_recv()).join())
-        .map_err(|_| StateError::Closed)?
-        .map_err(|_| StateError::Closed)?
+/// Messages whose submit was cut off go again, marked: the carrier may have them.
+fn requeue_cut_off(shared: &Shared, writer: &mut Writer) -> Result<u64, StateError> {
+    let cut_off = shared.core.outbox.read().cut_off();
+    let not_before = shared.clock.now();
+    for some in cut_off.chunks(MAX_EVENTS_PER_OP / 8) {
+        let back =
+            |part| MessageEvent::PartBack { part, not_before, code: String::new(), may_go_twice: true, counted: true };
+        let events = some.iter().flat_map(|(id, parts)| parts.iter().map(|p| (*id, back(*p)))).collect();
+        writer.commit_first(Change::new(vec![Op::Messages(events)]))?;
+    }
+    Ok(cut_off.len() as u64)
 }

@@ -102,18 +102,23 @@ impl Writer {
         }
     }
 
-    /// Runs until closed. Owns its thread: the store's commits block it.
-    pub(crate) fn run(mut self, mut single: mpsc::Receiver<Command>, mut bulk: mpsc::Receiver<Command>) {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+    /// Makes one change durable before anything else is taken: at start-up.
+    pub(crate) fn commit_first(&mut self, mut change: Change) -> Result<Applied, StateError> {
+        let (reply, mut answer) = oneshot::channel();
+        change.reply = Some(reply);
+        self.commit(vec![change]);
+        answer.try_recv().map_err(|_| StateError::Closed)?
+    }
+
+    /// Runs until closed. Wants a thread for itself: the store's commits block it.
+    pub(crate) async fn run(mut self, mut single: mpsc::Receiver<Command>, mut bulk: mpsc::Receiver<Command>) {
         loop {
-            let first = runtime.block_on(async {
-                tokio::select! {
-                    biased;
-                    c = single.recv() => c,
-                    c = bulk.recv() => c,
-                    else => None,
-                }
-            });
+            let first = tokio::select! {
+                biased;
+                c = single.recv() => c,
+                c = bulk.recv() => c,
+                else => None,
+            };
             let Some(first) = first else { break };
             let mut group = Vec::new();
             let mut bytes = 0;
@@ -191,6 +196,7 @@ impl Writer {
             change.answer(Ok(applied));
         }
         self.shared.changed.send_replace(self.seq);
+        self.shared.next_change.notify_waiters();
     }
 
     /// Leaves out changes whose documents are not at the version that they expect, and settles the new versions of the others.

@@ -9,25 +9,6 @@ use gridbell_model::{Fen, HoldReason, MessageId, MessageState, Phone, Topic, Tra
 use gridbell_state::*;
 use proptest::prelude::*;
 
-/// Publishes a reminder to every customer who owes, with step 1.
-async fn remind(state: &State, parts: u8) -> RunRecord {
-    let mut run = state.begin_run(TAIYUAN).await.unwrap();
-    let snapshot = run.snapshot().clone();
-    let mut decisions = vec![];
-    for row in 0..snapshot.rows() {
-        let view = snapshot.view(row).unwrap();
-        if view.arrears > Fen::ZERO {
-            decisions.push(queued(&view, 1, parts));
-        } else {
-            let mut held = queued(&view, 1, parts);
-            held.outcome = Outcome::Held(HoldReason::NoAddress);
-            decisions.push(held);
-        }
-    }
-    run.push(decisions).await.unwrap();
-    run.publish(record(state, 1), vec![], vec![]).await.unwrap().0
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_file_twice_changes_nothing() {
     let mut w = World::new().await;
@@ -106,6 +87,76 @@ async fn a_message_lives_once_through_crashes() {
     let day = w.state.stats(today(), today());
     let sum = |f: fn(&StatCounts) -> u64| day.iter().map(|(_, c)| f(c)).sum::<u64>();
     assert_eq!((sum(|c| c.queued), sum(|c| c.submitted), sum(|c| c.delivered), sum(|c| c.failed)), (240, 2, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_answer_takes_its_part_out_of_the_queue_and_its_report_counts() {
+    let mut w = World::new().await;
+    w.facts(Facts::Customers((0..5).map(customer).collect())).await;
+    w.facts(Facts::Bills((0..5).map(|n| bill(n, 202_610, 50)).collect())).await;
+    remind(&w.state, 2).await;
+    let ids = w.state.ready(1, 6, |_, _| false);
+    let link = || "mobile".to_owned();
+    let back = |id, part| {
+        let event = MessageEvent::PartBack {
+            part,
+            not_before: w.clock.now(),
+            code: String::new(),
+            may_go_twice: true,
+            counted: true,
+        };
+        (id, event)
+    };
+    let late = |id, part, carrier_id| (id, MessageEvent::PartLate { part, link: link(), carrier_id });
+    let status = |w: &World, id: MessageId| w.state.message_status(id).unwrap().unwrap();
+    let mut events: Vec<_> = ids.iter().map(|id| (*id, MessageEvent::Submitting { link: link() })).collect();
+    events.extend(ids.iter().flat_map(|id| [back(*id, 1), back(*id, 2)]));
+    w.state.message_events(events).await.unwrap();
+    // The first: a report is there before both late answers. Nothing of it goes again.
+    w.state.reports("mobile", vec![(11, "DELIVRD".into())]).await.unwrap();
+    w.state.message_events(vec![late(ids[0], 1, 11)]).await.unwrap();
+    assert_eq!(
+        (status(&w, ids[0]).state, w.state.outgoing(&ids[..1]).unwrap()[0].open.clone()),
+        (MessageState::Queued, vec![2])
+    );
+    w.state.message_events(vec![late(ids[0], 2, 12)]).await.unwrap();
+    assert_eq!(status(&w, ids[0]).state, MessageState::Submitted);
+    assert!(!w.state.ready(1, 6, |_, _| false).contains(&ids[0]));
+    // The second goes again before the late answer comes: both copies are known, and one that is delivered is enough.
+    let again = vec![(ids[1], MessageEvent::Submitting { link: link() }), late(ids[1], 1, 21), late(ids[1], 1, 21)];
+    assert_eq!(w.state.message_events(again).await.unwrap().stale_events, 1, "told twice, it counts once");
+    let answers =
+        [(1, 23), (2, 24)].map(|(part, carrier_id)| (ids[1], MessageEvent::PartAccepted { part, carrier_id }));
+    w.state.message_events(answers.to_vec()).await.unwrap();
+    assert_eq!((status(&w, ids[1]).state, status(&w, ids[1]).accepted.len()), (MessageState::Submitted, 3));
+    w.state.checkpoint().await.unwrap();
+    w.crash();
+    let reports = [(12, "DELIVRD"), (23, "DELIVRD"), (21, "UNDELIV"), (24, "DELIVRD")];
+    w.state.reports("mobile", reports.map(|(id, stat)| (id, stat.to_owned())).to_vec()).await.unwrap();
+    assert_eq!([0, 1].map(|n| status(&w, ids[n]).state), [MessageState::Delivered; 2]);
+    assert_eq!(w.state.depth().parked, 0);
+    // The third was taken back meanwhile: it stays so, and its report finds it.
+    w.state.message_events(vec![(ids[2], MessageEvent::Cancelled { reason: HoldReason::Paid })]).await.unwrap();
+    w.state.message_events(vec![late(ids[2], 1, 31)]).await.unwrap();
+    w.state.reports("mobile", vec![(31, "DELIVRD".into())]).await.unwrap();
+    assert_eq!((status(&w, ids[2]).state, w.state.depth().parked), (MessageState::Cancelled, 0));
+    let day = w.state.stats(today(), today());
+    let sum = |f: fn(&StatCounts) -> u64| day.iter().map(|(_, c)| f(c)).sum::<u64>();
+    assert_eq!((sum(|c| c.submitted), sum(|c| c.delivered), sum(|c| c.parts)), (2, 2, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_whose_answer_never_comes_is_forgotten_in_time() {
+    let mut w = World::new().await;
+    w.state.reports("mobile", vec![(1, "DELIVRD".into())]).await.unwrap();
+    w.clock.advance(std::time::Duration::from_millis(PARKED_FOR_MS as u64 - 1));
+    w.state.reports("mobile", vec![(2, "DELIVRD".into())]).await.unwrap();
+    assert_eq!(w.state.depth().parked, 2);
+    w.clock.advance(std::time::Duration::from_millis(1));
+    w.state.checkpoint().await.unwrap();
+    assert_eq!(w.state.depth().parked, 1);
+    w.crash();
+    assert_eq!((w.state.depth().parked, w.state.depth().parked_dropped), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

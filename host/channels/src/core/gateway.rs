@@ -64,8 +64,7 @@ impl Core {
     fn hear_answer(&mut self, sequence: u32, resp: SubmitResp, now: Duration) {
         self.is_alive();
         let Some(flight) = self.flight.remove(&sequence) else {
-            self.noted(Anomaly::UnknownAnswer, &"an answer to no unanswered SUBMIT");
-            return;
+            return self.hear_late(sequence, resp);
         };
         self.shared.paced_answer(flight.ticket, now);
         let (message, part) = (flight.message, flight.part);
@@ -99,6 +98,22 @@ impl Core {
             self.batch.unsent.extend(self.queue.drop_begun(message));
         }
         self.batch.answers.push(Answer { message, part, outcome: Outcome::Refused { code, action } });
+    }
+
+    /// An answer to a part that was told as unanswered: a late yes tells the number that its report will name; a late no says what is held
+    /// true already, that the part must go again.
+    fn hear_late(&mut self, sequence: u32, resp: SubmitResp) {
+        let Some(at) = self.overdue.iter().position(|(of, ..)| *of == sequence) else {
+            self.noted(Anomaly::UnknownAnswer, &"an answer to no unanswered SUBMIT");
+            return;
+        };
+        if let Some((_, message, part)) = self.overdue.remove(at)
+            && resp.result == 0
+        {
+            Counters::add(&self.shared.counters.accepted, 1);
+            let outcome = Outcome::Late { carrier_id: resp.msg_id.0 };
+            self.batch.answers.push(Answer { message, part, outcome });
+        }
     }
 
     /// One wait for all refusals that come while it lasts; longer where they go on.

@@ -7,6 +7,7 @@
 mod gateway;
 mod timing;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,6 +33,8 @@ const MAX_UNSETTLED: usize = 4096;
 const MAX_SUBMIT_OUTPUT: usize = 64 * 1024;
 /// Octets waiting to be written beyond which the socket is not read.
 const MAX_OUTPUT: usize = 256 * 1024;
+/// Parts told as unanswered whose late answers a connection still knows; a gateway that owes more has lost them.
+const MAX_OVERDUE: usize = 1024;
 /// How long an intended part may wait before its facts must be checked again.
 const STALE: Duration = Duration::from_secs(5);
 /// `FeeType`: free to whoever receives it.
@@ -104,6 +107,8 @@ pub(crate) struct Core {
     sequence: u32,
     queue: Queue,
     flight: FxHashMap<u32, Flight>,
+    /// Parts told as unanswered whose answers may come late: sequence, message, part.
+    overdue: VecDeque<(u32, MessageId, u8)>,
     batch: Batch,
     /// Answers, and reports with inbound messages, in the errand under way.
     settling: (usize, usize),
@@ -156,6 +161,7 @@ impl Core {
             sequence: 1,
             queue: Queue::default(),
             flight: FxHashMap::default(),
+            overdue: VecDeque::new(),
             batch: Batch::default(),
             settling: (0, 0),
             asked: 0,

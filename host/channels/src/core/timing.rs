@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gridbell_cmpp::Pdu;
 
-use super::{Core, End, Phase, Probe, STALE};
+use super::{Core, End, MAX_OVERDUE, Phase, Probe, STALE};
 use crate::status::Anomaly;
 
 /// How long TERMINATE and its answer may take.
@@ -38,6 +38,10 @@ impl Core {
                 self.noted(Anomaly::NoAnswer, &"a SUBMIT was not answered in time");
                 if flight.end <= self.written {
                     self.unanswered(&flight);
+                    if self.overdue.len() == MAX_OVERDUE {
+                        self.overdue.pop_front();
+                    }
+                    self.overdue.push_back((sequence, flight.message, flight.part));
                 } else {
                     self.batch.unsent(flight.message, flight.part);
                 }

@@ -221,6 +221,15 @@ impl Inner {
             }
             Outcome::Refused { action: Action::Requeue, .. } => {}
             Outcome::Refused { action: Action::BadNumber | Action::GiveUp, .. } => life.failed = true,
+            // Its part is not in hand.
+            Outcome::Late { .. } => {
+                life.message.open = life.message.open.without(answer.part);
+                if life.message.open.is_empty() {
+                    self.urgent.retain(|id| *id != answer.message);
+                    self.bulk.retain(|id| *id != answer.message);
+                }
+                return;
+            }
             Outcome::Unanswered { again } => {
                 life.message.attempt += 1;
                 life.failed |= !again;

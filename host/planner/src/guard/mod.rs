@@ -165,6 +165,11 @@ pub struct Planned {
     pub stated: Fen,
 }
 
+/// The lower of two limits, of which either may be missing: what a policy says tightens what the province says.
+fn lower(a: Option<u16>, b: Option<u16>) -> Option<u16> {
+    a.into_iter().chain(b).min()
+}
+
 impl Guard {
     /// Prepares the guardrails of a run. A text that no longer fits its notice counts as not approved and is told by [`Guard::warnings`].
     ///
@@ -187,7 +192,6 @@ impl Guard {
         let texts = texts(setup, &routes, &mut warnings);
         let applies =
             Guardrail::ALL.iter().filter(|g| topic_rule.class.applies(**g)).fold(0, |bits, g| bits | 1 << *g as u8);
-        let lower = |a: Option<u16>, b: Option<u16>| a.into_iter().chain(b).min();
         let prefecture = setup.org.get(setup.prefecture.org()).map_or("", |u| u.name.as_str());
         Ok(Self {
             topic,

@@ -5,6 +5,7 @@ use gridbell_model::{
 };
 
 use super::checks::{bad_phone, exemption, has_consent, is_stale, opted_out, reaches_closed};
+use crate::guard::lower;
 use crate::rules::ProvinceRules;
 use crate::template::fact_of;
 
@@ -23,7 +24,8 @@ pub struct QueuedFacts {
     pub phone: Phone,
 }
 
-/// Why a message must not be submitted any more, if so. `view` is what is true of the customer now.
+/// Why a message must not be submitted any more, if so. `view` is what is true of the customer now; `policy_days` how old a fact may be by the
+/// message's own policy, which tightens the topic's rule as it did at the decision.
 ///
 /// In this order: the address (erased, suspended, bad, changed), closed, consent and opt-out, exemptions, then the facts: paid, changed, stale.
 /// Guardrails that do not apply to the topic's class are skipped here too; the facts are checked for every class, since nobody may be told
@@ -33,6 +35,7 @@ pub fn recheck(
     rules: &ProvinceRules,
     queued: &QueuedFacts,
     view: &CustomerView,
+    policy_days: Option<u16>,
     now: CivilMinute,
 ) -> Option<HoldReason> {
     let rule = rules.topic(queued.topic);
@@ -55,7 +58,8 @@ pub fn recheck(
     if let Some(reason) = facts(queued, view) {
         return Some(reason);
     }
-    let stale = on(Guardrail::Freshness) && is_stale(queued.topic, view, rule.freshness_days, now);
+    let days = lower(policy_days, rule.freshness_days);
+    let stale = on(Guardrail::Freshness) && is_stale(queued.topic, view, days, now);
     stale.then_some(HoldReason::StaleFacts)
 }
 

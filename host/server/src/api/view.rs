@@ -242,7 +242,7 @@ pub(crate) struct MessageView {
     pub(crate) link: String,
     /// Not to be submitted before.
     pub(crate) send_after: String,
-    /// Not to be submitted after.
+    /// The minute at which its validity ends: it is submitted before it, never in it or after.
     pub(crate) expires: String,
     /// When it was queued.
     pub(crate) queued_at: String,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_model::{
-    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, Initiator, Lane, MessageId, OrgCode, OrgLevel, OrgTree,
-    OrgUnit, Phone, PrefectureCode, RunId, Topic, Traits,
+    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Initiator, Lane, MessageId, OrgCode,
+    OrgLevel, OrgTree, OrgUnit, Phone, PrefectureCode, RunId, Topic, Traits,
 };
 use gridbell_state::*;
 use gridbell_store::{Key, MemStore, Sealer};
@@ -45,7 +45,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let store = MemStore::new();
+        Self::on(MemStore::new()).await
+    }
+
+    pub(crate) async fn on(store: MemStore) -> Self {
         let sealer = Arc::new(Sealer::new(&Key::parse(&"07".repeat(32), "test").unwrap()));
         let clock = Clock::manual(today().at(9, 0).moment());
         let (state, _) = State::open(Arc::new(store.clone()), Arc::clone(&sealer), clock.clone()).unwrap();
@@ -200,4 +203,23 @@ pub(crate) async fn tell_payments(state: &State) -> Vec<(gridbell_model::Custome
     let record = run.publish(record, vec![], vec![]).await.unwrap().0;
     let ids = (record.first_message..).map(|n| MessageId::new(TAIYUAN, n));
     views.into_iter().zip(ids).collect()
+}
+
+/// Publishes a reminder to every customer who owes, with step 1.
+pub(crate) async fn remind(state: &State, parts: u8) -> RunRecord {
+    let mut run = state.begin_run(TAIYUAN).await.unwrap();
+    let snapshot = run.snapshot().clone();
+    let mut decisions = vec![];
+    for row in 0..snapshot.rows() {
+        let view = snapshot.view(row).unwrap();
+        if view.arrears > Fen::ZERO {
+            decisions.push(queued(&view, 1, parts));
+        } else {
+            let mut held = queued(&view, 1, parts);
+            held.outcome = Outcome::Held(HoldReason::NoAddress);
+            decisions.push(held);
+        }
+    }
+    run.push(decisions).await.unwrap();
+    run.publish(record(state, 1), vec![], vec![]).await.unwrap().0
 }
