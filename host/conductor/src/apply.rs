@@ -3,16 +3,17 @@
 use gridbell_contract::Manifest;
 use gridbell_model::{Channel, CivilMinute, PrefectureCode, Topic};
 use gridbell_planner::{
-    Calendar, Change, Event, PolicyFile, PolicySet, Problem, Problems, ProvinceRules, Template, TemplateFile,
-    TemplateSet, TemplateStatus, TextPlan, check_policy, diff,
+    Change, Event, PolicyFile, PolicySet, Problem, Problems, ProvinceRules, Template, TemplateFile, TemplateSet,
+    TemplateStatus, TextPlan, check_policy, diff,
 };
 use gridbell_state::DocChange;
 
 use crate::documents::{self, CHANGED_BY, POLICY, PROVINCE, SCHEDULE, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::province::{ProvinceFile, ProvinceProposal};
 use crate::runs::schedule_key;
-use crate::settings::{CALENDAR, RULES, SEGMENTS, TEMPLATES, read_segments};
+use crate::settings::{RULES, TEMPLATES};
 
 impl Host {
     /// Applies a policy file: checked against the plugins' schemas and the province's rules, the difference returned, recorded with who did it.
@@ -108,8 +109,7 @@ impl Host {
     /// # Errors
     /// With every problem and its line; the rules in force stay.
     pub async fn apply_rules(&self, file: &str, text: &str, who: &str) -> Result<(), HostError> {
-        let rules = ProvinceRules::parse(file, text)?;
-        self.put_province(RULES, documents::put(PROVINCE, RULES, &rules, None)?, who).await
+        self.replace(ProvinceFile::Rules, file, text, who).await
     }
 
     /// Applies the calendar of working days from a TOML file.
@@ -117,17 +117,27 @@ impl Host {
     /// # Errors
     /// With every problem and its line.
     pub async fn apply_calendar(&self, file: &str, text: &str, who: &str) -> Result<(), HostError> {
-        Calendar::parse(file, text)?;
-        self.put_province(CALENDAR, documents::put(PROVINCE, CALENDAR, &text, None)?, who).await
+        self.replace(ProvinceFile::Calendar, file, text, who).await
     }
 
     /// Applies the carriers' number segments from a TOML file.
     ///
     /// # Errors
     /// When the file is not one of segments.
-    pub async fn apply_segments(&self, text: &str, who: &str) -> Result<(), HostError> {
-        read_segments(text)?;
-        self.put_province(SEGMENTS, documents::put(PROVINCE, SEGMENTS, &text, None)?, who).await
+    pub async fn apply_segments(&self, file: &str, text: &str, who: &str) -> Result<(), HostError> {
+        self.replace(ProvinceFile::Segments, file, text, who).await
+    }
+
+    async fn replace(&self, file: ProvinceFile, document: &str, text: &str, who: &str) -> Result<(), HostError> {
+        let proposal = ProvinceProposal {
+            file,
+            document: document.to_owned(),
+            text: text.to_owned(),
+            expected: None,
+            who: who.to_owned(),
+            dry_run: false,
+        };
+        self.apply_province(&proposal).await.map(|_| ())
     }
 
     /// Applies all texts from a TOML file, checked against the notices of the plugins that are there.

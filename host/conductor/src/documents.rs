@@ -16,6 +16,8 @@ pub const PLUGIN: &str = "plugin";
 pub const SCHEDULE: &str = "schedule";
 /// Emergency stops.
 pub const STOP: &str = "stop";
+/// Imports by number, and how they went.
+pub const IMPORT: &str = "import";
 /// Who changed a policy last.
 pub const CHANGED_BY: &str = "changed-by";
 

@@ -85,6 +85,32 @@ pub enum HostError {
     /// Something that a person gave is wrong.
     #[error("{0}")]
     Invalid(String),
+    /// A file cannot be imported as a whole.
+    #[error(transparent)]
+    Intake(#[from] gridbell_intake::IntakeError),
+    /// A backup cannot be written.
+    #[error(transparent)]
+    Backup(#[from] gridbell_state::BackupError),
+    /// A file of the host's own cannot be read or written.
+    #[error("cannot {what}: {source}")]
+    File {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What was sent is larger than the operator allows.
+    #[error("the file is over its bound of {bound} bytes; send it in parts, or raise `max-import-bytes`")]
+    TooLarge {
+        /// The bound.
+        bound: u64,
+    },
+    /// Too much waits already.
+    #[error("{0}")]
+    Busy(String),
+    /// The way things are does not allow it.
+    #[error("{0}")]
+    Refused(String),
     /// A background task ended badly.
     #[error("the host is closing or a task of it failed: {0}")]
     Task(String),

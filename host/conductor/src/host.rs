@@ -15,9 +15,11 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::alarms::{Alarm, Alarms};
+use crate::backups::{BackupFile, Backups};
 use crate::catalog::{Catalog, PluginInfo};
 use crate::documents::{self, PLUGIN, POLICY, note};
 use crate::error::HostError;
+use crate::imports::Imports;
 use crate::settings::Settings;
 use crate::stops::Stops;
 
@@ -37,6 +39,18 @@ pub struct HostOptions {
     pub engine: EngineConfig,
     /// Where records go that are older than the province keeps online.
     pub archive: Archive,
+    /// Where files of people are kept.
+    pub files: Files,
+}
+
+/// Where files of people are kept, and how large they may be.
+pub struct Files {
+    /// Files that are imported, and their reject reports; only the host reads and writes there.
+    pub imports: PathBuf,
+    /// The most bytes of a file that is imported; [`crate::MAX_IMPORT_BYTES`] where the operator says nothing else.
+    pub max_import_bytes: u64,
+    /// Where backups are written while the host runs; none for none.
+    pub backups: Option<PathBuf>,
 }
 
 /// The host.
@@ -50,6 +64,8 @@ struct Inner {
     engine: Engine,
     artifacts: ArtifactStore,
     compiler: CompilerCommand,
+    imports: Imports,
+    backups: Backups,
     settings: RwLock<Option<Settings>>,
     policies: RwLock<BTreeMap<PrefectureCode, Arc<PolicySet>>>,
     catalog: RwLock<Arc<Catalog>>,
@@ -75,7 +91,9 @@ impl Host {
     /// # Errors
     /// When the engine or the artifact store cannot be opened, or a document cannot be read.
     pub fn open(options: HostOptions) -> Result<Self, HostError> {
-        let HostOptions { state, clock, seed, artifacts, compiler, engine, archive } = options;
+        let HostOptions { state, clock, seed, artifacts, compiler, engine, archive, files } = options;
+        let imports = Imports::open(state.clone(), clock.clone(), files.imports, files.max_import_bytes);
+        let backups = Backups::new(state.clone(), files.backups);
         let engine = Engine::new(engine, clock.clone())?;
         let artifacts = ArtifactStore::open(artifacts)?;
         let (catalog, broken) = Catalog::load(&state, &engine, &artifacts, &compiler);
@@ -87,6 +105,8 @@ impl Host {
             engine,
             artifacts,
             compiler,
+            imports,
+            backups,
             settings: RwLock::new(settings),
             policies: RwLock::default(),
             catalog: RwLock::new(Arc::new(catalog)),
@@ -131,6 +151,34 @@ impl Host {
     #[must_use]
     pub fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// Imports of files.
+    #[must_use]
+    pub fn imports(&self) -> &Imports {
+        &self.0.imports
+    }
+
+    /// Backups.
+    #[must_use]
+    pub fn backups(&self) -> &Backups {
+        &self.0.backups
+    }
+
+    /// Begins a backup beside everything that goes on; one that fails raises an alarm.
+    ///
+    /// # Errors
+    /// Without a directory for backups, and while another is written.
+    pub fn start_backup(&self, who: &str) -> Result<BackupFile, HostError> {
+        let (file, whole) = self.0.backups.start(self.clock().now().unix_ms(), who)?;
+        let host = self.clone();
+        tokio::spawn(async move {
+            match whole.await {
+                Ok(()) => host.clear_alarm("backup.failed", "backup"),
+                Err(e) => host.raise("backup.failed", "backup", e.to_string()),
+            }
+        });
+        Ok(file)
     }
 
     pub(crate) fn compiler(&self) -> &CompilerCommand {

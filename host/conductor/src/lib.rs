@@ -6,15 +6,18 @@ mod alarms;
 mod apply;
 mod archive;
 mod archived;
+mod backups;
 mod catalog;
 mod control;
 mod documents;
 mod error;
 mod facts;
 mod host;
+mod imports;
 mod links;
 mod port;
 mod preview;
+mod province;
 mod retention;
 mod runs;
 mod schedule;
@@ -24,16 +27,26 @@ mod stops;
 
 pub use alarms::{Alarm, MAX_ALARMS};
 pub use archive::{ArchivePass, Archiver, MAX_FILE_RECORDS, Titles, Written};
+pub use backups::{BackupFile, Backups, MAX_LISTED_BACKUPS, write_backup};
 pub use catalog::PluginInfo;
-pub use documents::{CHANGED_BY, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
+pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
 pub use facts::IntoFact;
 pub use gridbell_archive::Kind as ArchiveKind;
 pub use gridbell_channels::{LinkState, LinkStatus};
-pub use host::{Host, HostOptions};
+pub use gridbell_state::BackupSummary;
+pub use host::{Files, Host, HostOptions};
+pub use imports::{
+    ImportFile, ImportId, ImportOrder, ImportRecord, ImportState, ImportTally, Imports, MAX_IMPORT_BYTES,
+    MAX_KEPT_IMPORTS, MAX_UPLOADS, MAX_WAITING_IMPORTS, Upload, take_file,
+};
 pub use links::REPORT_WAIT_MS;
 pub use port::StateOutbox;
 pub use preview::{MAX_PREVIEW, PreviewRow};
+pub use province::{
+    MAX_CHANGES, MAX_ORG_UNITS, ProvinceFile, ProvinceOutcome, ProvinceProposal, ProvinceValue, apply_province,
+    org_version, province_text,
+};
 pub use retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive};
 pub use runs::{RunRequest, RunSummary, RunTrigger};
 pub use schedule::TICK;

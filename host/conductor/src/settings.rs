@@ -50,5 +50,5 @@ impl Settings {
 }
 
 pub(crate) fn read_segments(text: &str) -> Result<Segments, HostError> {
-    gridbell_intake::read_segments(text).map_err(|e| HostError::Invalid(e.to_string()))
+    Ok(gridbell_intake::read_segments(text)?)
 }

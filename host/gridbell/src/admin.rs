@@ -1,11 +1,11 @@
 //! Commands on a data directory while no host runs on it. While one does, the store says so and the API does the same.
 
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use comfy_table::Table;
 use gridbell_clock::Clock;
-use gridbell_conductor::{Host, RunRequest, RunSummary};
+use gridbell_conductor::{Host, ProvinceFile, ProvinceProposal, RunRequest, RunSummary};
 use gridbell_model::{AccountNumber, OrgCode, PrefectureCode};
 use gridbell_server::{NewToken, Role, Scope};
 use gridbell_store::{BackupError, BackupSummary, SledOptions};
@@ -105,19 +105,19 @@ pub(crate) struct ImportArgs {
 
 pub(crate) async fn import(args: ImportArgs) -> Result<(), CommandError> {
     let host = args.place.host().await?;
-    if let Some(path) = &args.org {
-        let text = std::fs::read(path).map_err(CommandError::file("read", path))?;
-        let units: Vec<gridbell_model::OrgUnit> = serde_json::from_slice(&text).map_err(|e| {
-            CommandError::Refused(format!(
-                "{}: {e}; it is a list of units with code, parent, level and name",
-                path.display()
-            ))
-        })?;
-        let mut tree = gridbell_model::OrgTree::default();
-        units.into_iter().for_each(|u| tree.insert(u));
-        host.state().set_org(tree, Vec::new()).await?;
-    }
     let who = who();
+    if let Some(path) = &args.org {
+        let text = std::fs::read_to_string(path).map_err(CommandError::file("read", path))?;
+        let proposal = ProvinceProposal {
+            file: ProvinceFile::OrgUnits,
+            document: path.display().to_string(),
+            text,
+            expected: None,
+            who: who.clone(),
+            dry_run: false,
+        };
+        host.apply_province(&proposal).await?;
+    }
     let target = Target::of(&host, &who, !args.json)?;
     let mut options = target.options();
     options.sheet = args.sheet;
@@ -380,9 +380,9 @@ pub(crate) struct BackupArgs {
 }
 
 pub(crate) async fn backup(args: BackupArgs) -> Result<(), CommandError> {
-    let (state, clock) = args.place.state().await?;
+    let (state, _) = args.place.state().await?;
     let path = args.file.clone();
-    let summary = tokio::task::spawn_blocking(move || write_backup(&state, clock.now(), &path))
+    let summary = tokio::task::spawn_blocking(move || gridbell_conductor::write_backup(&state, &path))
         .await
         .map_err(|e| CommandError::Failed(e.to_string()))??;
     print_backup("written", &summary);
@@ -390,34 +390,6 @@ pub(crate) async fn backup(args: BackupArgs) -> Result<(), CommandError> {
         "keep the key and the plugins directory too, the key apart from the backup: without it nobody can read the contacts"
     );
     Ok(())
-}
-
-/// Writes a backup of one instant to `path`; a file that is there is never overwritten, and half a backup is removed.
-pub(crate) fn write_backup(
-    state: &gridbell_state::State,
-    at: gridbell_model::Moment,
-    path: &Path,
-) -> Result<BackupSummary, CommandError> {
-    if let Some(dir) = path.parent().filter(|d| !d.as_os_str().is_empty()) {
-        std::fs::create_dir_all(dir).map_err(CommandError::file("create", dir))?;
-    }
-    let file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(CommandError::file("create", path))?;
-    let mut out = std::io::BufWriter::new(file);
-    let written = gridbell_store::backup(&**state.store(), at, &mut out, &mut |_| {})
-        .map_err(CommandError::from)
-        .and_then(|summary| {
-            out.flush()?;
-            out.get_ref().sync_all()?;
-            Ok(summary)
-        });
-    if written.is_err() {
-        let _ = std::fs::remove_file(path);
-    }
-    written
 }
 
 #[derive(clap::Args, Debug)]

@@ -32,6 +32,12 @@ pub(crate) struct Config {
     /// Bytes that the store may cache.
     #[serde(default)]
     pub(crate) cache_bytes: Option<u64>,
+    /// Where backups are written while the host runs; `backups` in `data` without it.
+    #[serde(default)]
+    pub(crate) backups: Option<PathBuf>,
+    /// The most bytes of a file that is imported through the API or the console.
+    #[serde(default)]
+    pub(crate) max_import_bytes: Option<u64>,
     /// From which samples and jitter are drawn.
     #[serde(default)]
     pub(crate) seed: u64,
@@ -78,6 +84,8 @@ impl Config {
             tls: None,
             behind_tls_proxy: false,
             cache_bytes: None,
+            backups: None,
+            max_import_bytes: None,
             seed: 0,
             links: Vec::new(),
         }
@@ -95,6 +103,7 @@ impl Config {
             .map_err(|e| CommandError::Refused(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
         let base = path.parent().unwrap_or(Path::new("."));
         config.data = base.join(&config.data);
+        config.backups = config.backups.map(|dir| base.join(dir));
         if let KeyPlace::File(file) = &mut config.key {
             *file = base.join(&file);
         }

@@ -15,7 +15,7 @@ pub(crate) const CALENDAR: (&str, &str) = ("calendar.toml", include_str!("../../
 /// Texts.
 pub(crate) const TEMPLATES: (&str, &str) = ("templates.toml", include_str!("../../../policies/templates.toml"));
 /// Carriers' number segments.
-pub(crate) const SEGMENTS: &str = include_str!("../../../policies/segments.toml");
+pub(crate) const SEGMENTS: (&str, &str) = ("segments.toml", include_str!("../../../policies/segments.toml"));
 
 /// Policies, one file for each prefecture.
 pub(crate) const POLICIES: &[(&str, &str)] = &[

@@ -75,8 +75,10 @@ impl From<gridbell_conductor::HostError> for CommandError {
     fn from(e: gridbell_conductor::HostError) -> Self {
         use gridbell_conductor::HostError as H;
         match e {
-            H::Problems(_) | H::Planner(_) | H::Invalid(_) | H::Engine(_) => Self::Refused(with_causes(&e)),
             H::Archive(e) => e.into(),
+            H::Problems(_) | H::Planner(_) | H::Invalid(_) | H::Engine(_) | H::Intake(_) | H::Refused(_) => {
+                Self::Refused(with_causes(&e))
+            }
             _ => Self::Failed(with_causes(&e)),
         }
     }

@@ -2,24 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use gridbell_clock::Clock;
-use gridbell_conductor::{Host, IntoFact};
-use gridbell_intake::{
-    BalanceRow, Batch, BillRow, CustomerRow, Import, Options, PaymentRow, Places, Reason, RejectFile, Row, Summary,
-};
-use gridbell_model::{AccountNumber, Segments};
-use gridbell_state::{AuditNote, FactOutcome, FactReject, Facts, SharedCount, State};
+use gridbell_conductor::{Host, ImportFile, ImportTally, take_file};
+use gridbell_intake::{Kind, Options, RejectFile};
+use gridbell_model::Segments;
+use gridbell_state::{AuditNote, SharedCount, State};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::error::CommandError;
-
-/// Batches that are on their way to the state while the next are parsed.
-const UNDER_WAY: usize = 3;
-/// A batch is taken in as one op.
-const _: () = assert!(Import::<CustomerRow>::MAX_BATCH_ROWS <= gridbell_state::MAX_FACTS_PER_OP);
 
 /// What an import did.
 #[derive(Debug, Default, Serialize)]
@@ -60,6 +52,17 @@ pub(crate) enum ImportKind {
     Payments,
 }
 
+impl From<ImportKind> for Kind {
+    fn from(kind: ImportKind) -> Self {
+        match kind {
+            ImportKind::Customers => Self::Customers,
+            ImportKind::Bills => Self::Bills,
+            ImportKind::Balances => Self::Balances,
+            ImportKind::Payments => Self::Payments,
+        }
+    }
+}
+
 /// Where an import goes, and how.
 pub(crate) struct Target<'a> {
     pub(crate) state: &'a State,
@@ -87,62 +90,31 @@ impl<'a> Target<'a> {
         options: &Options,
         rejects: &Path,
     ) -> Result<ImportReport, CommandError> {
-        match kind {
-            ImportKind::Customers => self.rows::<CustomerRow>(file, options, rejects, Facts::Customers).await,
-            ImportKind::Bills => self.rows::<BillRow>(file, options, rejects, Facts::Bills).await,
-            ImportKind::Balances => self.rows::<BalanceRow>(file, options, rejects, Facts::Balances).await,
-            ImportKind::Payments => self.rows::<PaymentRow>(file, options, rejects, Facts::Payments).await,
-        }
-    }
-
-    async fn rows<T: Row + IntoFact + Send + 'static>(
-        &self,
-        file: &Path,
-        options: &Options,
-        rejects: &Path,
-        facts: fn(Vec<T::Fact>) -> Facts,
-    ) -> Result<ImportReport, CommandError>
-    where
-        T::Fact: Send + 'static,
-    {
         let began = self.clock.monotonic();
-        let failed = |e: gridbell_intake::IntakeError| CommandError::Refused(e.to_string());
-        let import = Import::<T>::open(file, options).map_err(failed)?;
-        let bar = self.bar(import.progress().total_bytes());
-        let (progress, places) = (import.progress(), import.places());
-        let mut reject_file = RejectFile::at(rejects);
-        // The file is read on a thread of its own; the channel is the back-pressure.
-        let (tx, mut rx) = tokio::sync::mpsc::channel::<Batch<T>>(UNDER_WAY);
-        let reader = tokio::task::spawn_blocking(move || read_all(import, &tx));
-        let mut outcome = FactOutcome::default();
-        let mut waiting = std::collections::VecDeque::new();
-        while let Some(batch) = rx.recv().await {
-            for reject in &batch.rejects {
-                reject_file.write(reject).map_err(failed)?;
-            }
-            bar.set_position(progress.bytes_read());
-            let (rows, lines) = (batch.rows, batch.lines);
-            let accounts = rows.iter().map(IntoFact::account).zip(lines).collect();
-            if rows.is_empty() {
-                continue;
-            }
-            let state = self.state.clone();
-            let taken = tokio::spawn(async move {
-                let facts = facts(rows.into_iter().map(IntoFact::into_fact).collect());
-                state.facts(facts, true, Vec::new()).await
-            });
-            waiting.push_back((accounts, taken));
-            if waiting.len() >= UNDER_WAY {
-                settle(&mut waiting, &mut outcome, &places, &mut reject_file).await?;
-            }
-        }
-        while !waiting.is_empty() {
-            settle(&mut waiting, &mut outcome, &places, &mut reject_file).await?;
-        }
-        let summary = reader.await.map_err(|e| CommandError::Failed(e.to_string()))?.map_err(failed)?;
+        let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+        let path = file.to_owned();
+        let file = ImportFile { kind: kind.into(), path, name, options: options.clone(), scope: None };
+        let bar = self.bar(std::fs::metadata(&file.path).ok().map(|m| m.len()));
+        let shown = bar.clone();
+        let watch = move |tally: &ImportTally| {
+            shown.set_position(tally.bytes_read);
+            true
+        };
+        let taken = take_file(self.state, &file, RejectFile::at(rejects), &watch).await;
         bar.finish_and_clear();
-        let written = reject_file.finish().map_err(failed)?;
-        let report = self.report(file, &summary, &outcome, (written > 0).then(|| rejects.to_owned()), began);
+        let (tally, _) = taken?;
+        let report = ImportReport {
+            file: file.name,
+            rows: tally.rows,
+            created: tally.created,
+            changed: tally.changed,
+            unchanged: tally.unchanged,
+            rejected: tally.rejected,
+            warnings: tally.warnings,
+            shared_phones: None,
+            reject_file: (tally.rejected > 0).then(|| rejects.to_owned()),
+            elapsed_ms: u64::try_from((self.clock.monotonic() - began).as_millis()).unwrap_or(u64::MAX),
+        };
         let note = AuditNote {
             who: self.who.to_owned(),
             action: "import".to_owned(),
@@ -153,28 +125,6 @@ impl<'a> Target<'a> {
         Ok(report)
     }
 
-    fn report(
-        &self,
-        file: &Path,
-        summary: &Summary,
-        outcome: &FactOutcome,
-        reject_file: Option<PathBuf>,
-        began: Duration,
-    ) -> ImportReport {
-        ImportReport {
-            file: file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned(),
-            rows: summary.records,
-            created: outcome.created,
-            changed: outcome.changed,
-            unchanged: outcome.unchanged,
-            rejected: summary.rejected + outcome.rejected.len() as u64,
-            warnings: summary.warnings().map(|(w, n)| (w.code().to_owned(), n.count)).collect(),
-            shared_phones: None,
-            reject_file,
-            elapsed_ms: u64::try_from((self.clock.monotonic() - began).as_millis()).unwrap_or(u64::MAX),
-        }
-    }
-
     fn bar(&self, total: Option<u64>) -> ProgressBar {
         if !self.show_progress {
             return ProgressBar::hidden();
@@ -183,47 +133,5 @@ impl<'a> Target<'a> {
         let style = "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} 剩余 {eta}";
         bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar
-    }
-}
-
-/// Waits for the oldest batch under way; rows that the state did not take go to the reject file with their line and cell.
-async fn settle(
-    waiting: &mut std::collections::VecDeque<(Vec<(AccountNumber, u64)>, Taken)>,
-    outcome: &mut FactOutcome,
-    places: &Places,
-    rejects: &mut RejectFile,
-) -> Result<(), CommandError> {
-    let Some((accounts, taken)) = waiting.pop_front() else { return Ok(()) };
-    let applied = taken.await.map_err(|e| CommandError::Failed(e.to_string()))??;
-    for (row, why) in &applied.facts.rejected {
-        let Some((account, line)) = accounts.get(*row as usize) else { continue };
-        let reject = places.reject(*line, "account", &account.to_string(), reason(*why));
-        rejects.write(&reject).map_err(|e| CommandError::Failed(e.to_string()))?;
-    }
-    outcome.merge(&applied.facts, 0);
-    Ok(())
-}
-
-type Taken = tokio::task::JoinHandle<Result<gridbell_state::Applied, gridbell_state::StateError>>;
-
-fn read_all<T: Row>(
-    mut import: Import<T>,
-    to: &tokio::sync::mpsc::Sender<Batch<T>>,
-) -> Result<Summary, gridbell_intake::IntakeError> {
-    while let Some(batch) = import.next_batch()? {
-        if to.blocking_send(batch).is_err() {
-            break;
-        }
-    }
-    Ok(import.summary().clone())
-}
-
-fn reason(why: FactReject) -> Reason {
-    match why {
-        FactReject::UnknownAccount => Reason::UnknownAccount,
-        FactReject::UnknownStation => Reason::UnknownStation,
-        FactReject::OtherPrefecture => Reason::OtherPrefecture,
-        FactReject::Outdated => Reason::Outdated,
-        FactReject::TooManyUnits => Reason::Full,
     }
 }

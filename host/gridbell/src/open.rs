@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gridbell_archive::Archive;
 use gridbell_clock::{Clock, Seed};
-use gridbell_conductor::{Host, HostOptions};
+use gridbell_conductor::{Files, Host, HostOptions, MAX_IMPORT_BYTES};
 use gridbell_engine::{CompilerCommand, EngineConfig};
 use gridbell_state::{LoadReport, State};
 use gridbell_store::{Key, KeyOrigin, Sealer, SledOptions, SledStore};
@@ -53,6 +53,11 @@ pub(crate) fn open(config: &Config, clock: Clock) -> Result<Opened, CommandError
         compiler: compiler()?,
         engine: EngineConfig::default(),
         archive,
+        files: Files {
+            imports: config.data.join("imports"),
+            max_import_bytes: config.max_import_bytes.unwrap_or(MAX_IMPORT_BYTES),
+            backups: Some(config.backups.clone().unwrap_or_else(|| config.data.join("backups"))),
+        },
     })?;
     Ok(Opened { host, report, new_key })
 }
@@ -115,7 +120,7 @@ pub(crate) async fn install_defaults(host: &Host) -> Result<(), CommandError> {
         host.apply_calendar(defaults::CALENDAR.0, defaults::CALENDAR.1, WHO).await?;
     }
     if !has(gridbell_conductor::PROVINCE, "segments") {
-        host.apply_segments(defaults::SEGMENTS, WHO).await?;
+        host.apply_segments(defaults::SEGMENTS.0, defaults::SEGMENTS.1, WHO).await?;
     }
     if !has(gridbell_conductor::PROVINCE, "templates") {
         host.apply_templates(defaults::TEMPLATES.0, defaults::TEMPLATES.1, WHO).await?;

@@ -1,6 +1,6 @@
 //! `gridbell serve`: the host until SIGTERM or Ctrl-C, then a drain that loses nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use gridbell_channels::Tcp;
@@ -15,13 +15,15 @@ use crate::open;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
-SIGTERM drains and ends; SIGUSR1 writes a backup into data/backups while everything goes on.
+SIGTERM drains and ends; SIGUSR1 writes a backup into the directory of backups while everything goes on, as POST /v1/backups does.
 
 THE CONFIGURATION, every line but `data` optional:
   data = \"/var/lib/gridbell\"            made at the first start
   listen = \"127.0.0.1:8080\"
   key = { env = \"GRIDBELL_KEY\" }        or { file = \"contacts.key\" }; default: data/contacts.key, made at the first start
   archives = \"/var/lib/archives\"        where old records go; default: data/archives
+  backups = \"/var/backups/gridbell\"     default: data/backups
+  max-import-bytes = 4294967296         the largest file that the API takes
   tls = { certificates = \"cert.pem\", key = \"key.pem\" }
 
   [[link]]
@@ -99,8 +101,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         }),
     ];
     let backups = tokio::spawn({
-        let (host, stop, dir) = (host.clone(), stop.clone(), config.data.join("backups"));
-        async move { back_up_on_signal(&host, &dir, &stop).await }
+        let (host, stop) = (host.clone(), stop.clone());
+        async move { back_up_on_signal(&host, &stop).await }
     });
     // The one line that scripts wait for.
     println!("gridbell is ready on {}", server.addr());
@@ -108,6 +110,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     eprintln!("gridbell is draining: nothing new is sent, answers are waited for");
     stop.cancel();
     server.shutdown().await?;
+    host.imports().close().await;
     for task in tasks.into_iter().chain([backups]) {
         let _ = task.await;
     }
@@ -139,22 +142,16 @@ async fn wait_for_end(host: &gridbell_conductor::Host) -> Result<(), CommandErro
     Ok(())
 }
 
-/// Writes a backup into `dir` for each SIGUSR1, beside everything that goes on.
-async fn back_up_on_signal(host: &gridbell_conductor::Host, dir: &Path, stop: &CancellationToken) {
+/// Begins a backup for each SIGUSR1, beside everything that goes on.
+async fn back_up_on_signal(host: &gridbell_conductor::Host, stop: &CancellationToken) {
     let Ok(mut asked) = signal(SignalKind::user_defined1()) else { return };
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             signal = asked.recv() => if signal.is_none() { return },
         }
-        let at = host.clock().now();
-        let path = dir.join(format!("gridbell-{}.backup", at.unix_ms()));
-        let state = host.state().clone();
-        let target = path.clone();
-        let written = tokio::task::spawn_blocking(move || crate::admin::write_backup(&state, at, &target)).await;
-        match written {
-            Ok(Ok(_)) => eprintln!("gridbell wrote the backup {}", path.display()),
-            Ok(Err(e)) => host.raise("backup.failed", "backup", e.to_string()),
+        match host.start_backup("signal") {
+            Ok(file) => eprintln!("gridbell is writing the backup {}", file.name),
             Err(e) => host.raise("backup.failed", "backup", e.to_string()),
         }
     }

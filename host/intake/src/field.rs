@@ -6,9 +6,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use gridbell_model::{ModelError, Traits};
+use serde::{Deserialize, Serialize};
 
 /// What a file holds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Customers and their contacts.
     Customers,
@@ -32,6 +34,17 @@ impl Kind {
             Self::Bills => "bills",
             Self::Balances => "balances",
             Self::Payments => "payments",
+        }
+    }
+
+    /// What offices call it.
+    #[must_use]
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Customers => "用户档案",
+            Self::Bills => "电费",
+            Self::Balances => "余额",
+            Self::Payments => "缴费",
         }
     }
 

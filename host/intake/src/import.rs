@@ -133,6 +133,15 @@ impl<T: Row> Import<T> {
     /// The file cannot be read, or does not have the columns that its kind must have.
     pub fn open(path: &Path, options: &Options) -> Result<Self, IntakeError> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        Self::open_as(path, &name, options)
+    }
+
+    /// The same where the file is called `name` by those who sent it.
+    ///
+    /// # Errors
+    /// As [`Import::open`].
+    pub fn open_as(path: &Path, name: &str, options: &Options) -> Result<Self, IntakeError> {
+        let name = name.to_owned();
         let read = |source| IntakeError::Read { file: name.clone(), source };
         let mut file = File::open(path).map_err(read)?;
         let total = file.metadata().map_err(read)?.len();

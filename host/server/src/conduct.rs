@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use gridbell_clock::Clock;
+use gridbell_conductor::{BackupFile, Backups, Imports, ProvinceOutcome, ProvinceProposal};
 use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
 use gridbell_model::{
@@ -40,6 +41,12 @@ pub enum ConductError {
     /// It cannot be done now.
     #[error("{0}")]
     Unavailable(String),
+    /// Too much waits already.
+    #[error("{0}")]
+    Busy(String),
+    /// More than the operator allows.
+    #[error("{0}")]
+    TooLarge(String),
     /// The state refused.
     #[error(transparent)]
     State(#[from] StateError),
@@ -304,6 +311,18 @@ pub trait Conduct: Send + Sync + 'static {
 
     /// Takes rows in, exactly as an import takes those of a file; durable when this is answered. With an audit note each.
     fn take(&self, rows: Rows, audit: Vec<AuditNote>) -> Pending<'_, FactOutcome>;
+
+    /// Imports of files.
+    fn imports(&self) -> &Imports;
+    /// Backups that are there.
+    fn backups(&self) -> &Backups;
+    /// Begins a backup.
+    ///
+    /// # Errors
+    /// Without a directory for backups, and while another is written.
+    fn start_backup(&self, who: String) -> Result<BackupFile, ConductError>;
+    /// Replaces one of the province's files, or says what would change.
+    fn apply_province(&self, proposal: ProvinceProposal) -> Pending<'_, ProvinceOutcome>;
 
     /// The prefecture's policies in force and their version.
     fn policies(&self, prefecture: PrefectureCode) -> Option<(Arc<PolicySet>, u64)>;

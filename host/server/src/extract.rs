@@ -13,12 +13,23 @@ use crate::problem::{Code, Problem};
 
 /// Largest JSON body and form: a batch of a thousand rows and a policy file fit well.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
+/// Largest file of the province's: an org tree of twenty thousand units.
+pub const MAX_PROVINCE_BYTES: usize = 4 << 20;
 /// Largest plugin that is read; the engine's own bound is no larger.
 pub const MAX_PLUGIN_BYTES: usize = 48 << 20;
 
 /// The largest body that `path` takes.
 pub(crate) fn body_bound(path: &str) -> usize {
-    if path == "/v1/plugins" { MAX_PLUGIN_BYTES } else { MAX_BODY_BYTES }
+    match path {
+        "/v1/plugins" => MAX_PLUGIN_BYTES,
+        "/v1/rules" | "/v1/calendar" | "/v1/segments" | "/v1/org-units" => MAX_PROVINCE_BYTES,
+        _ => MAX_BODY_BYTES,
+    }
+}
+
+/// Whether the body of `path` is a file that goes to the disk and never into memory as a whole.
+pub(crate) fn is_file(path: &str) -> bool {
+    path.starts_with("/v1/imports/") || path == "/imports"
 }
 
 /// Reads a whole body within its bound.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    ArchiveKind, ArchiveSearch, ArchivedRecord, Host, HostError, IntoFact, LinkState, LinkStatus, RunRequest,
-    RunSummary,
+    ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Host, HostError, Imports, IntoFact, LinkState,
+    LinkStatus, ProvinceOutcome, ProvinceProposal, RunRequest, RunSummary,
 };
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
@@ -39,6 +39,10 @@ impl From<HostError> for ConductError {
             HostError::OwnChange { .. } | HostError::OwnText { .. } => Self::NotYou(e.to_string()),
             HostError::Invalid(why) => one("", why),
             HostError::Engine(e) => one("component", e.to_string()),
+            HostError::Intake(e) => one("file", e.to_string()),
+            HostError::TooLarge { .. } => Self::TooLarge(e.to_string()),
+            HostError::Busy(why) => Self::Busy(why),
+            HostError::Refused(why) => Self::Conflict(why),
             HostError::Run(e) => Self::Conflict(e.to_string()),
             other => Self::Unavailable(other.to_string()),
         }
@@ -202,6 +206,22 @@ impl Conduct for Host {
 
     fn take(&self, rows: Rows, audit: Vec<AuditNote>) -> Pending<'_, FactOutcome> {
         Box::pin(facts(self, rows, audit))
+    }
+
+    fn imports(&self) -> &Imports {
+        Self::imports(self)
+    }
+
+    fn backups(&self) -> &Backups {
+        Self::backups(self)
+    }
+
+    fn start_backup(&self, who: String) -> Result<BackupFile, ConductError> {
+        Ok(Self::start_backup(self, &who)?)
+    }
+
+    fn apply_province(&self, proposal: ProvinceProposal) -> Pending<'_, ProvinceOutcome> {
+        Box::pin(async move { Ok(Self::apply_province(self, &proposal).await?) })
     }
 
     fn policies(&self, prefecture: PrefectureCode) -> Option<(Arc<PolicySet>, u64)> {

@@ -15,9 +15,9 @@ use gridbell_model::Moment;
 use gridbell_state::{DocChange, StateError};
 use serde::{Deserialize, Serialize};
 
-use crate::access::{authenticate_token, fingerprint};
+use crate::access::{Caller, authenticate_token, fingerprint};
 use crate::app::App;
-use crate::extract::{bearer, body_bound, read_body};
+use crate::extract::{bearer, body_bound, is_file, read_body};
 use crate::problem::{Code, Problem};
 
 const KIND: &str = "idempotency";
@@ -62,12 +62,47 @@ pub(crate) struct Secret;
 pub(crate) async fn idempotent(State(app): State<App>, request: Request, next: Next) -> Response {
     let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     match request.headers().get(&IDEMPOTENCY_KEY).cloned() {
+        // A file is never held in memory: its handler asks `once` when it was received.
+        Some(_) if is_file(request.uri().path()) => next.run(request).await,
         Some(key) if writes => keyed(&app, &key, request, next).await.unwrap_or_else(IntoResponse::into_response),
         _ => next.run(request).await,
     }
 }
 
 async fn keyed(app: &App, key: &HeaderValue, request: Request, next: Next) -> Result<Response, Problem> {
+    let now = app.clock().now();
+    // Keys are each caller's own: nobody replays somebody else's answer.
+    let caller = bearer(request.headers()).and_then(|t| authenticate_token(app.state(), t, now));
+    let caller = caller.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
+    let (parts, body) = request.into_parts();
+    let bytes = read_body(&parts.headers, body, body_bound(parts.uri.path())).await?;
+    let mut what = format!("{} {}\n", parts.method, parts.uri).into_bytes();
+    what.extend_from_slice(&bytes);
+    let work = async { next.run(Request::from_parts(parts, Body::from(bytes))).await };
+    claimed(app, key, &caller, &what, work).await
+}
+
+/// Does `work` once for each key of the caller's, if the request has one; `what` is the whole request, or what stands for it.
+pub(crate) async fn once(
+    app: &App,
+    headers: &HeaderMap,
+    caller: &Caller,
+    what: &[u8],
+    work: impl Future<Output = Response>,
+) -> Result<Response, Problem> {
+    match headers.get(&IDEMPOTENCY_KEY) {
+        Some(key) => claimed(app, key, caller, what, work).await,
+        None => Ok(work.await),
+    }
+}
+
+async fn claimed(
+    app: &App,
+    key: &HeaderValue,
+    caller: &Caller,
+    what: &[u8],
+    work: impl Future<Output = Response>,
+) -> Result<Response, Problem> {
     let key = key.to_str().ok().filter(|k| !k.is_empty() && k.len() <= MAX_KEY_BYTES);
     let key = key.ok_or_else(|| {
         Problem::because(
@@ -76,16 +111,8 @@ async fn keyed(app: &App, key: &HeaderValue, request: Request, next: Next) -> Re
         )
     })?;
     let now = app.clock().now();
-    // Keys are each caller's own: nobody replays somebody else's answer.
-    let caller = bearer(request.headers()).and_then(|t| authenticate_token(app.state(), t, now));
-    let caller = caller.ok_or_else(|| Problem::new(Code::Unauthenticated))?;
     let name = fingerprint(&format!("{}\0{:?}\0{key}", caller.name, caller.scope));
-    let (parts, body) = request.into_parts();
-    let bytes = read_body(&parts.headers, body, body_bound(parts.uri.path())).await?;
-    let mut what = format!("{} {}\n", parts.method, parts.uri).into_bytes();
-    what.extend_from_slice(&bytes);
-    let what = fingerprint_bytes(&what);
-
+    let what = fingerprint_bytes(what);
     let expected = match app.state().doc(KIND, &name) {
         None => 0,
         Some(doc) => {
@@ -106,7 +133,7 @@ async fn keyed(app: &App, key: &HeaderValue, request: Request, next: Next) -> Re
         }
     };
     claim(app, &name, &what, now, expected).await?;
-    let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
+    let response = work.await;
     keep(app, &name, what, now, response).await
 }
 

@@ -23,12 +23,13 @@ pub use access::{
     Action, Bootstrap, Caller, FREE_TRIES, LONGEST_WAIT, MAX_TOKEN_DAYS, MAX_WATCHED, MIN_PASSWORD_CHARS, NewToken,
     OPERATOR, Role, Scope, bootstrap, create_token, create_user,
 };
+pub use api::UPLOAD_STALL;
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
 pub use conduct::{
     AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry,
     PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
-pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES};
-pub use observe::REQUEST_TIMEOUT;
+pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};
+pub use observe::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemBody};
 pub use serve::{DRAIN, Server, ServerError, ServerOptions, Tls, openapi, router};

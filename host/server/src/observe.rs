@@ -10,10 +10,13 @@ use tracing::Instrument;
 
 use crate::access::random_hex;
 use crate::app::App;
+use crate::extract::is_file;
 use crate::problem::{Code, Problem};
 
 /// How long a request may take; uploads are compiled within it.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a file may take to come in; a caller who pauses is cut off much earlier.
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The header with the request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that a caller may give.
@@ -55,9 +58,10 @@ async fn guarded(app: &App, request: Request, next: Next) -> Response {
     let Ok(_slot) = app.requests.clone().try_acquire_owned() else {
         return Problem { retry_after_s: Some(1), ..Problem::new(Code::Busy) }.into_response();
     };
+    let bound = if is_file(request.uri().path()) { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
     // The work goes on in a task of its own: a caller who hangs up must not cut a change off between its commit and its answer.
     let work = tokio::spawn(next.run(request).instrument(tracing::Span::current()));
-    match tokio::time::timeout(REQUEST_TIMEOUT, work).await {
+    match tokio::time::timeout(bound, work).await {
         Ok(Ok(response)) => response,
         Ok(Err(panicked)) => Problem::internal(&panicked).into_response(),
         Err(_) => Problem::new(Code::Timeout).into_response(),

@@ -5,6 +5,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use gridbell_conductor::{ProvinceFile, ProvinceProposal};
 use gridbell_server::{Action, Role};
 use serde_json::{Value, json};
 use support::{Desk, TAIYUAN, stand, token};
@@ -85,6 +86,23 @@ fn cases() -> Vec<Case> {
                 json!({ "rows": [{ "account": account, "payment_id": "p1", "amount_fen": 1, "paid_at": "2026-11-21T09:00" }] }),
             ),
         ),
+        case("GET /v1/imports", "/v1/imports".into(), Some(A::ImportRead), S::Anywhere, None),
+        case("POST /v1/imports/customers", "/v1/imports/customers".into(), Some(A::Import), S::Anywhere, None),
+        case("POST /v1/imports/bills", "/v1/imports/bills".into(), Some(A::Import), S::Anywhere, None),
+        case("POST /v1/imports/balances", "/v1/imports/balances".into(), Some(A::Import), S::Anywhere, None),
+        case("POST /v1/imports/payments", "/v1/imports/payments".into(), Some(A::Import), S::Anywhere, None),
+        case("GET /v1/imports/{id}", "/v1/imports/I1".into(), Some(A::ImportRead), S::Taiyuan, None),
+        case("GET /v1/imports/{id}/rejects", "/v1/imports/I1/rejects".into(), Some(A::ImportRead), S::Taiyuan, None),
+        case("GET /v1/org-units", "/v1/org-units".into(), None, S::Anywhere, None),
+        case("PUT /v1/org-units", "/v1/org-units".into(), Some(A::ProvinceWrite), S::Province, None),
+        case("GET /v1/rules", "/v1/rules".into(), Some(A::PolicyRead), S::Anywhere, None),
+        case("PUT /v1/rules", "/v1/rules".into(), Some(A::ProvinceWrite), S::Province, None),
+        case("GET /v1/calendar", "/v1/calendar".into(), Some(A::PolicyRead), S::Anywhere, None),
+        case("PUT /v1/calendar", "/v1/calendar".into(), Some(A::ProvinceWrite), S::Province, None),
+        case("GET /v1/segments", "/v1/segments".into(), Some(A::PolicyRead), S::Anywhere, None),
+        case("PUT /v1/segments", "/v1/segments".into(), Some(A::ProvinceWrite), S::Province, None),
+        case("GET /v1/backups", "/v1/backups".into(), Some(A::Backup), S::Province, None),
+        case("POST /v1/backups", "/v1/backups".into(), Some(A::Backup), S::Province, None),
         case("GET /v1/policies", "/v1/policies".into(), Some(A::PolicyRead), S::Anywhere, None),
         case("GET /v1/policies/{prefecture}", "/v1/policies/140100".into(), Some(A::PolicyRead), S::Taiyuan, None),
         case(
@@ -198,6 +216,21 @@ async fn prepared() -> support::Stand {
     stand.run(order(true), gridbell_model::Initiator::System).await.unwrap();
     stand.ceiling = 1_000;
     stand.run(order(false), gridbell_model::Initiator::System).await.unwrap();
+    let feed = token(&stand, Role::Feed, Some(140_100)).await;
+    let path = "/v1/imports/customers";
+    let csv = axum::http::Request::builder().method("POST").uri(path).header("authorization", format!("Bearer {feed}"));
+    let file = "户号,供电单位\n0000000008,14010501\n";
+    let begun = Desk::of(&stand).send(csv.body(axum::body::Body::from(file)).unwrap()).await;
+    assert_eq!(begun.status, 202, "{}", begun.text);
+    support::ended(&stand, "I1").await;
+    for (file, name) in
+        [(ProvinceFile::Rules, "province"), (ProvinceFile::Calendar, "calendar"), (ProvinceFile::Segments, "segments")]
+    {
+        let text = support::repo(&format!("policies/{name}.toml"));
+        let (document, who) = (name.to_owned(), "system".to_owned());
+        let proposal = ProvinceProposal { file, document, text, expected: None, who, dry_run: false };
+        gridbell_server::Conduct::apply_province(&stand, proposal).await.unwrap();
+    }
     let state = &stand.state;
     gridbell_server::create_user(
         state,

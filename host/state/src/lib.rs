@@ -39,6 +39,7 @@ pub use error::StateError;
 pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
+pub use gridbell_store::{BackupError, BackupSummary};
 pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;

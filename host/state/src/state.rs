@@ -9,7 +9,7 @@ use gridbell_clock::Clock;
 use gridbell_model::{
     AccountNumber, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
 };
-use gridbell_store::{Sealer, Store};
+use gridbell_store::{BackupError, BackupSummary, Sealer, Store};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
@@ -168,7 +168,21 @@ impl State {
     /// # Errors
     /// When the store refuses.
     pub async fn set_org(&self, tree: OrgTree, audit: Vec<AuditNote>) -> Result<Applied, StateError> {
+        self.set_org_with(tree, Vec::new(), audit).await
+    }
+
+    /// Replaces the org tree, with documents in the same commit.
+    ///
+    /// # Errors
+    /// [`StateError::Conflict`] when a document is not at the version expected; then nothing is changed.
+    pub async fn set_org_with(
+        &self,
+        tree: OrgTree,
+        docs: Vec<DocChange>,
+        audit: Vec<AuditNote>,
+    ) -> Result<Applied, StateError> {
         let mut change = Change::new(vec![Op::Org(tree)]);
+        change.docs = docs;
         change.audit = audit;
         self.submit(change).await
     }
@@ -307,6 +321,14 @@ impl State {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.shared.visible.load(Ordering::Acquire)
+    }
+
+    /// Writes a backup of this instant to `out`, beside whatever is committed meanwhile. Blocks; the caller makes the file durable.
+    ///
+    /// # Errors
+    /// When `out` or the store fails, or another backup runs.
+    pub fn back_up(&self, out: &mut dyn std::io::Write) -> Result<BackupSummary, BackupError> {
+        gridbell_store::backup(&*self.shared.store, self.shared.clock.now(), out, &mut |_| {})
     }
 
     /// The store, for backups.

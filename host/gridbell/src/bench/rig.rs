@@ -95,7 +95,7 @@ impl Rig {
         let (state, ..) = open::open_state(&config, &self.clock)?;
         state.set_org(self.province.org_tree(), Vec::new()).await?;
         let segments =
-            gridbell_intake::read_segments(defaults::SEGMENTS).map_err(|e| CommandError::Failed(e.to_string()))?;
+            gridbell_intake::read_segments(defaults::SEGMENTS.1).map_err(|e| CommandError::Failed(e.to_string()))?;
         let target =
             Target { state: &state, clock: &self.clock, segments: Arc::new(segments), who: WHO, show_progress: show };
         let mut imported = Imported::default();

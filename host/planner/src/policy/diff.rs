@@ -55,6 +55,31 @@ const LABELS: &[(&str, &str)] = &[
     ("ceiling", "规模上限"),
     ("lane", "优先级"),
     ("prefecture", "地市"),
+    ("holds_from", "生效日期"),
+    ("signature", "签名"),
+    ("hotline", "客服热线"),
+    ("opt_out", "退订提示"),
+    ("senders", "发送号码"),
+    ("customer", "用户"),
+    ("staff", "员工"),
+    ("topics", "主题"),
+    ("classes", "类别"),
+    ("class", "类别"),
+    ("quiet", "静默时段"),
+    ("reissues", "补发次数"),
+    ("blast_radius", "规模保护"),
+    ("multiple", "倍数"),
+    ("history", "参考批次数"),
+    ("least_history", "最少批次数"),
+    ("floor", "起算条数"),
+    ("retention_days", "保留天数"),
+    ("known_from", "已知起始日"),
+    ("known_until", "已知截止日"),
+    ("exceptions", "是否上班"),
+    ("segments", "号段"),
+    ("virtual-operators", "虚拟运营商号段"),
+    ("parent", "上级单位"),
+    ("level", "层级"),
 ];
 
 /// The differences between `old` (none for the first time) and `new`: policies by name, whatever their order.
@@ -89,6 +114,21 @@ pub fn diff(old: Option<&PolicySet>, new: &PolicySet) -> Vec<Change> {
         }
     }
     changes
+}
+
+/// The differences between two versions of any document, field by field; `old` is none for the first time. At most `limit`, and how many more.
+#[must_use]
+pub fn diff_values(old: Option<&Value>, new: &Value, limit: usize) -> (Vec<Change>, usize) {
+    let mut changes = Vec::new();
+    let nothing = Value::Object(serde_json::Map::new());
+    compare("", "", Some(old.unwrap_or(&nothing)), Some(new), &mut changes);
+    for change in &mut changes {
+        change.path = change.path.trim_start_matches('.').to_owned();
+        change.label = change.label.trim_start_matches(" · ").to_owned();
+    }
+    let more = changes.len().saturating_sub(limit);
+    changes.truncate(limit);
+    (changes, more)
 }
 
 /// Schedules by name, so that adding one does not look as if all of them had changed.

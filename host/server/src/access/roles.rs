@@ -130,6 +130,14 @@ pub enum Action {
     InboundRead,
     /// Manage users and tokens.
     AccessManage,
+    /// Import files of customers, bills, balances and payments; rows outside the scope are rejected.
+    Import,
+    /// See imports and their reject reports.
+    ImportRead,
+    /// Replace the province's rules, calendar, segments and org units.
+    ProvinceWrite,
+    /// Make and list backups.
+    Backup,
 }
 
 impl Role {
@@ -175,6 +183,8 @@ impl Role {
                     | A::StopRelease
                     | A::StatsRead
                     | A::InboundRead
+                    | A::Import
+                    | A::ImportRead
             ),
             Self::Clerk => matches!(
                 action,
@@ -215,8 +225,11 @@ impl Role {
                     | A::StatsRead
                     | A::AuditRead
                     | A::InboundRead
+                    | A::ImportRead
             ),
-            Self::Feed => matches!(action, A::CustomerRead | A::CustomerWrite | A::FactsWrite),
+            Self::Feed => {
+                matches!(action, A::CustomerRead | A::CustomerWrite | A::FactsWrite | A::Import | A::ImportRead)
+            }
         }
     }
 }

@@ -6,9 +6,11 @@
 mod access;
 mod archive;
 mod audit;
+mod backups;
 mod carrier_codes;
 mod customers;
 mod facts;
+mod imports;
 mod inbound;
 mod links;
 mod me;
@@ -16,6 +18,7 @@ mod messages;
 mod page;
 mod plugins;
 mod policies;
+mod province;
 mod runs;
 mod statistics;
 mod stops;
@@ -32,6 +35,7 @@ use crate::app::App;
 use crate::problem::ProblemBody;
 
 pub(crate) use customers::{Unmask, by_phone, held_of, look_up, one as one_customer};
+pub use imports::UPLOAD_STALL;
 pub(crate) use links::links as link_views;
 pub(crate) use messages::of_account;
 pub(crate) use page::{Page, PageQuery};
@@ -82,6 +86,18 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(facts::post_bills))
         .routes(routes!(facts::post_balances))
         .routes(routes!(facts::post_payments))
+        .routes(routes!(imports::list_imports))
+        .routes(routes!(imports::import_customers))
+        .routes(routes!(imports::import_bills))
+        .routes(routes!(imports::import_balances))
+        .routes(routes!(imports::import_payments))
+        .routes(routes!(imports::get_import))
+        .routes(routes!(imports::get_rejects))
+        .routes(routes!(province::get_org_units, province::put_org_units))
+        .routes(routes!(province::get_rules, province::put_rules))
+        .routes(routes!(province::get_calendar, province::put_calendar))
+        .routes(routes!(province::get_segments, province::put_segments))
+        .routes(routes!(backups::list_backups, backups::post_backup))
         .routes(routes!(policies::list_policies))
         .routes(routes!(policies::get_policies, policies::put_policies))
         .routes(routes!(policies::get_policy))

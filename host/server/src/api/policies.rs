@@ -154,14 +154,28 @@ pub(crate) struct ChangeAnswer {
     pub(crate) version: u64,
     /// The differences; empty if nothing changes.
     pub(crate) changes: Vec<ChangeView>,
+    /// How many more there are than listed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) more: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl ChangeView {
+    pub(crate) fn of(c: Change) -> Self {
+        Self { path: c.path, label: c.label, from: c.from, to: c.to }
+    }
 }
 
 fn answer(outcome: PolicyOutcome, dry_run: bool) -> ChangeAnswer {
-    let view = |c: Change| ChangeView { path: c.path, label: c.label, from: c.from, to: c.to };
     ChangeAnswer {
         applied: !dry_run && !outcome.changes.is_empty(),
         version: outcome.version,
-        changes: outcome.changes.into_iter().map(view).collect(),
+        changes: outcome.changes.into_iter().map(ChangeView::of).collect(),
+        more: 0,
     }
 }
 

@@ -20,7 +20,7 @@ use gridbell_state::{BalanceFact, BillFact, CustomerFact, Facts, InboundMessage,
 use gridbell_store::{Key, MemStore, Sealer};
 
 pub use ask::{Answer, Desk};
-pub use stand::{Stand, alarm};
+pub use stand::{MAX_FILE, Stand, alarm};
 
 pub const TAIYUAN: PrefectureCode = PrefectureCode(140_100);
 pub const DATONG: PrefectureCode = PrefectureCode(140_200);
@@ -160,4 +160,16 @@ pub async fn reply(stand: &Stand, n: u64, text: &str) {
         handled: "inbox".into(),
     };
     stand.state.inbound(message, vec![], vec![]).await.unwrap();
+}
+
+/// Waits until an import has ended.
+pub async fn ended(stand: &Stand, id: &str) -> gridbell_conductor::ImportRecord {
+    let id: gridbell_conductor::ImportId = id.parse().unwrap();
+    loop {
+        let record = gridbell_server::Conduct::imports(stand).get(id).unwrap();
+        if record.state.is_final() {
+            return record;
+        }
+        tokio::task::yield_now().await;
+    }
 }

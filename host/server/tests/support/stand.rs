@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_clock::Clock;
+use gridbell_conductor::{BackupFile, Backups, Imports, ProvinceOutcome, ProvinceProposal, apply_province};
 use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow, read_segments};
 use gridbell_model::{
@@ -44,7 +45,14 @@ pub struct Stand {
     /// A run by hand that reaches more waits for a release.
     pub ceiling: u64,
     pub not_ready: Arc<Mutex<Option<String>>>,
+    imports: Imports,
+    pub backups: Backups,
+    /// Where files are kept; gone with the last clone.
+    pub files: Arc<tempfile::TempDir>,
 }
+
+/// The most bytes of a file that this stand takes.
+pub const MAX_FILE: u64 = 3 << 20;
 
 struct Shelf<'a>(&'a [Manifest]);
 
@@ -87,7 +95,12 @@ impl Stand {
             let set = PolicyFile::parse(file, &repo(&format!("policies/{file}.toml"))).unwrap().set;
             policies.insert(set.prefecture, (Arc::new(set), 1));
         }
+        let files = Arc::new(tempfile::tempdir().unwrap());
+        let dir = files.path().join("imports");
         Self {
+            imports: Imports::open(state.clone(), clock.clone(), dir, MAX_FILE),
+            backups: Backups::new(state.clone(), Some(files.path().join("backups"))),
+            files,
             state,
             clock,
             rules: Arc::new(ProvinceRules::parse("province.toml", &repo("policies/province.toml")).unwrap()),
@@ -342,6 +355,20 @@ impl Conduct for Stand {
             Rows::Payments(v) => Facts::Payments(v.into_iter().map(payment_fact).collect()),
         };
         Box::pin(async move { Ok(self.state.facts(facts, false, audit).await?.facts) })
+    }
+    fn imports(&self) -> &Imports {
+        &self.imports
+    }
+    fn backups(&self) -> &Backups {
+        &self.backups
+    }
+    fn start_backup(&self, who: String) -> Result<BackupFile, ConductError> {
+        let (file, whole) = self.backups.start(self.clock.now().unix_ms(), &who)?;
+        tokio::spawn(whole);
+        Ok(file)
+    }
+    fn apply_province(&self, proposal: ProvinceProposal) -> Pending<'_, ProvinceOutcome> {
+        Box::pin(async move { Ok(apply_province(&self.state, &proposal, |_| Vec::new()).await?) })
     }
     fn policies(&self, prefecture: PrefectureCode) -> Option<(Arc<PolicySet>, u64)> {
         self.policies.lock().get(&prefecture).cloned()

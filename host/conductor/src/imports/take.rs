@@ -1,0 +1,260 @@
+//! A file's rows into the state: read on a thread of its own, taken in through the bulk lane batch by batch, refused rows into a report. The
+//! command and the API import through this one function. Must never hold more of a file than a few batches.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use gridbell_intake::{
+    BalanceRow, Batch, BillRow, CustomerRow, Import, IntakeError, Kind, Options, PaymentRow, Places, Reason, Reject,
+    RejectFile, Row, Summary,
+};
+use gridbell_model::{AccountNumber, OrgCode};
+use gridbell_state::{Applied, FactReject, Facts, State, StateError};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use crate::error::HostError;
+use crate::facts::IntoFact;
+
+/// Batches that are on their way to the state while the next are parsed.
+const UNDER_WAY: usize = 3;
+/// A batch is taken in as one op.
+const _: () = assert!(Import::<CustomerRow>::MAX_BATCH_ROWS <= gridbell_state::MAX_FACTS_PER_OP);
+
+/// A file to take in.
+#[derive(Clone, Debug)]
+pub struct ImportFile {
+    /// What it holds.
+    pub kind: Kind,
+    /// Where it is.
+    pub path: PathBuf,
+    /// What those who sent it call it.
+    pub name: String,
+    /// How it is to be read.
+    pub options: Options,
+    /// The unit to whose subtree its rows must belong; none for the whole province.
+    pub scope: Option<OrgCode>,
+}
+
+/// What an import did so far; at its end, what it did.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportTally {
+    /// Rows of the file, header and blank lines left out.
+    pub rows: u64,
+    /// Customers that are new.
+    pub created: u64,
+    /// Rows that changed something.
+    pub changed: u64,
+    /// Rows that were known already.
+    pub unchanged: u64,
+    /// Rows not taken: each is in the reject report with its reason.
+    pub rejected: u64,
+    /// Things to look at in rows that were taken, by the code of the warning.
+    pub warnings: BTreeMap<String, u64>,
+    /// Rows not taken, by the code of the reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// Bytes of the file read.
+    pub bytes_read: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+impl ImportTally {
+    /// Rows that were taken.
+    #[must_use]
+    pub fn accepted(&self) -> u64 {
+        self.created + self.changed + self.unchanged
+    }
+
+    /// Things to look at in rows that were taken.
+    #[must_use]
+    pub fn flagged(&self) -> u64 {
+        self.warnings.values().sum()
+    }
+
+    fn refuse(&mut self, reason: Reason) {
+        self.rejected += 1;
+        *self.reasons.entry(reason.code().to_owned()).or_default() += 1;
+    }
+}
+
+/// Where a row says that it belongs, if it says so itself.
+trait Claims {
+    fn station(&self) -> Option<OrgCode> {
+        None
+    }
+}
+
+impl Claims for CustomerRow {
+    fn station(&self) -> Option<OrgCode> {
+        Some(self.station)
+    }
+}
+impl Claims for BillRow {}
+impl Claims for BalanceRow {}
+impl Claims for PaymentRow {}
+
+/// Takes `file` into `state`; rows that are not taken go to `rejects`. `watch` is told after each batch and says whether to go on: where it says
+/// no, what was taken stands and the second value is false.
+///
+/// # Errors
+/// When the file cannot be read as a whole, the reject report cannot be written or the state refuses. What was taken before stands.
+pub async fn take_file(
+    state: &State,
+    file: &ImportFile,
+    rejects: RejectFile,
+    watch: &(dyn Fn(&ImportTally) -> bool + Send + Sync),
+) -> Result<(ImportTally, bool), HostError> {
+    match file.kind {
+        Kind::Customers => take::<CustomerRow>(state, file, rejects, watch, Facts::Customers).await,
+        Kind::Bills => take::<BillRow>(state, file, rejects, watch, Facts::Bills).await,
+        Kind::Balances => take::<BalanceRow>(state, file, rejects, watch, Facts::Balances).await,
+        Kind::Payments => take::<PaymentRow>(state, file, rejects, watch, Facts::Payments).await,
+    }
+}
+
+async fn take<T: Row + IntoFact + Claims>(
+    state: &State,
+    file: &ImportFile,
+    rejects: RejectFile,
+    watch: &(dyn Fn(&ImportTally) -> bool + Send + Sync),
+    facts: fn(Vec<T::Fact>) -> Facts,
+) -> Result<(ImportTally, bool), HostError>
+where
+    T::Fact: Send + 'static,
+{
+    let import = Import::<T>::open_as(&file.path, &file.name, &file.options)?;
+    let progress = import.progress();
+    let places = import.places();
+    let mut work = Work { state, places, rejects, tally: ImportTally::default(), waiting: VecDeque::new() };
+    work.tally.bytes = progress.total_bytes().unwrap_or(0);
+    // The file is read on a thread of its own; the channel is the back-pressure.
+    let (tx, mut rx) = tokio::sync::mpsc::channel::<Batch<T>>(UNDER_WAY);
+    let reader = tokio::task::spawn_blocking(move || read_all(import, &tx));
+    let mut whole = true;
+    while let Some(batch) = rx.recv().await {
+        work.tally.bytes_read = progress.bytes_read();
+        work.tally.rows += (batch.rows.len() + batch.rejects.len()) as u64;
+        for reject in &batch.rejects {
+            work.refuse(reject)?;
+        }
+        let (rows, lines) = work.within(batch, file.scope)?;
+        if !rows.is_empty() {
+            let places = rows.iter().map(IntoFact::account).zip(lines).collect();
+            let state = state.clone();
+            let facts = facts(rows.into_iter().map(IntoFact::into_fact).collect());
+            let taken = tokio::spawn(async move { state.facts(facts, true, Vec::new()).await });
+            work.waiting.push_back((places, taken));
+            if work.waiting.len() >= UNDER_WAY {
+                work.settle().await?;
+            }
+        }
+        if !watch(&work.tally) {
+            whole = false;
+            break;
+        }
+    }
+    // Dropped, so that a reader that was stopped in the middle does not wait for room.
+    drop(rx);
+    while !work.waiting.is_empty() {
+        work.settle().await?;
+    }
+    let summary = reader.await.map_err(|e| HostError::Task(e.to_string()))??;
+    let mut tally = work.tally;
+    if whole {
+        tally.bytes_read = tally.bytes.max(tally.bytes_read);
+    }
+    tally.warnings = summary.warnings().map(|(w, n)| (w.code().to_owned(), n.count)).collect();
+    work.rejects.finish()?;
+    watch(&tally);
+    Ok((tally, whole))
+}
+
+/// The places of a batch's rows, and the batch on its way.
+type Waiting = (Vec<(AccountNumber, u64)>, JoinHandle<Result<Applied, StateError>>);
+
+struct Work<'a> {
+    state: &'a State,
+    places: Places,
+    rejects: RejectFile,
+    tally: ImportTally,
+    waiting: VecDeque<Waiting>,
+}
+
+impl Work<'_> {
+    fn refuse(&mut self, reject: &Reject) -> Result<(), HostError> {
+        self.tally.refuse(reject.reason);
+        Ok(self.rejects.write(reject)?)
+    }
+
+    /// The rows that belong to `scope`; the others are refused.
+    fn within<T: IntoFact + Claims>(
+        &mut self,
+        batch: Batch<T>,
+        scope: Option<OrgCode>,
+    ) -> Result<(Vec<T>, Vec<u64>), HostError> {
+        let Some(scope) = scope else { return Ok((batch.rows, batch.lines)) };
+        let org = self.state.org();
+        let (mut rows, mut lines) = (Vec::with_capacity(batch.rows.len()), Vec::with_capacity(batch.rows.len()));
+        for (row, line) in batch.rows.into_iter().zip(batch.lines) {
+            let known = self.state.customer(row.account()).map(|(_, view)| view.station);
+            let (column, value, reason) = match (row.station(), known) {
+                (Some(station), _) if !org.is_within(station, scope) => {
+                    ("station", station.to_string(), Reason::OutsideScope)
+                }
+                (Some(_), Some(known)) if !org.is_within(known, scope) => {
+                    ("account", row.account().to_string(), Reason::OutsideScope)
+                }
+                (Some(_), _) => {
+                    rows.push(row);
+                    lines.push(line);
+                    continue;
+                }
+                (None, Some(known)) if org.is_within(known, scope) => {
+                    rows.push(row);
+                    lines.push(line);
+                    continue;
+                }
+                // Outside the scope an account is as unknown as one that is not there.
+                (None, _) => ("account", row.account().to_string(), Reason::UnknownAccount),
+            };
+            let reject = self.places.reject(line, column, &value, reason);
+            self.refuse(&reject)?;
+        }
+        Ok((rows, lines))
+    }
+
+    /// Waits for the oldest batch under way; rows that the state did not take go to the reject report with their line.
+    async fn settle(&mut self) -> Result<(), HostError> {
+        let Some((places, taken)) = self.waiting.pop_front() else { return Ok(()) };
+        let applied = taken.await.map_err(|e| HostError::Task(e.to_string()))??;
+        for (row, why) in &applied.facts.rejected {
+            let Some((account, line)) = places.get(*row as usize) else { continue };
+            let reject = self.places.reject(*line, "account", &account.to_string(), reason(*why));
+            self.refuse(&reject)?;
+        }
+        self.tally.created += applied.facts.created;
+        self.tally.changed += applied.facts.changed;
+        self.tally.unchanged += applied.facts.unchanged;
+        Ok(())
+    }
+}
+
+fn read_all<T: Row>(mut import: Import<T>, to: &tokio::sync::mpsc::Sender<Batch<T>>) -> Result<Summary, IntakeError> {
+    while let Some(batch) = import.next_batch()? {
+        if to.blocking_send(batch).is_err() {
+            break;
+        }
+    }
+    Ok(import.summary().clone())
+}
+
+fn reason(why: FactReject) -> Reason {
+    match why {
+        FactReject::UnknownAccount => Reason::UnknownAccount,
+        FactReject::UnknownStation => Reason::UnknownStation,
+        FactReject::OtherPrefecture => Reason::OtherPrefecture,
+        FactReject::Outdated => Reason::Outdated,
+        FactReject::TooManyUnits => Reason::Full,
+    }
+}
