@@ -65,7 +65,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
     ("tower*", &["server"]),
     ("utoipa*", &["server"]),
     ("rustls*", &["server"]),
-    ("hyper*", &[]),
+    ("hyper*", &["server"]),
     ("ureq", &["tests"]),
     ("calamine", &["intake"]),
     ("minijinja", &["planner", "server"]),

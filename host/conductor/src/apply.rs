@@ -4,7 +4,7 @@ use gridbell_contract::Manifest;
 use gridbell_model::{Channel, CivilMinute, PrefectureCode, Topic};
 use gridbell_planner::{
     Change, Event, PolicyFile, PolicySet, Problem, Problems, ProvinceRules, Template, TemplateFile, TemplateSet,
-    TemplateStatus, TextPlan, check_policy, diff,
+    TemplateStatus, TextPlan, check_policy, diff, title_parameters,
 };
 use gridbell_state::DocChange;
 
@@ -32,6 +32,7 @@ impl Host {
         let parsed = PolicyFile::parse(file, text)?;
         let settings = self.settings()?;
         parsed.check(&*self.catalog(), &settings.rules)?;
+        Problems::refuse(file, self.unknown_scopes(&parsed))?;
         self.apply_set(file, parsed.set, expected, who, "policy.apply", dry_run).await
     }
 
@@ -59,6 +60,20 @@ impl Host {
         self.apply_set(policy, set, expected, who, "policy.parameters", dry_run).await
     }
 
+    /// Policies whose unit there is not, or not in their prefecture, each at its line.
+    fn unknown_scopes(&self, file: &PolicyFile) -> Vec<Problem> {
+        let org = self.state().org();
+        let problem = |(at, policy): (usize, &gridbell_planner::Policy)| {
+            let message = crate::province::scope_problem(&org, file.set.prefecture, policy.scope?)?;
+            Some(Problem {
+                place: file.place(at, "/scope"),
+                field: format!("policy `{}`, scope", policy.name),
+                message,
+            })
+        };
+        file.set.policies.iter().enumerate().filter_map(problem).collect()
+    }
+
     async fn apply_set(
         &self,
         document: &str,
@@ -70,7 +85,8 @@ impl Host {
     ) -> Result<Vec<Change>, HostError> {
         Problems::refuse(document, not_yet(&set))?;
         let old = self.policies(set.prefecture).map(|(_, old)| old);
-        let changes = diff(old.as_deref(), &set);
+        let mut changes = diff(old.as_deref(), &set);
+        title_parameters(&mut changes, &set, &*self.catalog());
         if dry_run || changes.is_empty() {
             return Ok(changes);
         }

@@ -33,7 +33,7 @@ pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP
 pub use error::HostError;
 pub use facts::IntoFact;
 pub use gridbell_archive::Kind as ArchiveKind;
-pub use gridbell_channels::{LinkState, LinkStatus};
+pub use gridbell_channels::{Alarm as LinkAlarm, AlarmKind as LinkAlarmKind, LinkState, LinkStatus};
 pub use gridbell_state::BackupSummary;
 pub use host::{Files, Host, HostOptions};
 pub use imports::{

@@ -94,7 +94,7 @@ pub struct ProvinceOutcome {
 #[derive(Clone, Debug)]
 pub enum ProvinceValue {
     /// The rules.
-    Rules(ProvinceRules),
+    Rules(Box<ProvinceRules>),
     /// The calendar.
     Calendar(Calendar),
     /// The segments.
@@ -110,7 +110,7 @@ impl ProvinceValue {
     /// With every mistake, its line and its field.
     pub fn read(file: ProvinceFile, document: &str, text: &str) -> Result<Self, HostError> {
         Ok(match file {
-            ProvinceFile::Rules => Self::Rules(ProvinceRules::parse(document, text)?),
+            ProvinceFile::Rules => Self::Rules(Box::new(ProvinceRules::parse(document, text)?)),
             ProvinceFile::Calendar => Self::Calendar(Calendar::parse(document, text)?),
             ProvinceFile::Segments => Self::Segments(Box::new(read_segments(text)?)),
             ProvinceFile::OrgUnits => Self::OrgUnits(read_org(document, text)?),
@@ -170,7 +170,7 @@ pub async fn apply_province(
     match value {
         ProvinceValue::Rules(rules) => {
             let docs = vec![
-                documents::put(PROVINCE, RULES, &rules, expected)?,
+                documents::put(PROVINCE, RULES, &*rules, expected)?,
                 documents::put(PROVINCE, RULES_TEXT, &proposal.text, None)?,
             ];
             state.put_docs(docs, audit).await?;
@@ -191,7 +191,9 @@ pub async fn apply_province(
 fn in_force(state: &State, file: ProvinceFile) -> Result<Option<ProvinceValue>, HostError> {
     let text = || documents::read::<String>(state, PROVINCE, file.key());
     Ok(match file {
-        ProvinceFile::Rules => documents::read(state, PROVINCE, RULES)?.map(|(_, rules)| ProvinceValue::Rules(rules)),
+        ProvinceFile::Rules => {
+            documents::read(state, PROVINCE, RULES)?.map(|(_, rules)| ProvinceValue::Rules(Box::new(rules)))
+        }
         ProvinceFile::Calendar => {
             text()?.map(|(_, t)| Calendar::parse(CALENDAR, &t).map(ProvinceValue::Calendar)).transpose()?
         }

@@ -202,6 +202,23 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// Whether whoever uploads can mend it by uploading something else; else this machine or its files are at fault.
+    #[must_use]
+    pub fn is_of_the_upload(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Compiler { .. } => true,
+            Self::Setup { .. }
+            | Self::Spawn { .. }
+            | Self::Io { .. }
+            | Self::Exposed { .. }
+            | Self::Unknown { .. }
+            | Self::Damaged { .. }
+            | Self::Stale { .. } => false,
+        }
+    }
+}
+
 /// Why a run gave no decisions. It failed as a whole: nothing of it was kept.
 #[derive(Debug, Error)]
 pub enum RunError {

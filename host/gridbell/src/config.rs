@@ -38,6 +38,12 @@ pub(crate) struct Config {
     /// The most bytes of a file that is imported through the API or the console.
     #[serde(default)]
     pub(crate) max_import_bytes: Option<u64>,
+    /// Connections to the API and the console at the same time.
+    #[serde(default)]
+    pub(crate) max_connections: Option<usize>,
+    /// Seconds that a caller may take to send a request's head.
+    #[serde(default)]
+    pub(crate) header_timeout_s: Option<u64>,
     /// From which samples and jitter are drawn.
     #[serde(default)]
     pub(crate) seed: u64,
@@ -86,6 +92,8 @@ impl Config {
             cache_bytes: None,
             backups: None,
             max_import_bytes: None,
+            max_connections: None,
+            header_timeout_s: None,
             seed: 0,
             links: Vec::new(),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gridbell_channels::Tcp;
 use gridbell_clock::Clock;
-use gridbell_server::{Server, ServerOptions, Tls};
+use gridbell_server::{HEADER_TIMEOUT, Limits, MAX_CONNECTIONS, Server, ServerOptions, Tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -82,6 +82,10 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         addr: config.listen,
         tls,
         behind_tls_proxy: config.behind_tls_proxy,
+        limits: Limits {
+            header_timeout: config.header_timeout_s.map_or(HEADER_TIMEOUT, std::time::Duration::from_secs),
+            max_connections: config.max_connections.unwrap_or(MAX_CONNECTIONS),
+        },
         host: Arc::new(host.clone()),
     })
     .await?;

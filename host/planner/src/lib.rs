@@ -24,7 +24,7 @@ pub use guard::{
 };
 pub use policy::{
     Caps, Change, Event, Hop, MAX_ENTRIES, MAX_POLICIES, Plugins, Policy, PolicyFile, PolicySet, Schedule, SendDays,
-    check as check_policy, check_set as check_policies, diff, diff_values,
+    check as check_policy, check_set as check_policies, diff, diff_values, title_parameters,
 };
 pub use rules::{
     BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind,

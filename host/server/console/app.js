@@ -13,6 +13,9 @@
     source.addEventListener("error", () => lamp && (lamp.classList.remove("on"), lamp.textContent = "连接中断，正在重连"));
   }
 
+  // On a telephone the menu is a strip: the page that is open is brought into sight.
+  document.querySelector(".side nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   const editor = document.querySelector("form[data-preview]");
   if (editor) {
     const text = document.querySelector("#preview-text"), facts = document.querySelector("#preview-facts");

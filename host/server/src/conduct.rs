@@ -41,6 +41,9 @@ pub enum ConductError {
     /// It cannot be done now.
     #[error("{0}")]
     Unavailable(String),
+    /// The host's own fault: for the log, callers are told no more than that.
+    #[error("{0}")]
+    Defect(String),
     /// Too much waits already.
     #[error("{0}")]
     Busy(String),
@@ -245,6 +248,21 @@ pub struct LinkEntry {
     pub inbound: u64,
     /// The last failure in a sentence.
     pub last_error: Option<String>,
+    /// What a person should know of, oldest first.
+    pub alarms: Vec<LinkAlarm>,
+}
+
+/// Something that a person should know of a link.
+#[derive(Clone, Debug)]
+pub struct LinkAlarm {
+    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `outbox-failing`, `defect`.
+    pub kind: String,
+    /// The gateway's status or result, where it gave one.
+    pub code: Option<u32>,
+    /// Since when.
+    pub since: Moment,
+    /// How often since.
+    pub count: u64,
 }
 
 /// Something that a person should know of.

@@ -14,8 +14,8 @@ use gridbell_planner::{
 use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, StateError};
 
 use crate::conduct::{
-    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry,
-    PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
+    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
+    PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -38,7 +38,9 @@ impl From<HostError> for ConductError {
             HostError::NotWaiting(_) => Self::Conflict(e.to_string()),
             HostError::OwnChange { .. } | HostError::OwnText { .. } => Self::NotYou(e.to_string()),
             HostError::Invalid(why) => one("", why),
-            HostError::Engine(e) => one("component", e.to_string()),
+            // What the machine lacks or lost is no mistake of whoever uploads.
+            HostError::Engine(e) if e.is_of_the_upload() => one("component", e.to_string()),
+            HostError::Engine(e) => Self::Defect(with_causes(&e)),
             HostError::Intake(e) => one("file", e.to_string()),
             HostError::TooLarge { .. } => Self::TooLarge(e.to_string()),
             HostError::Busy(why) => Self::Busy(why),
@@ -47,6 +49,12 @@ impl From<HostError> for ConductError {
             other => Self::Unavailable(other.to_string()),
         }
     }
+}
+
+/// An error with its causes, for the log.
+fn with_causes(e: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(e.source(), |c| c.source());
+    causes.fold(e.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn invalid(problems: &Problems) -> ConductError {
@@ -94,7 +102,22 @@ fn link_of(status: LinkStatus) -> LinkEntry {
         reports: status.counts.reports,
         inbound: status.counts.inbound,
         last_error: status.last_error,
+        alarms: status.alarms.into_iter().map(link_alarm).collect(),
     }
+}
+
+fn link_alarm(alarm: gridbell_conductor::LinkAlarm) -> LinkAlarm {
+    use gridbell_conductor::LinkAlarmKind as K;
+    let (kind, code) = match alarm.kind {
+        K::LoginRefused { status } => ("login-refused", Some(status)),
+        K::GatewayNotGenuine => ("gateway-not-genuine", None),
+        K::SubmitsRefused { code } => ("submits-refused", Some(code)),
+        K::OurFault { code } => ("our-fault", Some(code)),
+        K::Unreachable => ("unreachable", None),
+        K::OutboxFailing => ("outbox-failing", None),
+        K::Defect => ("defect", None),
+    };
+    LinkAlarm { kind: kind.to_owned(), code, since: alarm.since, count: alarm.count }
 }
 
 fn report_of(summary: RunSummary, dry_run: bool) -> RunReport {

@@ -8,6 +8,7 @@
 mod access;
 mod api;
 mod app;
+mod bounded;
 mod conduct;
 mod console;
 mod extract;
@@ -26,10 +27,12 @@ pub use access::{
 pub use api::UPLOAD_STALL;
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
 pub use conduct::{
-    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkEntry, ParameterChange, Pending, PluginEntry,
-    PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
+    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
+    PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};
 pub use observe::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemBody};
-pub use serve::{DRAIN, Server, ServerError, ServerOptions, Tls, openapi, router};
+pub use serve::{
+    DRAIN, HEADER_TIMEOUT, Limits, MAX_CONNECTIONS, Server, ServerError, ServerOptions, Tls, openapi, router,
+};

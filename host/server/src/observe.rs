@@ -22,6 +22,10 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Longest id that a caller may give.
 const MAX_REQUEST_ID: usize = 64;
 
+/// The id of a request, for pages that repeat it.
+#[derive(Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
 /// The outermost layer.
 pub(crate) async fn observe(
     State(app): State<App>,
@@ -39,6 +43,9 @@ pub(crate) async fn observe(
         request_id = %id,
         caller = tracing::field::Empty,
     );
+    let mut request = request;
+    // What a page repeats is what the answer's header says.
+    request.extensions_mut().insert(RequestId(id.clone()));
     let started = app.clock().monotonic();
     let mut response = guarded(&app, request, next).instrument(span.clone()).await;
     let took = app.clock().monotonic().saturating_sub(started);

@@ -250,6 +250,7 @@ impl From<ConductError> for Problem {
                 tracing::error!(cause = %why, "api.conductor_refused: {why}");
                 Self { retry_after_s: Some(5), ..Self::because(Code::Unavailable, why) }
             }
+            ConductError::Defect(cause) => Self::internal(&cause),
             ConductError::Busy(why) => Self { retry_after_s: Some(30), ..Self::because(Code::Busy, why) },
             ConductError::TooLarge(why) => Self::because(Code::TooLarge, why),
             ConductError::State(e) => e.into(),

@@ -7,16 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::bounded::Bounded;
 use crate::conduct::Conduct;
 use crate::problem::{Code, Problem};
 use crate::{api, console, health, idempotency, metrics, observe};
@@ -70,6 +75,26 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
+/// How long a caller may take to send a request's head; a connection on which nothing is asked ends after it, too.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Open connections; beyond it new ones are closed at once. More than the requests that are worked on at a time, and the live views.
+pub const MAX_CONNECTIONS: usize = 1_024;
+
+/// What callers may take of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// [`HEADER_TIMEOUT`] where the operator says nothing else.
+    pub header_timeout: Duration,
+    /// [`MAX_CONNECTIONS`] where the operator says nothing else.
+    pub max_connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { header_timeout: HEADER_TIMEOUT, max_connections: MAX_CONNECTIONS }
+    }
+}
+
 /// What a server needs.
 pub struct ServerOptions {
     /// Where to listen; port 0 takes a free one.
@@ -78,6 +103,8 @@ pub struct ServerOptions {
     pub tls: Option<Tls>,
     /// Whether cookies may only travel encrypted although this server speaks plain HTTP: behind a proxy that ends TLS.
     pub behind_tls_proxy: bool,
+    /// What callers may take.
+    pub limits: Limits,
     /// The conductor.
     pub host: Arc<dyn Conduct>,
 }
@@ -96,6 +123,7 @@ impl Server {
     /// # Errors
     /// See [`ServerError`].
     pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
+        let limits = options.limits;
         let secure = options.tls.is_some() || options.behind_tls_proxy;
         let tls = options.tls.as_ref().map(tls_config).transpose()?;
         let closing = CancellationToken::new();
@@ -108,11 +136,15 @@ impl Server {
         let handle = Handle::new();
         let task = match tls {
             Some(tls) => {
-                let server = axum_server::from_tcp_rustls(listener, tls).map_err(bind)?.handle(handle.clone());
+                let server = axum_server::from_tcp_rustls(listener, tls).map_err(bind)?;
+                let mut server = server.handle(handle.clone()).map(|tls| Bounded::new(tls, limits.max_connections));
+                limit(server.http_builder(), limits);
                 tokio::spawn(server.serve(service))
             }
             None => {
-                let server = axum_server::from_tcp(listener).map_err(bind)?.handle(handle.clone());
+                let server = axum_server::from_tcp(listener).map_err(bind)?;
+                let mut server = server.handle(handle.clone()).map(|tcp| Bounded::new(tcp, limits.max_connections));
+                limit(server.http_builder(), limits);
                 tokio::spawn(server.serve(service))
             }
         };
@@ -136,6 +168,10 @@ impl Server {
         let ended = self.task.await.map_err(|e| ServerError::Ended(e.to_string()))?;
         ended.map_err(|e| ServerError::Ended(e.to_string()))
     }
+}
+
+fn limit(builder: &mut Builder<TokioExecutor>, limits: Limits) {
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
 }
 
 fn tls_config(tls: &Tls) -> Result<RustlsConfig, ServerError> {
@@ -195,7 +231,13 @@ pub fn openapi() -> Result<String, ServerError> {
     api::router().1.to_pretty_json().map_err(|e| ServerError::Setup(e.to_string()))
 }
 
-async fn nothing() -> Response {
+/// Whoever reads pages gets one that says so; programs get the problem.
+async fn nothing(State(app): State<App>, request: Request) -> Response {
+    let reads_pages =
+        request.headers().get(header::ACCEPT).and_then(|a| a.to_str().ok()).is_some_and(|a| a.contains("text/html"));
+    if reads_pages && !request.uri().path().starts_with("/v1/") {
+        return console::as_page(&app, &request, Problem::not_found());
+    }
     Problem::not_found().into_response()
 }
 

@@ -503,6 +503,7 @@ async fn a_socket_answers_and_a_shutdown_ends_live_views() {
         addr: "127.0.0.1:0".parse().unwrap(),
         tls: None,
         behind_tls_proxy: false,
+        limits: gridbell_server::Limits::default(),
         host: Arc::new(stand.clone()),
     };
     let server = Server::start(options).await.unwrap();

@@ -271,10 +271,9 @@ impl Imports {
             let name = entry.file_name().to_string_lossy().into_owned();
             let id = name.strip_suffix(".rejects.csv").and_then(|i| i.parse::<ImportId>().ok());
             let cut_off = id.is_some_and(|id| self.get(id).is_none_or(|r| r.ended.is_none()));
-            if name.ends_with(upload::SUFFIX) || cut_off {
-                if let Err(e) = std::fs::remove_file(entry.path()) {
-                    tracing::warn!(file = %entry.path().display(), error = %e, "import.not_swept: {e}");
-                }
+            let over = name.ends_with(upload::SUFFIX) || cut_off;
+            if let Some(Err(e)) = over.then(|| std::fs::remove_file(entry.path())) {
+                tracing::warn!(file = %entry.path().display(), error = %e, "import.not_swept: {e}");
             }
         }
     }

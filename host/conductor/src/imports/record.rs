@@ -83,7 +83,7 @@ impl ImportState {
             Self::Running => "导入中",
             Self::Done => "已完成",
             Self::Failed => "失败",
-            Self::Interrupted => "已中断，请重新导入",
+            Self::Interrupted => "已中断",
         }
     }
 }

@@ -145,8 +145,13 @@ async fn serve(
     if args.once {
         addr.set_port(0);
     }
-    let options =
-        gridbell_server::ServerOptions { addr, tls: None, behind_tls_proxy: false, host: Arc::new(host.clone()) };
+    let options = gridbell_server::ServerOptions {
+        addr,
+        tls: None,
+        behind_tls_proxy: false,
+        limits: gridbell_server::Limits::default(),
+        host: Arc::new(host.clone()),
+    };
     match gridbell_server::Server::start(options).await {
         Ok(server) => Ok(Some(server)),
         Err(e) if args.once => {

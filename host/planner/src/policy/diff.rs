@@ -116,6 +116,21 @@ pub fn diff(old: Option<&PolicySet>, new: &PolicySet) -> Vec<Change> {
     changes
 }
 
+/// Puts the title that the plugin's schema gives a parameter beside its key: 提前天数 (steps) says more than either alone.
+pub fn title_parameters(changes: &mut [Change], set: &PolicySet, plugins: &dyn super::Plugins) {
+    for change in changes {
+        let Some((name, rest)) = change.path.split_once(".parameters.") else { continue };
+        let Some(policy) = set.policy(name) else { continue };
+        let Some(manifest) = plugins.manifest(&policy.plugin, &policy.version) else { continue };
+        let key = rest.split('.').next().unwrap_or_default();
+        let title = manifest.parameters().get("properties").and_then(|p| p.get(key)?.get("title")?.as_str());
+        if let Some(title) = title {
+            let from = format!(" · {key}");
+            change.label = change.label.replacen(&from, &format!(" · {title}（{key}）"), 1);
+        }
+    }
+}
+
 /// The differences between two versions of any document, field by field; `old` is none for the first time. At most `limit`, and how many more.
 #[must_use]
 pub fn diff_values(old: Option<&Value>, new: &Value, limit: usize) -> (Vec<Change>, usize) {

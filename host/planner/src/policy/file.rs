@@ -36,6 +36,12 @@ impl PolicyFile {
         Ok(Self { document: document.to_owned(), set, places })
     }
 
+    /// Where the field at `pointer` of policy number `policy` stands.
+    #[must_use]
+    pub fn place(&self, policy: usize, pointer: &str) -> Option<crate::error::Place> {
+        nearest_place(self.places.get(policy)?, pointer)
+    }
+
     /// Checks the policies against the plugins' manifests and the province's rules.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use check::{Plugins, check, check_set};
-pub use diff::{Change, diff, diff_values};
+pub use diff::{Change, diff, diff_values, title_parameters};
 pub use file::PolicyFile;
 
 use crate::schedule::CronExpr;

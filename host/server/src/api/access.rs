@@ -45,7 +45,7 @@ pub(crate) struct UserView {
     /// What they are called.
     title: String,
     /// Role.
-    role: Role,
+    pub(crate) role: Role,
     /// The unit whose subtree they see; none for everything.
     scope: Option<UnitRef>,
     /// Whether they may sign in.
@@ -59,6 +59,11 @@ fn unit(app: &App, scope: Scope) -> Option<UnitRef> {
 /// The users within the caller's scope.
 #[utoipa::path(get, path = "/v1/users", tag = "access", responses((status = 200, body = Page<UserView>), (status = 403, body = ProblemBody)))]
 pub(crate) async fn list_users(State(app): State<App>, caller: Caller) -> Result<axum::Json<Page<UserView>>, Problem> {
+    Ok(axum::Json(Page::whole(visible_users(&app, &caller)?)))
+}
+
+/// The users within the caller's scope.
+pub(crate) fn visible_users(app: &App, caller: &Caller) -> Result<Vec<UserView>, Problem> {
     caller.require(Action::AccessManage)?;
     let org = app.org();
     let seen = users(app.state()).into_iter().filter(|(_, u, _)| caller.scope.contains(&org, u.scope));
@@ -66,10 +71,10 @@ pub(crate) async fn list_users(State(app): State<App>, caller: Caller) -> Result
         name,
         title: u.title,
         role: u.role,
-        scope: unit(&app, u.scope),
+        scope: unit(app, u.scope),
         enabled: u.enabled,
     };
-    Ok(axum::Json(Page::whole(seen.map(view).collect())))
+    Ok(seen.map(view).collect())
 }
 
 /// A user to make or change.
@@ -77,16 +82,16 @@ pub(crate) async fn list_users(State(app): State<App>, caller: Caller) -> Result
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserBody {
     /// What they are called, 1 to 40 characters.
-    title: String,
+    pub(crate) title: String,
     /// Role.
-    role: Role,
+    pub(crate) role: Role,
     /// Code of the unit whose subtree they see; none for everything.
-    scope: Option<u32>,
+    pub(crate) scope: Option<u32>,
     /// A new password; may be left out for a user that is there.
-    password: Option<String>,
+    pub(crate) password: Option<String>,
     /// Whether they may sign in.
     #[serde(default = "yes")]
-    enabled: bool,
+    pub(crate) enabled: bool,
 }
 
 fn yes() -> bool {
@@ -103,13 +108,24 @@ pub(crate) async fn put_user(
     IfMatch(expected): IfMatch,
     Json(body): Json<UserBody>,
 ) -> Result<axum::Json<UserView>, Problem> {
+    save_user(&app, &caller, name, body, expected).await.map(axum::Json)
+}
+
+/// Makes or changes a user.
+pub(crate) async fn save_user(
+    app: &App,
+    caller: &Caller,
+    name: String,
+    body: UserBody,
+    expected: Option<u64>,
+) -> Result<UserView, Problem> {
     caller.require(Action::AccessManage)?;
     let known = get_user(app.state(), &name);
     if let Some((user, _)) = &known {
-        manages(&app, &caller, user.scope)?;
+        manages(app, caller, user.scope)?;
     }
     check_name(&name)?;
-    let scope = scope_given(&app, &caller, body.scope)?;
+    let scope = scope_given(app, caller, body.scope)?;
     if !(1..=40).contains(&body.title.chars().count()) || body.title.chars().any(char::is_control) {
         return Err(Problem::field("title", "1 to 40 characters"));
     }
@@ -124,13 +140,8 @@ pub(crate) async fn put_user(
     let doc = UserDoc { title: body.title, role: body.role, scope, password, enabled: body.enabled };
     let expected = expected.or(known.map(|(_, v)| v)).or(Some(0));
     store_user(app.state(), &name, &doc, expected, &caller.name).await?;
-    Ok(axum::Json(UserView {
-        name,
-        title: doc.title,
-        role: doc.role,
-        scope: unit(&app, doc.scope),
-        enabled: doc.enabled,
-    }))
+    let scope = unit(app, doc.scope);
+    Ok(UserView { name, title: doc.title, role: doc.role, scope, enabled: doc.enabled })
 }
 
 /// Deletes a user; their sessions end.
@@ -141,11 +152,16 @@ pub(crate) async fn delete_user(
     caller: Caller,
     At(name): At<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.require(Action::AccessManage)?;
-    let (user, _) = get_user(app.state(), &name).ok_or_else(Problem::not_found)?;
-    manages(&app, &caller, user.scope)?;
-    remove_user(app.state(), &name, &caller.name).await?;
+    drop_user(&app, &caller, &name).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a user.
+pub(crate) async fn drop_user(app: &App, caller: &Caller, name: &str) -> Result<(), Problem> {
+    caller.require(Action::AccessManage)?;
+    let (user, _) = get_user(app.state(), name).ok_or_else(Problem::not_found)?;
+    manages(app, caller, user.scope)?;
+    remove_user(app.state(), name, &caller.name).await
 }
 
 /// A token; never with its secret.
@@ -156,7 +172,7 @@ pub(crate) struct TokenView {
     /// What uses it.
     name: String,
     /// Role.
-    role: Role,
+    pub(crate) role: Role,
     /// The unit whose subtree it sees; none for everything.
     scope: Option<UnitRef>,
     /// Who made it.
@@ -189,10 +205,15 @@ pub(crate) async fn list_tokens(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<axum::Json<Page<TokenView>>, Problem> {
+    Ok(axum::Json(Page::whole(visible_tokens(&app, &caller)?)))
+}
+
+/// The tokens within the caller's scope.
+pub(crate) fn visible_tokens(app: &App, caller: &Caller) -> Result<Vec<TokenView>, Problem> {
     caller.require(Action::AccessManage)?;
     let org = app.org();
     let seen = tokens(app.state()).into_iter().filter(|(_, t)| caller.scope.contains(&org, t.scope));
-    Ok(axum::Json(Page::whole(seen.map(|(id, t)| token_view(&app, id, t, None)).collect())))
+    Ok(seen.map(|(id, t)| token_view(app, id, t, None)).collect())
 }
 
 /// A token to make.
@@ -200,13 +221,13 @@ pub(crate) async fn list_tokens(
 #[serde(deny_unknown_fields)]
 pub(crate) struct TokenBody {
     /// What uses it: 2 to 32 lower-case letters, digits, dots and hyphens.
-    name: String,
+    pub(crate) name: String,
     /// Role.
-    role: Role,
+    pub(crate) role: Role,
     /// Code of the unit whose subtree it sees; none for everything.
-    scope: Option<u32>,
+    pub(crate) scope: Option<u32>,
     /// Days of life, 1 to 366.
-    days: u32,
+    pub(crate) days: u32,
 }
 
 /// Makes a token. It is in this answer and nowhere else: keep it now.
@@ -217,13 +238,18 @@ pub(crate) async fn post_token(
     caller: Caller,
     Json(body): Json<TokenBody>,
 ) -> Result<Response, Problem> {
-    caller.require(Action::AccessManage)?;
-    let scope = scope_given(&app, &caller, body.scope)?;
-    let new = NewToken { name: body.name, role: body.role, scope, days: body.days };
-    let (text, id, doc) = issue_token(app.state(), new, app.clock().now(), &caller.name).await?;
-    let mut response = (StatusCode::CREATED, axum::Json(token_view(&app, id, doc, Some(text)))).into_response();
+    let mut response = (StatusCode::CREATED, axum::Json(make_token(&app, &caller, body).await?)).into_response();
     response.extensions_mut().insert(Secret);
     Ok(response)
+}
+
+/// Makes a token; its text is in this view and nowhere else.
+pub(crate) async fn make_token(app: &App, caller: &Caller, body: TokenBody) -> Result<TokenView, Problem> {
+    caller.require(Action::AccessManage)?;
+    let scope = scope_given(app, caller, body.scope)?;
+    let new = NewToken { name: body.name, role: body.role, scope, days: body.days };
+    let (text, id, doc) = issue_token(app.state(), new, app.clock().now(), &caller.name).await?;
+    Ok(token_view(app, id, doc, Some(text)))
 }
 
 /// Deletes a token; it is void at once.
@@ -234,10 +260,15 @@ pub(crate) async fn delete_token(
     caller: Caller,
     At(id): At<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.require(Action::AccessManage)?;
-    let found = tokens(app.state()).into_iter().find(|(i, _)| *i == id);
-    let (_, token) = found.ok_or_else(Problem::not_found)?;
-    manages(&app, &caller, token.scope)?;
-    remove_token(app.state(), &id, &caller.name).await?;
+    drop_token(&app, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Deletes a token.
+pub(crate) async fn drop_token(app: &App, caller: &Caller, id: &str) -> Result<(), Problem> {
+    caller.require(Action::AccessManage)?;
+    let found = tokens(app.state()).into_iter().find(|(i, _)| i == id);
+    let (_, token) = found.ok_or_else(Problem::not_found)?;
+    manages(app, caller, token.scope)?;
+    remove_token(app.state(), id, &caller.name).await
 }

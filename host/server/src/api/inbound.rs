@@ -37,11 +37,16 @@ pub(crate) async fn list_inbound(
     caller: Caller,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<InboundView>>, Problem> {
+    inbound(&app, &caller, &page).await.map(axum::Json)
+}
+
+/// Customers' replies that the caller may see, newest first.
+pub(crate) async fn inbound(app: &App, caller: &Caller, page: &PageQuery) -> Result<Page<InboundView>, Problem> {
     caller.at_province(&app.org(), Action::InboundRead)?;
     let (limit, before) = (page.limit()?, page.cursor::<u64>()?);
     let messages = app.read(move |app| Ok(app.state().inbound_messages(before, limit + 1)?)).await?;
     let text = caller.may(Action::Unmask);
-    let page = Page::cut(messages, limit, |m| m.number.to_string()).map(|m| InboundView {
+    Ok(Page::cut(messages, limit, |m| m.number.to_string()).map(|m| InboundView {
         number: m.number,
         at: m.at.to_string(),
         link: m.link,
@@ -49,6 +54,5 @@ pub(crate) async fn list_inbound(
         to: m.to,
         text: text.then_some(m.text),
         handled: m.handled,
-    });
-    Ok(axum::Json(page))
+    }))
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::page::Page;
+use super::view::WordView;
 use crate::access::{Action, Caller};
 use crate::app::App;
 use crate::extract::At;
@@ -42,6 +43,36 @@ pub(crate) struct LinkView {
     pub(crate) inbound: u64,
     /// The last failure in a sentence.
     pub(crate) last_error: Option<String>,
+    /// What a person should know of it, oldest first; cleared by what it is about coming right, or by letting the link go on.
+    pub(crate) alarms: Vec<LinkAlarmView>,
+}
+
+/// Something that a person should know of a link.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct LinkAlarmView {
+    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `outbox-failing`, `defect`.
+    pub(crate) kind: WordView,
+    /// The gateway's status or result, where it gave one.
+    pub(crate) code: Option<u32>,
+    /// Since when.
+    pub(crate) since: String,
+    /// How often since.
+    pub(crate) count: u64,
+}
+
+fn alarm(a: crate::conduct::LinkAlarm) -> LinkAlarmView {
+    let chinese = match a.kind.as_str() {
+        "login-refused" => "网关拒绝登录",
+        "gateway-not-genuine" => "网关身份不实",
+        "submits-refused" => "网关拒绝提交",
+        "our-fault" => "网关认为我方报文有误",
+        "unreachable" => "无法连接网关",
+        "outbox-failing" => "无法落盘，已停止发送",
+        "defect" => "程序缺陷，已重新连接",
+        _ => "未知",
+    };
+    let kind = WordView { word: a.kind, chinese: chinese.to_owned() };
+    LinkAlarmView { kind, code: a.code, since: a.since.to_string(), count: a.count }
 }
 
 /// The links, for whoever may see them.
@@ -62,6 +93,7 @@ pub(crate) fn links(app: &App, caller: &Caller) -> Result<Vec<LinkView>, Problem
         reports: l.reports,
         inbound: l.inbound,
         last_error: l.last_error,
+        alarms: l.alarms.into_iter().map(alarm).collect(),
     };
     Ok(app.conduct.links().into_iter().map(view).collect())
 }

@@ -34,12 +34,25 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::problem::ProblemBody;
 
-pub(crate) use customers::{Unmask, by_phone, held_of, look_up, one as one_customer};
+pub(crate) use access::{
+    TokenBody, UserBody, drop_token, drop_user, make_token, save_user, visible_tokens, visible_users,
+};
+pub(crate) use audit::{AuditFilter, search as search_audit, verify as verify_audit};
+pub(crate) use customers::{
+    CustomerPatch, Unmask, by_phone, held_of, look_up, one as one_customer, patch as patch_customer,
+};
 pub use imports::UPLOAD_STALL;
+pub(crate) use imports::{
+    ImportQuery, list as import_list, one as import_one, order as import_order, receive as receive_file,
+    report as import_report, start as import_start,
+};
+pub(crate) use inbound::inbound as inbound_views;
 pub(crate) use links::links as link_views;
 pub(crate) use messages::of_account;
 pub(crate) use page::{Page, PageQuery};
+pub(crate) use plugins::{plugins as plugin_views, upload as upload_plugin_bytes};
 pub(crate) use policies::{ChangeAnswer, apply_parameters, form_of, policy_of, visible_prefectures};
+pub(crate) use province::units as org_units;
 pub(crate) use runs::{
     RunBody, RunFilter, decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start,
 };

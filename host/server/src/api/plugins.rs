@@ -17,9 +17,9 @@ use crate::problem::{Problem, ProblemBody};
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct PluginView {
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Its version.
-    version: String,
+    pub(crate) version: String,
     /// What it is for.
     description: String,
     /// What its messages are about.
@@ -59,8 +59,19 @@ pub(crate) async fn list_plugins(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<axum::Json<Page<PluginView>>, Problem> {
+    Ok(axum::Json(Page::whole(plugins(&app, &caller)?)))
+}
+
+/// The plugins that are there, for whoever may see them.
+pub(crate) fn plugins(app: &App, caller: &Caller) -> Result<Vec<PluginView>, Problem> {
     caller.require(Action::PluginRead)?;
-    Ok(axum::Json(Page::whole(app.conduct.plugins().iter().map(view).collect())))
+    Ok(app.conduct.plugins().iter().map(view).collect())
+}
+
+/// Checks, compiles and keeps a plugin.
+pub(crate) async fn upload(app: &App, caller: &Caller, component: Vec<u8>) -> Result<PluginView, Problem> {
+    caller.require(Action::PluginUpload)?;
+    Ok(view(&app.conduct.upload_plugin(component, caller.name.clone()).await?))
 }
 
 /// Uploads a plugin: a component or a core module. It is checked in full and compiled before this is answered; no policy uses it until one says so.
@@ -75,6 +86,6 @@ pub(crate) async fn upload_plugin(
     caller.require(Action::PluginUpload)?;
     let (parts, body) = request.into_parts();
     let component = read_body(&parts.headers, body, MAX_PLUGIN_BYTES).await?;
-    let entry = app.conduct.upload_plugin(component.to_vec(), caller.name).await?;
-    Ok((StatusCode::CREATED, axum::Json(view(&entry))))
+    let view = upload(&app, &caller, component.to_vec()).await?;
+    Ok((StatusCode::CREATED, axum::Json(view)))
 }

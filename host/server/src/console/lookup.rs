@@ -6,13 +6,17 @@ use gridbell_model::AccountNumber;
 use minijinja::{Value, context};
 use serde::Deserialize;
 
-use super::page::data;
+use super::page::{Said, data};
 use crate::access::{Action, Session};
-use crate::api::{CustomerView, Unmask, by_phone, held_of, look_up, of_account, one_customer};
+use crate::api::{
+    CustomerPatch, CustomerView, Unmask, by_phone, held_of, look_up, of_account, one_customer, patch_customer,
+};
 use crate::app::App;
 use crate::extract::{Form, Query};
 use crate::problem::{Code, Problem};
 
+/// Where a person at a desk has a number from.
+const SOURCES: [&str; 5] = ["counter", "hotline", "online", "field", "carrier"];
 /// Messages shown of one customer.
 const MAX_SHOWN: usize = 30;
 
@@ -65,8 +69,59 @@ async fn facts(app: &App, session: &Session, account: AccountNumber, unmask: &Un
     let held = held_of(app, prefecture, row.row).await?;
     Ok(context! {
         c => data(&customer), messages => data(&messages.items), more => messages.next.is_some(), held => data(&held),
-        may => context! { unmask => caller.may(Action::Unmask) },
+        may => context! { unmask => caller.may(Action::Unmask), contact => caller.may(Action::ContactWrite) },
+        sources => SOURCES, today => app.clock().today().to_string(),
     })
+}
+
+/// A contact as the form corrects it.
+#[derive(Deserialize)]
+pub(super) struct Contact {
+    csrf: String,
+    account: String,
+    /// `save`, `confirm` or `suspend`.
+    act: String,
+    #[serde(default)]
+    phone: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    verified: String,
+}
+
+pub(super) async fn contact(
+    State(app): State<App>,
+    session: Session,
+    Form(form): Form<Contact>,
+) -> Result<Response, Problem> {
+    session.check_csrf(&form.csrf)?;
+    let account: AccountNumber = crate::extract::named(&form.account)?;
+    let (change, done) = match form.act.as_str() {
+        "confirm" => {
+            (CustomerPatch { suspended: Some(false), ..CustomerPatch::default() }, "号码已确认，可以继续发送。")
+        }
+        "suspend" => {
+            (CustomerPatch { suspended: Some(true), ..CustomerPatch::default() }, "号码已暂停，核实前不再发送。")
+        }
+        _ => {
+            let given = |text: &str| Some(text.trim().to_owned()).filter(|t| !t.is_empty());
+            let change = CustomerPatch {
+                phone: Some(form.phone.chars().filter(|c| !c.is_whitespace()).collect()),
+                contact_source: given(&form.source),
+                verified: given(&form.verified),
+                ..CustomerPatch::default()
+            };
+            (change, "联系电话已更新。")
+        }
+    };
+    let said = match patch_customer(&app, &session.caller, &form.account, change).await {
+        Ok(()) => Said::good(done),
+        Err(problem) if matches!(problem.code, Code::NotFound | Code::Forbidden) => return Err(problem),
+        Err(problem) => Said::problem(&problem),
+    };
+    let more = facts(&app, &session, account, &Unmask::default()).await?;
+    let more = context! { q => account.to_string(), said => data(said), ..more };
+    Ok(app.pages.show(&app, &session, "lookup.html", "/lookup", more))
 }
 
 #[derive(Deserialize)]

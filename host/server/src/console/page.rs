@@ -27,6 +27,13 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("policies.html", include_str!("../../console/policies.html")),
     ("policy.html", include_str!("../../console/policy.html")),
     ("stops.html", include_str!("../../console/stops.html")),
+    ("imports.html", include_str!("../../console/imports.html")),
+    ("import.html", include_str!("../../console/import.html")),
+    ("plugins.html", include_str!("../../console/plugins.html")),
+    ("people.html", include_str!("../../console/people.html")),
+    ("audit.html", include_str!("../../console/audit.html")),
+    ("inbound.html", include_str!("../../console/inbound.html")),
+    ("org.html", include_str!("../../console/org.html")),
     ("statistics.html", include_str!("../../console/statistics.html")),
 ];
 
@@ -34,15 +41,21 @@ const STYLE: &str = include_str!("../../console/style.css");
 const SCRIPT: &str = include_str!("../../console/app.js");
 const ICON: &str = include_str!("../../console/icon.svg");
 
-/// The menu: where, what it is called, which right shows it.
-const MENU: &[(&str, &str, Action)] = &[
-    ("/", "今日", Action::RunRead),
-    ("/lookup", "用户查询", Action::CustomerRead),
-    ("/runs", "执行批次", Action::RunRead),
-    ("/templates", "短信模板", Action::TemplateRead),
-    ("/policies", "策略", Action::PolicyRead),
-    ("/statistics", "统计", Action::StatsRead),
-    ("/stops", "紧急停发", Action::LinkRead),
+/// The menu: where, what it is called, which right shows it, and whether it is the province's own.
+const MENU: &[(&str, &str, Action, bool)] = &[
+    ("/", "今日", Action::RunRead, false),
+    ("/lookup", "用户查询", Action::CustomerRead, false),
+    ("/runs", "执行批次", Action::RunRead, false),
+    ("/policies", "策略", Action::PolicyRead, false),
+    ("/templates", "短信模板", Action::TemplateRead, false),
+    ("/inbound", "用户回复", Action::InboundRead, true),
+    ("/statistics", "统计", Action::StatsRead, false),
+    ("/imports", "数据导入", Action::ImportRead, false),
+    ("/stops", "紧急停发", Action::LinkRead, false),
+    ("/org", "组织机构", Action::CustomerRead, false),
+    ("/plugins", "策略插件", Action::PluginRead, false),
+    ("/people", "用户与令牌", Action::AccessManage, false),
+    ("/audit", "审计日志", Action::AuditRead, true),
 ];
 
 /// All pages, ready to be filled in.
@@ -106,12 +119,13 @@ impl Pages {
 /// What every page needs.
 fn frame(app: &App, session: &Session, here: &str) -> Value {
     let caller = &session.caller;
+    let org = app.org();
+    let province = caller.scope.covers_province(&org);
     let menu: Vec<Value> = MENU
         .iter()
-        .filter(|(_, _, action)| caller.may(*action))
-        .map(|(href, title, _)| context! { href => *href, title => *title })
+        .filter(|(_, _, action, whole)| caller.may(*action) && (province || !whole))
+        .map(|(href, title, ..)| context! { href => *href, title => *title })
         .collect();
-    let org = app.org();
     let scope: Option<gridbell_model::OrgCode> = caller.scope.into();
     let scope =
         scope.map_or_else(|| "全部".to_owned(), |c| org.get(c).map_or_else(|| c.to_string(), |u| u.name.clone()));
@@ -140,11 +154,6 @@ impl FromRequestParts<App> for Session {
         tracing::Span::current().record("caller", session.caller.name.as_str());
         Ok(session)
     }
-}
-
-/// The id that the request's span carries is in the answer's header; pages repeat a fresh one where they are made outside of it.
-pub(super) fn request_id() -> String {
-    crate::access::random_hex(4).unwrap_or_default()
 }
 
 /// Style, script and icon: part of the program, never from elsewhere.

@@ -39,6 +39,21 @@ pub(super) fn add_filters(env: &mut Environment<'static>) {
         };
         pill(kind, known.map_or("未知", |s| s.chinese()))
     });
+    env.add_filter("import_pill", |state: String| {
+        let known = gridbell_conductor::ImportState::ALL.iter().find(|s| s.word() == state);
+        let kind = match state.as_str() {
+            "done" => "good",
+            "failed" => "bad",
+            "interrupted" => "warn",
+            _ => "calm",
+        };
+        pill(kind, known.map_or("未知", |s| s.chinese()))
+    });
+    env.add_filter("inbound_pill", |handled: String| match handled.as_str() {
+        "inbox" => pill("warn", "待人工处理"),
+        h if h.starts_with("opt-out") => pill("good", "已退订"),
+        _ => pill("", "已记录"),
+    });
     env.add_filter("link_pill", |state: String| {
         let (kind, text) = match state.as_str() {
             "up" => ("good", "正常"),

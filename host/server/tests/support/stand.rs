@@ -80,6 +80,10 @@ fn link(name: &str, title: &str, grant: u32, rate: u64, state: &str) -> LinkEntr
         refused: rate / 7,
         reports: rate * 90,
         inbound: 3,
+        alarms: (state != "up")
+            .then(|| LinkAlarm { kind: "unreachable".into(), code: None, since: Moment::from_unix_ms(0), count: 2 })
+            .into_iter()
+            .collect(),
         last_error: (state != "up").then(|| "connection refused by the gateway".into()),
     }
 }
