@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use gridbell_archive::Archive;
 use gridbell_channels::LinkConfig;
 use gridbell_clock::{Clock, Seed};
-use gridbell_conductor::{Host, HostError, HostOptions, PLUGIN, PluginInfo};
+use gridbell_conductor::{Files, Host, HostError, HostOptions, MAX_IMPORT_BYTES, PLUGIN, PluginInfo};
 use gridbell_engine::{ArtifactStore, CompilerCommand, EngineConfig, compile};
 use gridbell_state::{DocChange, LoadReport, State};
 use gridbell_store::{Key, MemStore, Sealer};
@@ -113,6 +113,7 @@ pub(crate) fn start(
         engine: EngineConfig { threads: 1, ..EngineConfig::default() },
         // Nothing is old enough for it within these days.
         archive: Archive::new(workshop.path("archive"), sealer()?),
+        files: Files { imports: workshop.path("imports"), max_import_bytes: MAX_IMPORT_BYTES, backups: None },
     })
     .map_err(failed)?;
     for at in 0..LINKS.len() {
@@ -159,7 +160,7 @@ pub(crate) async fn install(host: &Host, terms: Terms) -> Result<(), SimulationE
     let failed = |e: HostError| SimulationError::Setup(e.to_string());
     host.apply_rules("province.toml", &rules(), CLERK).await.map_err(failed)?;
     host.apply_calendar("calendar.toml", CALENDAR, CLERK).await.map_err(failed)?;
-    host.apply_segments(CARRIERS, CLERK).await.map_err(failed)?;
+    host.apply_segments("segments.toml", CARRIERS, CLERK).await.map_err(failed)?;
     host.apply_templates("templates.toml", TEMPLATES, CLERK).await.map_err(failed)?;
     for (code, name) in PREFECTURES {
         let file = terms.file(code, name);
