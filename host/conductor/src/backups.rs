@@ -52,6 +52,12 @@ impl Backups {
         })
     }
 
+    /// Where `file` is.
+    #[must_use]
+    pub fn path(&self, file: &BackupFile) -> Option<PathBuf> {
+        Some(self.dir.as_deref()?.join(&file.name))
+    }
+
     /// Begins a backup; the answer says what it will be called, and the second value tells when it is whole. It goes on when nobody waits.
     ///
     /// # Errors

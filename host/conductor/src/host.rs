@@ -172,13 +172,30 @@ impl Host {
     pub fn start_backup(&self, who: &str) -> Result<BackupFile, HostError> {
         let (file, whole) = self.0.backups.start(self.clock().now().unix_ms(), who)?;
         let host = self.clone();
-        tokio::spawn(async move {
-            match whole.await {
-                Ok(()) => host.clear_alarm("backup.failed", "backup"),
-                Err(e) => host.raise("backup.failed", "backup", e.to_string()),
-            }
-        });
+        tokio::spawn(async move { host.backup_ended(whole.await) });
         Ok(file)
+    }
+
+    /// Writes a backup beside everything that goes on and waits for it; where it is, and none when it failed: then an alarm says why.
+    pub async fn back_up(&self, who: &str) -> Option<PathBuf> {
+        let begun = self.0.backups.start(self.clock().now().unix_ms(), who);
+        let (ended, path) = match begun {
+            Ok((file, whole)) => (whole.await, self.0.backups.path(&file)),
+            Err(e) => (Err(e), None),
+        };
+        self.backup_ended(ended).then_some(path)?
+    }
+
+    /// Raises or takes back the alarm about backups; whether it went well.
+    fn backup_ended(&self, ended: Result<(), HostError>) -> bool {
+        match ended {
+            Ok(()) => self.clear_alarm("backup.failed", "backup"),
+            Err(e) => {
+                self.raise("backup.failed", "backup", e.to_string());
+                return false;
+            }
+        }
+        true
     }
 
     pub(crate) fn compiler(&self) -> &CompilerCommand {

@@ -76,7 +76,7 @@ impl From<gridbell_conductor::HostError> for CommandError {
         use gridbell_conductor::HostError as H;
         match e {
             H::Archive(e) => e.into(),
-            H::Problems(_) | H::Planner(_) | H::Invalid(_) | H::Engine(_) | H::Intake(_) | H::Refused(_) => {
+            H::Problems(_) | H::Planner(_) | H::Invalid(_) | H::Engine(_) | H::Intake(_) => {
                 Self::Refused(with_causes(&e))
             }
             _ => Self::Failed(with_causes(&e)),

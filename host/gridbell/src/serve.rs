@@ -146,7 +146,7 @@ async fn wait_for_end(host: &gridbell_conductor::Host) -> Result<(), CommandErro
     Ok(())
 }
 
-/// Begins a backup for each SIGUSR1, beside everything that goes on.
+/// Writes a backup for each SIGUSR1, beside everything that goes on.
 async fn back_up_on_signal(host: &gridbell_conductor::Host, stop: &CancellationToken) {
     let Ok(mut asked) = signal(SignalKind::user_defined1()) else { return };
     loop {
@@ -154,9 +154,8 @@ async fn back_up_on_signal(host: &gridbell_conductor::Host, stop: &CancellationT
             () = stop.cancelled() => return,
             signal = asked.recv() => if signal.is_none() { return },
         }
-        match host.start_backup("signal") {
-            Ok(file) => eprintln!("gridbell is writing the backup {}", file.name),
-            Err(e) => host.raise("backup.failed", "backup", e.to_string()),
+        if let Some(path) = host.back_up("signal").await {
+            eprintln!("gridbell wrote the backup {}", path.display());
         }
     }
 }
