@@ -5,7 +5,7 @@
 use gridbell_simulation::{Options, Report, simulate};
 
 /// Seeds that every run of the tests simulates.
-const SEEDS: u64 = 6;
+const SEEDS: u64 = 4;
 
 fn options(seed: u64) -> Options {
     // Every third with two connections on each link.

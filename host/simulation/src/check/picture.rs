@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use gridbell_conductor::{CHANGED_BY, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
-use gridbell_model::{Date, MessageId, MessageState};
+use gridbell_model::{Date, MessageId, MessageState, OrgCode};
 use gridbell_state::State;
 
 /// Everything that can be asked, by what it is asked of.
 pub(crate) struct Picture {
     facts: BTreeMap<String, String>,
+    /// Where each customer is: nobody moves here, whatever of a change under way survives.
+    places: BTreeMap<String, (OrgCode, u32, Result<String, ()>)>,
     messages: BTreeMap<MessageId, (MessageState, String)>,
     /// A change that was under way when the power failed is there all the same: nobody was told so.
     pub(crate) more_survived: bool,
@@ -17,11 +19,13 @@ pub(crate) struct Picture {
 impl Picture {
     /// Takes the picture. A store that failed can no longer be read: what is only there is left out.
     pub(crate) fn take(state: &State) -> Self {
-        let mut facts = BTreeMap::new();
+        let (mut facts, mut places) = (BTreeMap::new(), BTreeMap::new());
         for (code, rows) in state.prefectures() {
             for row in 0..rows {
                 if let Some(view) = state.customer_at(code, row) {
                     facts.insert(format!("customer {code}/{row}"), format!("{view:?}"));
+                    let name = state.name(view.account).map_err(|_| ());
+                    places.insert(format!("customer {code}/{row}"), (view.station, view.section, name));
                 }
             }
         }
@@ -44,7 +48,7 @@ impl Picture {
                 }
             }
         }
-        Self { facts, messages, more_survived: false }
+        Self { facts, places, messages, more_survived: false }
     }
 
     /// What was acknowledged before is so after: all of it, and nothing else unless more survived.
@@ -61,6 +65,16 @@ impl Picture {
             };
             if !fine {
                 return Err(format!("message {id} was {words}, and is {now_words} after the end of a life"));
+            }
+        }
+        for (customer, before) in &self.places {
+            let now = after.places.get(customer);
+            let same = now.is_some_and(|now| {
+                // A name that only a store that failed has could not be read.
+                (now.0, now.1) == (before.0, before.1) && (before.2.is_err() || now.2 == before.2)
+            });
+            if !same {
+                return Err(format!("{customer} was at {before:?}, and is at {now:?} after the end of a life"));
             }
         }
         if self.more_survived {
