@@ -295,7 +295,7 @@ impl Host {
             }
             used
         };
-        tokio::task::spawn_blocking(work).await.map_err(|e| HostError::Task(e.to_string()))
+        self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))
     }
 }
 

@@ -12,16 +12,22 @@ fn main() -> ExitCode {
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|text| text.parse::<u64>().ok());
         let read = match arg.as_str() {
-            "--trace" => Some(options.keep_trace = true),
-            "--log" => Some(tracing_subscriber::fmt().with_writer(std::io::stderr).init()),
-            "--seed" => number().map(|n| options.seed = n),
-            "--seeds" => number().map(|n| seeds = n),
-            "--customers" => number().map(|n| options.customers = usize::try_from(n).unwrap_or(600)),
-            "--connections" => number().map(|n| options.connections = n),
-            "--days" => number().map(|n| options.days = i32::try_from(n).unwrap_or(5)),
-            _ => None,
+            "--trace" => {
+                options.keep_trace = true;
+                true
+            }
+            "--log" => {
+                tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+                true
+            }
+            "--seed" => number().map(|n| options.seed = n).is_some(),
+            "--seeds" => number().map(|n| seeds = n).is_some(),
+            "--customers" => number().map(|n| options.customers = usize::try_from(n).unwrap_or(600)).is_some(),
+            "--connections" => number().map(|n| options.connections = n).is_some(),
+            "--days" => number().map(|n| options.days = i32::try_from(n).unwrap_or(5)).is_some(),
+            _ => false,
         };
-        if read.is_none() {
+        if !read {
             eprintln!(
                 "`{arg}` is not known here: --seed N --seeds N --customers N --days N --connections N --trace --log"
             );

@@ -1,7 +1,5 @@
 //! Checkpoints that the power cuts: nothing is missing, and nothing of the attempt counts with the next one.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
-
 mod common;
 
 use common::*;

@@ -1,7 +1,5 @@
 //! A state's life through its public face: facts in, a run out, receipts back, through crashes and checkpoints.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
-
 mod common;
 
 use common::*;
