@@ -379,7 +379,7 @@ impl<'a> Job<'a> {
         let fault = |fault| Failure::Guest(Call::Decide, fault);
         let answer = answer.map_err(|message| fault(GuestFault::Refused { message: sanitise(&message) }))?;
         let decisions = answer::decisions(answer, rows, self.lists, number).map_err(fault)?;
-        Ok(Decided { decisions, fuel: session.fuel_used(), memory: session.memory() })
+        Ok(Decided { decisions, fuel: session.fuel_used(), memory: session.peak_memory() })
     }
 
     /// Gives `call` a fresh instance for a batch of `rows`.

@@ -178,7 +178,7 @@ impl Session<'_> {
     }
 
     /// Bytes of its largest memory so far.
-    pub(crate) fn memory(&self) -> usize {
+    pub(crate) fn peak_memory(&self) -> usize {
         self.store.data().peak
     }
 

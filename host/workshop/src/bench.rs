@@ -164,7 +164,7 @@ fn one(def: &ColumnDef, owes: bool, today: Date, r: u64) -> i64 {
         "civil-minute" => today.at(9, 0).0 - (r % 20_000) as i64,
         "yyyymm" => i64::from(year) * 100 + i64::from(month),
         // Each trait is as rare as a trait is: one customer in thirty has it.
-        "bits" => (0..20).fold(1, |bits, bit| bits | i64::from((r >> bit) % 31 == 0) << bit),
+        "bits" => (0..20).fold(1, |bits, bit| bits | i64::from((r >> bit).is_multiple_of(31)) << bit),
         "step" => (r % 4) as i64,
         _ => (r % 300) as i64,
     };

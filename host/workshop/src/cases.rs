@@ -145,7 +145,7 @@ impl CaseFile {
         let doc: Document<String> = text.parse().map_err(|e: toml_edit::TomlError| {
             file(format!("line {}", e.span().map_or(1, |s| line_of(s.start))), e.message().to_owned())
         })?;
-        for (key, _) in doc.iter().filter(|(key, _)| !["case", "defaults"].contains(key)) {
+        if let Some((key, _)) = doc.iter().find(|(key, _)| !["case", "defaults"].contains(key)) {
             return Err(file(format!("`{key}`"), "a file of cases has [defaults] and [[case]] only".to_owned()));
         }
         let defaults = doc.get("defaults").and_then(Item::as_table_like);
