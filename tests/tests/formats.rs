@@ -67,8 +67,12 @@ fn every_format_that_was_ever_written_opens_and_says_what_it_said() {
             assert_eq!(found.len(), wanted.len(), "messages to {account} in format {format}");
             for message in wanted {
                 let same = |m: &&Value| m["id"] == message["message"].as_str();
-                let now = found.iter().find(same).unwrap_or_else(|| panic!("{} of {account}: {found:?}", message["message"]));
-                assert_eq!((&now["state"], &now["text"]), (&message["state"].as_str().into(), &message["text"].as_str().into()));
+                let now =
+                    found.iter().find(same).unwrap_or_else(|| panic!("{} of {account}: {found:?}", message["message"]));
+                assert_eq!(
+                    (&now["state"]["word"], &now["text"]),
+                    (&message["state"].as_str().into(), &message["text"].as_str().into())
+                );
             }
         }
         let mut owing = 0;
