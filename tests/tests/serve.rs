@@ -269,3 +269,31 @@ lane = "urgent"
     let customer = host.api.get(&format!("/v1/customers/{}", people[1].account)).expect(200);
     assert_eq!(customer["paid_fen"], 400, "the payment that was entered late is no news: {customer}");
 }
+
+#[test]
+fn a_message_is_found_by_the_number_that_it_went_to() {
+    let people = people(TAIYUAN, 2, 2);
+    let house = House::with(&people);
+    let mut host = house.serve(&house.token("ops", "operator"));
+    host.run(TAIYUAN, POLICY);
+    delivered(&host, &people);
+    let (account, old, new) = (&people[0].account, &people[0].phone, "13899990001");
+    let sent_to = |host: &Host, number: &str| -> Vec<Value> {
+        let all = host.all_of(&format!("/v1/messages?phone={number}"));
+        all.into_iter().map(|m| m["account"].clone()).collect()
+    };
+    assert_eq!(sent_to(&host, old), [json!(account)]);
+    let corrected = json!({ "phone": new, "contact_source": "counter" });
+    host.api.patch(&format!("/v1/customers/{account}"), &corrected).expect(200);
+    let both = |host: &Host| (sent_to(host, old), sent_to(host, new));
+    assert_eq!(both(&host), (vec![json!(account)], vec![]), "it went to the number of that time");
+    host.process.terminate();
+    let host = house.serve(&house.token("again", "operator"));
+    assert_eq!(both(&host), (vec![json!(account)], vec![]), "after a restart too");
+    // Whoever has the number now was told nothing under it.
+    let other = json!({ "phone": old, "contact_source": "counter" });
+    host.api.patch(&format!("/v1/customers/{}", people[1].account), &other).expect(200);
+    assert_eq!(sent_to(&host, old), [json!(account)]);
+    host.api.delete(&format!("/v1/customers/{account}/contact")).expect(204);
+    assert_eq!(sent_to(&host, old), [] as [Value; 0], "an erased contact is not searched by its numbers");
+}

@@ -38,6 +38,9 @@ pub(crate) struct Waiting {
     pub(crate) paid_on: i32,
 }
 
+/// Numbers that a customer had before, kept of each: the newest count.
+const MAX_FORMER: usize = 8;
+
 /// Everything beside the columns of a prefecture.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
@@ -48,9 +51,19 @@ pub(crate) struct Beside {
     pub(crate) warned_below: BTreeMap<u32, u32>,
     /// By row and the payment's key.
     pub(crate) waiting: BTreeMap<(u32, u64), Waiting>,
+    /// Numbers to which messages may have gone before the present one, the newest first: messages are searched by the number that they went to.
+    pub(crate) former_numbers: BTreeMap<u32, Vec<u64>>,
 }
 
 impl Beside {
+    /// Notes that `row` had `number` until now.
+    pub(crate) fn had_number(&mut self, row: u32, number: u64) {
+        let former = self.former_numbers.entry(row).or_default();
+        former.retain(|n| *n != number);
+        former.insert(0, number);
+        former.truncate(MAX_FORMER);
+    }
+
     /// What the rows of one page have.
     pub(crate) fn of_page(&self, rows: Range<u32>) -> PageBeside {
         let waiting = self.waiting.range((rows.start, 0)..(rows.end, 0));
@@ -58,7 +71,8 @@ impl Beside {
             extras: self.extras.range(rows.clone()).map(|(row, e)| (*row, e.clone())).collect(),
             since_2: Since2 {
                 late_fee_dates: self.late_fee_dates.range(rows.clone()).map(|(row, day)| (*row, *day)).collect(),
-                warned_below: self.warned_below.range(rows).map(|(row, fen)| (*row, *fen)).collect(),
+                warned_below: self.warned_below.range(rows.clone()).map(|(row, fen)| (*row, *fen)).collect(),
+                former_numbers: self.former_numbers.range(rows).map(|(row, n)| (*row, n.clone())).collect(),
                 waiting: waiting.map(|((row, key), w)| (*row, *key, *w)).collect(),
             },
         }
@@ -69,6 +83,7 @@ impl Beside {
         self.extras.extend(page.extras);
         self.late_fee_dates.extend(page.since_2.late_fee_dates);
         self.warned_below.extend(page.since_2.warned_below);
+        self.former_numbers.extend(page.since_2.former_numbers);
         self.waiting.extend(page.since_2.waiting.into_iter().map(|(row, key, w)| ((row, key), w)));
     }
 }
@@ -87,6 +102,7 @@ struct Since2 {
     late_fee_dates: Vec<(u32, i32)>,
     warned_below: Vec<(u32, u32)>,
     waiting: Vec<(u32, u64, Waiting)>,
+    former_numbers: Vec<(u32, Vec<u64>)>,
 }
 
 impl PageBeside {
@@ -128,6 +144,10 @@ mod tests {
             all.extras.insert(row, extra(7));
             all.late_fee_dates.insert(row, -3);
             all.warned_below.insert(row, 5_000);
+            for number in 1..=20 {
+                all.had_number(row, number);
+            }
+            all.had_number(row, 15);
             for key in [0, 9, u64::MAX] {
                 all.waiting.insert((row, key), Waiting { seq: 4, amount: 100, paid_on: 20_770 });
             }
@@ -137,6 +157,7 @@ mod tests {
         back.extend(PageBeside::decode(&page.encode().unwrap()).unwrap());
         assert_eq!((back.extras.len(), back.late_fee_dates.len(), back.waiting.len()), (8, 8, 24));
         assert_eq!(back.of_page(512..1024), page);
+        assert_eq!(back.former_numbers[&519], [15, 20, 19, 18, 17, 16, 14, 13], "the newest, each once");
         assert!(all.of_page(0..510).is_empty());
         assert!(PageBeside::decode(&[9, 1]).is_err());
     }

@@ -185,7 +185,7 @@ impl Prefecture {
             && chunk.phone[at] == phone.packed()
             && chunk.threshold[at] == threshold;
         if !same {
-            self.phone_changes.note(old_phone, phone);
+            self.note_number(row, old_phone, phone);
             let (chunk, at) = self.edit(row);
             chunk.station[at] = station;
             chunk.section[at] = section;
@@ -246,10 +246,22 @@ impl Prefecture {
         if after == before && !matches!(change, CustomerChange::Erase) {
             return Ok(Applied::Unchanged);
         }
-        self.phone_changes.note(old, Phone::from_packed(after.0));
+        self.note_number(row, old, Phone::from_packed(after.0));
+        if matches!(change, CustomerChange::Erase) {
+            self.beside.former_numbers.remove(&row);
+        }
         let (c, at) = self.edit(row);
         (c.phone[at], c.preferences[at], c.traits[at]) = after;
         Ok(Applied::Changed)
+    }
+
+    /// Notes that the number of `row` was `old` and becomes `new`. Only of customers who were told something: there is nothing to search otherwise.
+    fn note_number(&mut self, row: u32, old: Phone, new: Phone) {
+        self.phone_changes.note(old, new);
+        let (c, at) = self.chunk(row);
+        if c.last_message[at] != 0 && old.number() != 0 && old.number() != new.number() {
+            self.beside.had_number(row, old.number());
+        }
     }
 
     // ---- what was said ----

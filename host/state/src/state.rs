@@ -407,6 +407,19 @@ impl State {
         Ok(names.get(row as usize % PAGE_ROWS).cloned().unwrap_or_default())
     }
 
+    /// Customers who had `number` before the one that they have now, and were told something then, up to `limit`.
+    #[must_use]
+    pub fn formerly_by_phone(&self, number: u64, limit: usize) -> Vec<(PrefectureCode, CustomerView)> {
+        let mut found = Vec::new();
+        for (code, p) in self.shared.core.prefectures.read().iter() {
+            let p = p.read();
+            let had = p.beside.former_numbers.iter().filter(|(_, numbers)| numbers.contains(&number));
+            let views = had.filter_map(|(row, _)| p.view(*row)).filter(|view| view.phone.number() != number);
+            found.extend(views.take(limit - found.len()).map(|view| (*code, view)));
+        }
+        found
+    }
+
     /// Customers whose phone has `number`, up to `limit`: one look over the columns, about a millisecond for each million.
     #[must_use]
     pub fn by_phone(&self, number: u64, limit: usize) -> Vec<(PrefectureCode, CustomerView)> {

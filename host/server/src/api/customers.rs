@@ -168,6 +168,19 @@ pub(crate) async fn by_phone(app: &App, caller: &Caller, phone: &str) -> Result<
     Ok(found)
 }
 
+/// The customers within the caller's scope that `phone` served when they were told something, and does not serve any more.
+pub(crate) async fn formerly_by_phone(
+    app: &App,
+    caller: &Caller,
+    phone: &str,
+) -> Result<Vec<(PrefectureCode, Row)>, Problem> {
+    let number = gridbell_model::Phone::from_text(phone).number();
+    let mut found = app.read(move |app| Ok(app.state().formerly_by_phone(number, MAX_BY_PHONE))).await?;
+    let org = app.org();
+    found.retain(|(_, row)| caller.scope.covers(&org, row.station));
+    Ok(found)
+}
+
 /// One customer. With `unmask=true` and a reason name and number are in the clear, and the audit log says so.
 #[utoipa::path(get, path = "/v1/customers/{account}", tag = "customers", params(("account" = String, Path, description = "户号"), Unmask),
     responses((status = 200, body = CustomerView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]

@@ -1,12 +1,12 @@
 //! Messages by id, account and phone number: what was said, how it went, and why (N7, N13).
 
 use axum::extract::State;
-use gridbell_model::{AccountNumber, MessageId};
-use gridbell_state::{MAX_HISTORY, MessageDetail, RunRecord};
+use gridbell_model::{AccountNumber, MessageId, Phone};
+use gridbell_state::{MAX_HISTORY, MessageDetail, Outcome, RunRecord};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::customers::{Unmask, by_phone, look_up};
+use super::customers::{Unmask, by_phone, formerly_by_phone, look_up};
 use super::page::{Page, cursor, limit};
 use super::view::MessageView;
 use crate::access::{Action, Caller};
@@ -21,7 +21,7 @@ pub(crate) struct MessageQuery {
     /// 户号
     #[serde(default)]
     account: Option<String>,
-    /// A phone number: messages to the accounts that it serves now.
+    /// A phone number: messages that went to it, also those of accounts that have another number now.
     #[serde(default)]
     phone: Option<String>,
     /// Where the last page ended, as its `next` said; with `account` only.
@@ -32,7 +32,7 @@ pub(crate) struct MessageQuery {
     limit: Option<usize>,
 }
 
-/// Messages of an account or of a phone number's accounts, newest first. Numbers are masked; the exact text is there for roles that may unmask.
+/// Messages of an account, or all that went to a phone number, also where its account has another one now; newest first. Numbers are masked; the exact text is there for roles that may unmask.
 #[utoipa::path(get, path = "/v1/messages", tag = "messages", params(MessageQuery),
     responses((status = 200, body = Page<MessageView>), (status = 404, body = ProblemBody)))]
 pub(crate) async fn find_messages(
@@ -48,10 +48,12 @@ pub(crate) async fn find_messages(
         }
         (None, Some(phone)) => {
             caller.require(Action::MessageRead)?;
-            let found = by_phone(&app, &caller, &phone).await?;
+            let mut found = by_phone(&app, &caller, &phone).await?;
+            found.extend(formerly_by_phone(&app, &caller, &phone).await?);
+            let number = Phone::from_text(&phone).number();
             let mut items: Vec<MessageView> = Vec::new();
             for (_, row) in found {
-                items.extend(of_account(&app, &caller, row.account, None, limit).await?.items);
+                items.extend(sent_to(&app, &caller, row.account, number, limit).await?);
             }
             items.sort_by(|a, b| b.queued_at.cmp(&a.queued_at).then_with(|| b.id.cmp(&a.id)));
             items.truncate(limit);
@@ -79,6 +81,24 @@ pub(crate) async fn of_account(
         let page = Page::cut(details, limit, |d| d.id.number().to_string());
         let views = page.items.iter().filter_map(|d| view(app, d, text, false)).collect();
         Ok(Page { items: views, next: page.next })
+    })
+    .await
+}
+
+/// The newest messages of `account` that went to `number`.
+async fn sent_to(
+    app: &App,
+    caller: &Caller,
+    account: AccountNumber,
+    number: u64,
+    limit: usize,
+) -> Result<Vec<MessageView>, Problem> {
+    look_up(app, caller, account, Action::MessageRead)?;
+    let text = caller.may(Action::Unmask);
+    app.read(move |app| {
+        let details = app.state().messages_of(account, MAX_HISTORY)?;
+        let to = |d: &&MessageDetail| matches!(&d.decision.outcome, Outcome::Queued(m) if m.phone.number() == number);
+        Ok(details.iter().filter(to).take(limit).filter_map(|d| view(app, d, text, false)).collect())
     })
     .await
 }

@@ -39,7 +39,7 @@ pub(crate) use access::{
 };
 pub(crate) use audit::{AuditFilter, search as search_audit, verify as verify_audit};
 pub(crate) use customers::{
-    CustomerPatch, Unmask, by_phone, held_of, look_up, one as one_customer, patch as patch_customer,
+    CustomerPatch, Unmask, by_phone, formerly_by_phone, held_of, look_up, one as one_customer, patch as patch_customer,
 };
 pub use imports::UPLOAD_STALL;
 pub(crate) use imports::{

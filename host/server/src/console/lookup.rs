@@ -9,7 +9,8 @@ use serde::Deserialize;
 use super::page::{Said, data};
 use crate::access::{Action, Session};
 use crate::api::{
-    CustomerPatch, CustomerView, Unmask, by_phone, held_of, look_up, of_account, one_customer, patch_customer,
+    CustomerPatch, CustomerView, Unmask, by_phone, formerly_by_phone, held_of, look_up, of_account, one_customer,
+    patch_customer,
 };
 use crate::app::App;
 use crate::extract::{Form, Query};
@@ -41,8 +42,10 @@ pub(super) async fn show(
     let mut account: Option<AccountNumber> = q.parse().ok();
     account = account.filter(|a| look_up(&app, &session.caller, *a, Action::CustomerRead).is_ok());
     if account.is_none()
-        && let Ok(found) = by_phone(&app, &session.caller, &q).await
+        && let Ok(mut found) = by_phone(&app, &session.caller, &q).await
     {
+        // A message may have gone to a number that its account has no more.
+        found.extend(formerly_by_phone(&app, &session.caller, &q).await?);
         if found.len() > 1 {
             let org = app.org();
             let views: Vec<CustomerView> =
