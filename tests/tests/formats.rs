@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use gridbell_tests::root;
@@ -45,6 +46,9 @@ fn every_format_that_was_ever_written_opens_and_says_what_it_said() {
         let folder = root().join("tests/formats").join(&format);
         let house = House::new();
         copy(&folder.join("data"), &house.path("data"));
+        // Git keeps no modes, and the host refuses a key that others can read.
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(house.path("data/contacts.key"), private).expect("the copy is ours");
         assert!(house.run(&["audit", "verify"]).contains("whole"), "the audit chain of format {format}");
         // Nothing may leave for the archives, however late this test runs.
         let rules = std::fs::read_to_string(house.path("rules.toml")).expect("rules");
