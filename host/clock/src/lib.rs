@@ -5,7 +5,9 @@
 //! they use the system's entropy where they are made.
 
 mod clock;
+mod cpu;
 mod seed;
 
 pub use clock::{Clock, Jump, JumpWatch, Lost, MAX_TOLERATED_JUMP};
+pub use cpu::thread_cpu;
 pub use seed::Seed;

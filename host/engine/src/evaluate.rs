@@ -3,11 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use gridbell_clock::Seed;
+use gridbell_clock::{Seed, thread_cpu};
 use gridbell_contract::{InterestSet, Run};
 use gridbell_model::{CHUNK_ROWS, ColumnId, ColumnSlice, Decision, Table};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike as _;
 use parking_lot::Mutex;
 use rand_core::RngCore as _;
 
@@ -15,7 +13,7 @@ use crate::abi;
 use crate::answer::{self, Lists};
 use crate::batch::{Gather, Shared, total_rows, whole};
 use crate::compile::Variant;
-use crate::engine::{Engine, deadline};
+use crate::engine::Engine;
 use crate::error::RunError;
 use crate::fault::{Call, GuestError, GuestFault, sanitise};
 use crate::guest::{CallLimits, Failure, Program, Session};
@@ -493,7 +491,7 @@ impl<'a> Job<'a> {
     fn limits(&self, answer: usize) -> CallLimits {
         let config = self.engine.config();
         CallLimits {
-            deadline: deadline(self.plugin.cost()),
+            deadline: self.plugin.deadline(),
             fuel: self.fuel,
             memory: config.guest_memory_bytes,
             tables: config.pool.table_elements,
@@ -514,12 +512,4 @@ impl<'a> Job<'a> {
             })),
         }
     }
-}
-
-/// CPU time of this thread: what it used, not what time it is.
-fn thread_cpu() -> Duration {
-    getrusage(UsageWho::RUSAGE_THREAD).map_or(Duration::ZERO, |usage| {
-        let us = (usage.user_time() + usage.system_time()).num_microseconds();
-        Duration::from_micros(us.unsigned_abs())
-    })
 }

@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 use crate::artifact::{ArtifactStore, Digest};
 use crate::compile::{Compiled, Variant};
-use crate::engine::Engine;
+use crate::engine::{Engine, deadline};
 use crate::error::EngineError;
 use crate::guest::Program;
 
@@ -56,6 +56,12 @@ impl Plugin {
     #[must_use]
     pub fn cost(&self) -> Duration {
         self.0.cost
+    }
+
+    /// Wall-clock time after which a call is ended.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        deadline(self.0.cost)
     }
 
     /// The same plugin with `cost` certified for a full batch; its deadline is ten times that.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gridbell_clock::Seed;
 use gridbell_contract::{ColumnDef, Registry};
-use gridbell_engine::{EvalOptions, MIN_DEADLINE};
+use gridbell_engine::EvalOptions;
 use gridbell_model::{CHUNK_ROWS, Date};
 use rand_core::RngCore;
 
@@ -14,9 +14,7 @@ use crate::rows::Rows;
 
 /// Fuel of one batch in the run that counts it: far above what a batch may cost in time.
 const FUEL: u64 = 50_000_000_000;
-/// A deadline is this many times the certified cost, as in the engine.
-const DEADLINE_FACTOR: u32 = 10;
-/// CPU time that is long enough to be told from a tick.
+/// CPU time that is long enough for an average.
 const ENOUGH: Duration = Duration::from_millis(200);
 /// Repetitions at most, however short they are.
 const MAX_ROUNDS: u32 = 10_000;
@@ -100,7 +98,6 @@ pub fn bench(desk: &Desk, options: &BenchOptions) -> Result<BenchReport, Worksho
     let metered = evaluate(&few, &EvalOptions { fuel: Some(FUEL), ..one })?;
     let n = rows.len() as f64;
     let per_customer = all / n;
-    let deadline = desk.plugin().cost().saturating_mul(DEADLINE_FACTOR).max(MIN_DEADLINE);
     Ok(BenchReport {
         customers: rows.len(),
         passed: whole.passed,
@@ -110,13 +107,15 @@ pub fn bench(desk: &Desk, options: &BenchOptions) -> Result<BenchReport, Worksho
         customers_per_s: 1.0 / per_customer,
         customers_per_s_with_interest: n / with_interest,
         fuel_per_customer: metered.fuel.unwrap_or_default() as f64 / few.len() as f64,
-        batch_ms: Share { used: per_customer * 1e3 * CHUNK_ROWS as f64, allowed: deadline.as_secs_f64() * 1e3 },
+        batch_ms: Share {
+            used: per_customer * 1e3 * CHUNK_ROWS as f64,
+            allowed: desk.plugin().deadline().as_secs_f64() * 1e3,
+        },
         memory_bytes: Share { used: metered.memory as f64, allowed: desk.engine().config().guest_memory_bytes as f64 },
     })
 }
 
-/// Seconds of CPU time of one round, on average over at least `rounds` and [`ENOUGH`]: the system counts CPU time in ticks of some
-/// milliseconds, so that a single short round can seem to take none.
+/// Seconds of CPU time of one round, on average over at least `rounds` and [`ENOUGH`].
 fn per_round(rounds: usize, mut one: impl FnMut() -> Result<Duration, WorkshopError>) -> Result<f64, WorkshopError> {
     let (mut total, mut done) = (Duration::ZERO, 0_u32);
     while (done as usize) < rounds.max(1) || (total < ENOUGH && done < MAX_ROUNDS) {

@@ -6,12 +6,10 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use gridbell_clock::{Clock, Seed};
+use gridbell_clock::{Clock, Seed, thread_cpu};
 use gridbell_contract::{Run, TriggerId, Workdays, column};
 use gridbell_engine::{Engine, EngineConfig, EvalOptions, Plugin, compile};
 use gridbell_model::{CHUNK_ROWS, CivilMinute, ColumnId, ColumnSlice, Date, Decision, PrefectureCode, Table, Traits};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike as _;
 use rand_core::RngCore as _;
 
 use super::figures::Report;
@@ -158,12 +156,6 @@ impl Native {
         }
         out
     }
-}
-
-fn thread_cpu() -> Duration {
-    getrusage(UsageWho::RUSAGE_THREAD).map_or(Duration::ZERO, |u| {
-        Duration::from_micros((u.user_time() + u.system_time()).num_microseconds().unsigned_abs())
-    })
 }
 
 /// Measures; blocks for some seconds.

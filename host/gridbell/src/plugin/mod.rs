@@ -115,7 +115,11 @@ fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
 fn text(file: &Path) -> Result<String, CommandError> {
     let mut text = String::new();
     let opened = std::fs::File::open(file).map_err(CommandError::file("open", file))?;
-    opened.take(MAX_TEXT_BYTES).read_to_string(&mut text).map_err(CommandError::file("read", file))?;
+    opened.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text).map_err(CommandError::file("read", file))?;
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        let said = format!("{} is longer than {} MiB; split it", file.display(), MAX_TEXT_BYTES >> 20);
+        return Err(CommandError::Refused(said));
+    }
     Ok(text)
 }
 
