@@ -88,6 +88,14 @@ pub struct RunSummary {
     pub warnings: Vec<String>,
 }
 
+/// What decides a run besides the customers.
+pub(crate) struct Basis {
+    pub(crate) policy: Policy,
+    pub(crate) plugin: Plugin,
+    pub(crate) settings: Settings,
+    pub(crate) now: CivilMinute,
+}
+
 /// Everything that a run is made from, taken at its begin.
 pub(crate) struct Prepared {
     pub(crate) policy: Policy,
@@ -167,8 +175,18 @@ impl Host {
     pub(crate) fn prepare(&self, request: &RunRequest, snapshot: &Snapshot) -> Result<Prepared, HostError> {
         let policy = self.policy(request.prefecture, &request.policy)?;
         let plugin = self.plugin(&policy.plugin, &policy.version)?;
-        let settings = self.settings()?;
-        let now = self.clock().civil_minute();
+        let basis = Basis { policy, plugin, settings: self.settings()?, now: self.clock().civil_minute() };
+        self.prepare_from(basis, request, snapshot)
+    }
+
+    /// The same from what the caller chose: a candidate, another moment, what was true then.
+    pub(crate) fn prepare_from(
+        &self,
+        basis: Basis,
+        request: &RunRequest,
+        snapshot: &Snapshot,
+    ) -> Result<Prepared, HostError> {
+        let Basis { policy, plugin, settings, now } = basis;
         let org = self.state().org();
         let guard = Guard::new(&GuardSetup {
             rules: &settings.rules,
