@@ -139,6 +139,36 @@ impl ArtifactStore {
         Ok(Self { dir })
     }
 
+    /// Keeps `upload` before anything came of it: [`ArtifactStore::rebuild`] compiles it later, also after a crash.
+    ///
+    /// # Errors
+    /// [`crate::Refusal::TooLarge`], or [`EngineError::Io`] if it cannot be written.
+    pub fn keep(&self, upload: &[u8]) -> Result<Digest, EngineError> {
+        if upload.len() > MAX_UPLOAD_BYTES {
+            return Err(crate::Refusal::TooLarge { bytes: upload.len(), limit: MAX_UPLOAD_BYTES }.into());
+        }
+        let digest = Digest::of(upload);
+        self.write(&self.upload_path(digest), upload)?;
+        Ok(digest)
+    }
+
+    /// Drops an upload that was refused or given up. One that was compiled stays: runs that it decided name it.
+    ///
+    /// # Errors
+    /// [`EngineError::Io`] if it cannot be removed.
+    pub fn discard(&self, digest: Digest) -> Result<(), EngineError> {
+        let path = self.upload_path(digest);
+        if self.record_path(digest).exists() {
+            return Ok(());
+        }
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(EngineError::Io { action: "removed", path, source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps what came of `upload`. The record is written last: without it there is no plugin, so a crash leaves nothing half stored.
     ///
     /// # Errors

@@ -263,6 +263,9 @@ pub enum RunError {
         /// Name and version.
         plugin: String,
     },
+    /// Somebody ended it between two batches. Nobody's fault.
+    #[error("the evaluation was stopped between two batches; nothing of it was kept")]
+    Stopped,
     /// The host could not run the guest: no free slot, no memory. Not the guest's doing.
     #[error("the host could not run plugin `{plugin}`: {detail}")]
     Host {

@@ -1,5 +1,6 @@
 //! A policy over a whole table: batches for a fresh instance each, on the engine's own threads, and one result or one error.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct EvalOptions {
     pub sample_outside: Option<OutsideSample>,
     /// At most this many threads; all when none.
     pub threads: Option<usize>,
+    /// Set by whoever wants it to end: looked at before each batch, and the evaluation is then [`RunError::Stopped`].
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 /// A sample of the rows outside the interest.
@@ -93,7 +96,8 @@ impl Engine {
         table: &dyn Table,
         options: &EvalOptions,
     ) -> Result<Evaluation, RunError> {
-        let job = Job::new(self, plugin, run, table, options.fuel, options.threads)?;
+        let mut job = Job::new(self, plugin, run, table, options.fuel, options.threads)?;
+        job.stopped = options.stop.as_deref();
         let selected = options.rows.as_deref().map(|rows| job.selection(rows)).transpose()?;
         let customers = selected.as_ref().map_or(job.total, Vec::len);
         let (mut cpu, began) = (Duration::ZERO, self.clock().monotonic());
@@ -192,6 +196,8 @@ pub(crate) struct Job<'a> {
     lists: Lists,
     fuel: Option<u64>,
     threads: usize,
+    /// Somebody's wish that no further batch begins.
+    stopped: Option<&'a AtomicBool>,
     pub(crate) total: usize,
 }
 
@@ -245,7 +251,7 @@ impl<'a> Job<'a> {
             plugin.program(variant).ok_or_else(|| RunError::NotMetered { plugin: plugin.label().to_owned() })?;
         let threads = threads.unwrap_or(usize::MAX).clamp(1, engine.threads());
         let (shared, lists, total) = (Shared::new(run), Lists::of(plugin.manifest()), total_rows(table)?);
-        Ok(Self { engine, plugin, program, run, shared, table, lists, fuel, threads, total })
+        Ok(Self { engine, plugin, program, run, shared, table, lists, fuel, threads, stopped: None, total })
     }
 
     /// `rows`, sorted, each once, all in the table.
@@ -314,8 +320,9 @@ impl<'a> Job<'a> {
 
     /// Decides about what is gathered: the values of `rows`.
     fn decide_packed(&self, gather: &Gather<'_>, rows: &[u32], batch: usize) -> Result<Decided, RunError> {
-        self.with_session(rows.len(), batch, |session| {
-            self.decide_batch(session, &gather.columns(), rows.len(), &|row| rows[row as usize])
+        let number = |row: u32| rows[row as usize];
+        self.with_session(rows.len(), batch, &number, |session| {
+            self.decide_batch(session, &gather.columns(), rows.len(), &number)
         })
     }
 
@@ -380,16 +387,26 @@ impl<'a> Job<'a> {
         Ok(Decided { decisions, fuel: session.fuel_used(), memory: session.peak_memory() })
     }
 
-    /// Gives `call` a fresh instance for a batch of `rows`.
+    /// Gives `call` a fresh instance for a batch of `rows`; `number` gives a row of the batch its number in the table.
     fn with_session<T>(
         &self,
         rows: usize,
         batch: usize,
+        number: &dyn Fn(u32) -> u32,
         call: impl FnOnce(&mut Session<'_>) -> Result<T, Failure>,
     ) -> Result<T, RunError> {
+        if self.stopped.is_some_and(|stopped| stopped.load(Ordering::Relaxed)) {
+            return Err(RunError::Stopped);
+        }
         let answer = rows * 2 * size_of::<abi::Decision>() + ANSWER_SLACK_BYTES;
         let session = self.program.start(self.limits(answer));
-        session.and_then(|mut session| call(&mut session)).map_err(|f| self.failed(f, Some(batch)))
+        session.and_then(|mut session| call(&mut session)).map_err(|f| {
+            let mut error = self.failed(f, Some(batch));
+            if let RunError::Guest(guest) = &mut error {
+                guest.rows = (0..rows as u32).map(number).collect();
+            }
+            error
+        })
     }
 
     pub(crate) fn explain(&self, rows: &[u32]) -> Result<Vec<u16>, RunError> {
@@ -432,7 +449,7 @@ impl<'a> Job<'a> {
                     (rows, number) = (self.table.rows(n), &from_chunk);
                 }
             }
-            self.with_session(rows, work.first + n, |session| call(session, &columns, rows, number))
+            self.with_session(rows, work.first + n, number, |session| call(session, &columns, rows, number))
         };
         let _running = self.engine.ticker().running();
         self.in_parallel(work.batches(), cpu, || Gather::new(self.plugin.columns()), one)
@@ -508,6 +525,7 @@ impl<'a> Job<'a> {
                 prefecture: self.run.prefecture,
                 call,
                 batch: batch.map(|b| u32::try_from(b).unwrap_or(u32::MAX)),
+                rows: Vec::new(),
                 fault,
             })),
         }

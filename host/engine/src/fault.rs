@@ -187,6 +187,8 @@ pub struct GuestError {
     pub call: Call,
     /// Which batch of the run, from 0; none where the call has no batch.
     pub batch: Option<u32>,
+    /// The batch's rows by their number in the table, in the batch's order: what it takes to ask the same again. Empty where there is no batch.
+    pub rows: Vec<u32>,
     /// What it did.
     pub fault: GuestFault,
 }

@@ -56,6 +56,20 @@ fn an_interest_in_many_fills_batches_and_misses_none() {
 }
 
 #[test]
+fn whoever_stops_an_evaluation_gets_no_decisions_and_no_further_batch_begins() {
+    let (engine, table) = (engine(), arrears(3 * CHUNK_ROWS));
+    let plugin = Guest::default().load(&engine);
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    for use_interest in [false, true] {
+        let options = EvalOptions { use_interest, stop: Some(std::sync::Arc::clone(&stop)), ..EvalOptions::default() };
+        assert!(matches!(engine.evaluate(&plugin, &run(), &table, &options), Err(RunError::Stopped)));
+    }
+    stop.store(false, std::sync::atomic::Ordering::Relaxed);
+    let options = EvalOptions { stop: Some(stop), ..EvalOptions::default() };
+    assert_eq!(rows(&engine.evaluate(&plugin, &run(), &table, &options).unwrap().decisions), owing(&table));
+}
+
+#[test]
 fn an_empty_table_is_decided_about() {
     let engine = engine();
     let plugin = Guest::default().load(&engine);

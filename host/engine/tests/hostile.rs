@@ -39,6 +39,7 @@ fn an_error_names_plugin_prefecture_call_batch_and_what_to_do() {
     let error = fail(&engine, &decide(body), &EvalOptions::default());
     assert_eq!((error.prefecture, error.call, error.batch), (PrefectureCode(140_100), Call::Decide, Some(0)));
     assert_eq!(error.plugin, "hand-made 1.0.0");
+    assert_eq!(error.rows, (0..CHUNK_ROWS as u32).collect::<Vec<_>>(), "what it takes to ask the same again");
     let text = error.to_string();
     for part in ["`hand-made 1.0.0`", "prefecture 140100", "in `decide`", "batch 0", "it trapped: ", "tell its author"]
     {
