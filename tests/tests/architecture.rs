@@ -10,7 +10,7 @@ use gridbell_tests::root;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, beside itself. Names are without `gridbell-`.
-const MAY_USE: [(&str, &[&str]); 18] = [
+const MAY_USE: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("cmpp", &[]),
     ("clock", &["model"]),
@@ -22,9 +22,13 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("engine", &["model", "contract", "clock"]),
     ("planner", &["model", "contract"]),
     ("channels", &["model", "clock", "cmpp"]),
-    ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake"]),
+    (
+        "conductor",
+        &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake", "certify"],
+    ),
     ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
     ("workshop", &["model", "clock", "contract", "engine", "planner"]),
+    ("certify", &["model", "clock", "contract", "engine", "planner", "workshop"]),
     ("simulators", &["model", "clock", "cmpp"]),
     // A test of all that is below it; nobody may use it.
     (
@@ -48,6 +52,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
             "server",
             "simulators",
             "workshop",
+            "certify",
         ],
     ),
     ("tests", &["model", "cmpp", "simulators", "engine"]),

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Largest upload. A Python guest has 18 MB, a JavaScript one 12 MB (measured), a Rust one 15 KB.
 pub const MAX_UPLOAD_BYTES: usize = 48 << 20;
 /// Largest precompiled artifact; machine code is 3 to 6 times the size of the component.
@@ -36,7 +38,7 @@ pub(crate) const MANIFEST_DEADLINE: Duration = Duration::from_secs(2);
 pub(crate) const MAX_SAMPLE: usize = 65_536;
 
 /// How an [`crate::Engine`] is made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EngineConfig {
     /// Threads that evaluate; 0 for one on each core.
     pub threads: usize,
@@ -60,7 +62,7 @@ impl Default for EngineConfig {
 }
 
 /// What one pooled component instance may consist of. The pool reserves address space for the worst case, memory only for what is touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolLimits {
     /// Core instances in a component; one made by the host from a module has 3.
     pub core_instances: u32,
