@@ -20,11 +20,13 @@ pub enum Kind {
     Inbound = 3,
     /// An entry of the audit log.
     Audit = 4,
+    /// Something that runs of the same file were made from: rules, texts, a calendar, a policy.
+    Document = 5,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Message, Self::Decision, Self::Run, Self::Inbound, Self::Audit];
+    pub const ALL: [Self; 6] = [Self::Message, Self::Decision, Self::Run, Self::Inbound, Self::Audit, Self::Document];
 
     /// Its word on the command line and in JSON.
     #[must_use]
@@ -35,6 +37,7 @@ impl Kind {
             Self::Run => "run",
             Self::Inbound => "inbound",
             Self::Audit => "audit",
+            Self::Document => "document",
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
             Self::Run => "执行",
             Self::Inbound => "上行",
             Self::Audit => "审计",
+            Self::Document => "依据",
         }
     }
 

@@ -110,6 +110,18 @@ impl Archive {
         }
     }
 
+    /// The fingerprint under which the document with the SHA-256 `hash`, hex, is written; several, one for each key that was ever in use.
+    #[must_use]
+    pub fn document_keys(&self, hash: &str) -> Vec<u64> {
+        self.sealer.fingerprints("document", hash.as_bytes())
+    }
+
+    /// The same for the run `run`, by its name.
+    #[must_use]
+    pub fn run_keys(&self, run: &str) -> Vec<u64> {
+        self.sealer.fingerprints("run", run.as_bytes())
+    }
+
     /// Begins file `number` behind the one whose head is `before`. What an earlier, killed writer of the same file left is replaced.
     ///
     /// # Errors

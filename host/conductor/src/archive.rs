@@ -15,6 +15,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::archived;
+use crate::basis::{basis_of, hash_of};
 use crate::documents::note;
 use crate::error::HostError;
 
@@ -171,21 +172,51 @@ impl Archiver {
             let run = self.run_of(leaving)?;
             let titles = (self.titles)(&run);
             for segment in 0..u32::try_from(run.segments.len()).unwrap_or(u32::MAX) {
-                for (decision, status) in self.state.decisions_and_ends(&run, segment)? {
-                    let known = self.has_contact(decision.account);
-                    let entry = archived::decision(&self.archive, &run, &titles, &decision, status.as_ref(), known);
-                    out.push(entry)?;
+                let seen = self.state.seen_facts(run.id, segment)?.unwrap_or_default();
+                for (at, (decision, status)) in self.state.decisions_and_ends(&run, segment)?.into_iter().enumerate() {
+                    let decided = archived::Decided {
+                        run: &run,
+                        titles: &titles,
+                        decision: &decision,
+                        status: status.as_ref(),
+                        known: self.has_contact(decision.account),
+                        seen: seen.row(at),
+                    };
+                    out.push(archived::decision(&self.archive, &decided))?;
                 }
             }
         }
+        let mut documents = BTreeSet::new();
         for leaving in &leaving.runs {
-            out.push(archived::run(&*self.run_of(leaving)?))?;
+            self.write_run(&*self.run_of(leaving)?, &mut documents, &mut out)?;
         }
         self.write_replies(&head, leaving, &mut out)?;
         self.write_audit(&head, leaving, &mut out)?;
         let note =
             serde_json::to_vec(leaving).map_err(|source| HostError::Document { name: "archive".to_owned(), source })?;
         Ok(out.finish(&note)?)
+    }
+
+    /// A run, before it the documents that it names and that the file does not have yet.
+    fn write_run(
+        &self,
+        run: &RunRecord,
+        written: &mut BTreeSet<String>,
+        out: &mut gridbell_archive::ArchiveWriter,
+    ) -> Result<(), HostError> {
+        let kept = self.state.kept_run(run.id)?;
+        let basis = kept.as_ref().map(|kept| basis_of(run.id, kept)).transpose()?;
+        for (what, hash) in basis.iter().flat_map(|b| &b.documents) {
+            if written.contains(hash) {
+                continue;
+            }
+            let content = hash_of(hash).map(|hash| self.state.kept_document(&hash)).transpose()?.flatten();
+            if let Some(content) = content {
+                out.push(archived::document(&self.archive, run.ended, what, hash, &content))?;
+                written.insert(hash.clone());
+            }
+        }
+        Ok(out.push(archived::run(&self.archive, run, basis.as_ref()))?)
     }
 
     fn run_of(&self, leaving: &LeavingRun) -> Result<Arc<RunRecord>, HostError> {

@@ -2,22 +2,29 @@
 //! plugin. No name enters, and no number but as a fingerprint to be found by and masked.
 
 use gridbell_archive::{Archive, Entry, Kind};
-use gridbell_model::MessageId;
+use gridbell_contract::Registry;
+use gridbell_model::{ColumnId, MessageId, Moment};
 use gridbell_state::{AuditEntry, DecisionRecord, InboundMessage, MessageStatus, Outcome, QueuedMessage, RunRecord};
 use serde_json::{Map, Value, json};
 
 use crate::archive::Titles;
+use crate::basis::RunBasis;
 
-/// A decision, as a message with its life or as the reason why there is none. `known` says whether its customer still has a contact: of one who
-/// was erased, the number that was told is left out.
-pub(crate) fn decision(
-    archive: &Archive,
-    run: &RunRecord,
-    titles: &Titles,
-    decision: &DecisionRecord,
-    status: Option<&MessageStatus>,
-    known: bool,
-) -> Entry {
+/// What is known of a decision when it leaves.
+pub(crate) struct Decided<'a> {
+    pub(crate) run: &'a RunRecord,
+    pub(crate) titles: &'a Titles,
+    pub(crate) decision: &'a DecisionRecord,
+    pub(crate) status: Option<&'a MessageStatus>,
+    /// Whether its customer still has a contact: of one who was erased, the number that was told is left out.
+    pub(crate) known: bool,
+    /// What the plugin saw of the customer; empty of runs of earlier programs.
+    pub(crate) seen: Vec<(ColumnId, i64)>,
+}
+
+/// A decision, as a message with its life or as the reason why there is none.
+pub(crate) fn decision(archive: &Archive, decided: &Decided<'_>) -> Entry {
+    let Decided { run, titles, decision, status, known, ref seen } = *decided;
     let mut body = Map::new();
     let mut set = |key: &str, value: Value| body.insert(key.to_owned(), value);
     let title = |list: &[String], at: u16| list.get(usize::from(at)).cloned();
@@ -35,6 +42,10 @@ pub(crate) fn decision(
     set("route_index", decision.route.into());
     set("arguments", json!([decision.arg0, decision.arg1]));
     set("decided_at", run.started.to_string().into());
+    set("now", json!(run.now));
+    if !seen.is_empty() {
+        set("facts", facts(seen));
+    }
     let mut keys = vec![archive.account_key(decision.account)];
     let kind = match (&decision.outcome, status) {
         (Outcome::Held(why), _) => {
@@ -56,6 +67,13 @@ pub(crate) fn decision(
         }
     };
     Entry { kind, at: run.ended, keys, body: Value::Object(body).to_string() }
+}
+
+/// What a plugin saw, by the registry's names.
+pub(crate) fn facts(seen: &[(ColumnId, i64)]) -> Value {
+    let registry = Registry::get();
+    let name = |id: ColumnId| registry.column(id).map_or_else(|| format!("column-{}", id.0), |d| d.name.clone());
+    seen.iter().map(|(id, value)| (name(*id), Value::from(*value))).collect::<Map<_, _>>().into()
 }
 
 fn message_fields(body: &mut Map<String, Value>, message: &QueuedMessage) {
@@ -95,9 +113,9 @@ fn life(body: &mut Map<String, Value>, status: &MessageStatus) {
 }
 
 /// A run with everything that explains it; its decisions are entries of their own.
-pub(crate) fn run(record: &RunRecord) -> Entry {
+pub(crate) fn run(archive: &Archive, record: &RunRecord, basis: Option<&RunBasis>) -> Entry {
     let held: Map<String, Value> = record.held.iter().map(|(why, n)| (why.to_string(), (*n).into())).collect();
-    let body = json!({
+    let mut body = json!({
         "id": record.id.to_string(), "prefecture": record.prefecture.0, "policy": record.policy, "topic": record.topic,
         "plugin": record.plugin, "plugin_version": record.plugin_version, "digest": record.digest,
         "params": serde_json::from_str::<Value>(&record.params).unwrap_or_else(|_| record.params.clone().into()),
@@ -108,7 +126,18 @@ pub(crate) fn run(record: &RunRecord) -> Entry {
         "first_message": record.first_message, "started": record.started.to_string(), "ended": record.ended.to_string(),
         "status": record.status,
     });
-    Entry { kind: Kind::Run, at: record.ended, keys: Vec::new(), body: body.to_string() }
+    if let Some(basis) = basis {
+        body["basis"] = json!(basis);
+    }
+    Entry { kind: Kind::Run, at: record.ended, keys: archive.run_keys(&record.id.to_string()), body: body.to_string() }
+}
+
+/// Something that runs were made from, once for each file with a run that names it.
+pub(crate) fn document(archive: &Archive, at: Moment, what: &str, hash: &str, content: &[u8]) -> Entry {
+    let text = String::from_utf8_lossy(content);
+    let content = serde_json::from_str::<Value>(&text).unwrap_or_else(|_| text.into());
+    let body = json!({ "document": what, "sha256": hash, "content": content });
+    Entry { kind: Kind::Document, at, keys: archive.document_keys(hash), body: body.to_string() }
 }
 
 /// A reply. Of a number that is no customer's any more neither number nor words are kept.

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use gridbell_clock::Seed;
-use gridbell_contract::{Fact, Run, TriggerId, fact, trigger};
+use gridbell_contract::{Fact, Run, fact, trigger};
 use gridbell_engine::{EvalOptions, Evaluation, OutsideSample, Plugin};
 use gridbell_model::{
-    CivilMinute, CustomerView, Decision, HoldReason, Initiator, OrgCode, PrefectureCode, RunId, Table,
+    CivilMinute, CustomerView, Decision, HoldReason, Initiator, OrgCode, OrgTree, PrefectureCode, RunId, Table,
 };
 use gridbell_planner::{BlastVerdict, Guard, GuardSetup, Policy, RunScope, Verdict, blast};
-use gridbell_state::{AuditNote, DocChange, Outcome, Payments, RunRecord, RunStatus, RunWriter, Snapshot, State};
+use gridbell_state::{AuditNote, DocChange, Outcome, Payments, RunRecord, RunStatus, RunWriter, SeenFacts, Snapshot};
 use rayon::prelude::*;
 
+use crate::basis;
 use crate::documents::{self, SCHEDULE, note};
 use crate::error::HostError;
 use crate::host::Host;
@@ -102,13 +103,29 @@ pub(crate) struct Prepared {
     pub(crate) plugin: Plugin,
     pub(crate) settings: Settings,
     pub(crate) guard: Guard,
-    run: Run,
+    pub(crate) run: Run,
+    pub(crate) org: Arc<OrgTree>,
     rows: Option<Vec<u32>>,
     /// Of a run of payments: its rows are these and not the customers.
     payments: Option<Payments>,
 }
 
+/// What a run knows of the world besides its basis and its customers.
+pub(crate) struct Ground {
+    pub(crate) org: Arc<OrgTree>,
+    /// Numbers about the trigger.
+    pub(crate) facts: Vec<Fact>,
+}
+
 impl Prepared {
+    /// What the plugin reads: customers, or payments.
+    pub(crate) fn table<'a>(&'a self, snapshot: &'a Snapshot) -> &'a dyn Table {
+        match &self.payments {
+            Some(payments) => payments,
+            None => snapshot,
+        }
+    }
+
     /// What the plugin's row `row` is about: the customer, and for a payment what the payment says.
     fn view(&self, snapshot: &Snapshot, row: u32) -> Option<CustomerView> {
         match &self.payments {
@@ -116,6 +133,12 @@ impl Prepared {
             None => snapshot.view(row),
         }
     }
+}
+
+/// What a run that reached too far had begun with.
+struct Begun {
+    snapshot: Snapshot,
+    sample: RunId,
 }
 
 impl Host {
@@ -132,6 +155,8 @@ impl Host {
         let mut writer = self.state().begin_run(request.prefecture).await?;
         let started = self.clock().now();
         let prepared = Arc::new(self.prepare(&request, writer.snapshot())?);
+        let sample = writer.id();
+        self.keep(&mut writer, &request, &prepared, sample)?;
         let mut record = self.record(&request, &prepared, started);
         let evaluation = match self.evaluate(&prepared, writer.snapshot(), writer.id()).await {
             Ok(evaluation) => evaluation,
@@ -149,6 +174,7 @@ impl Host {
         let mut reach = 0u64;
         let mut over = None;
         for block in blocks(decisions.len()) {
+            let seen = self.seen(&prepared, &snapshot, &decisions, block.clone()).await?;
             let verdicts = self.consider(&prepared, &snapshot, &decisions, block).await?;
             let records = settle(self, &prepared, &snapshot, verdicts, &mut caps);
             reach += records.iter().filter(|r| matches!(r.outcome, Outcome::Queued(_))).count() as u64;
@@ -158,13 +184,14 @@ impl Host {
                 over = Some(limit);
                 break;
             }
-            writer.push(records).await?;
+            writer.push_seen(records, seen).await?;
         }
         let (record, warnings) = match over {
             None => (self.publish(&request, writer, record).await?, prepared.guard.warnings().to_vec()),
             Some(_) => {
+                let begun = Begun { snapshot, sample };
                 drop(writer);
-                self.hold(&request, &prepared, record, &decisions, limit).await?
+                self.hold(&request, &prepared, record, &decisions, limit, begun).await?
             }
         };
         self.after(&record, &prepared);
@@ -186,8 +213,19 @@ impl Host {
         request: &RunRequest,
         snapshot: &Snapshot,
     ) -> Result<Prepared, HostError> {
+        let ground = Ground { org: self.state().org(), facts: self.trigger_facts(request) };
+        Self::prepare_on(ground, basis, request, snapshot)
+    }
+
+    /// The same with nothing of the present in it.
+    pub(crate) fn prepare_on(
+        ground: Ground,
+        basis: Basis,
+        request: &RunRequest,
+        snapshot: &Snapshot,
+    ) -> Result<Prepared, HostError> {
         let Basis { policy, plugin, settings, now } = basis;
-        let org = self.state().org();
+        let Ground { org, facts } = ground;
         let guard = Guard::new(&GuardSetup {
             rules: &settings.rules,
             policy: &policy,
@@ -203,7 +241,11 @@ impl Host {
             .manifest()
             .check_parameters(&serde_json::Value::Object(policy.parameters.clone()))
             .map_err(|errors| HostError::Invalid(joined(&errors)))?;
-        let (trigger, schedule, facts) = self.trigger(request);
+        let (trigger, schedule) = match &request.trigger {
+            RunTrigger::Schedule { name, .. } => (trigger::SCHEDULE, name.clone()),
+            RunTrigger::Payments => (trigger::PAYMENT_RECEIVED, String::new()),
+            RunTrigger::Person => (trigger::SCHEDULE, String::new()),
+        };
         let run = Run {
             prefecture: request.prefecture,
             now,
@@ -215,12 +257,12 @@ impl Host {
         };
         let (rows, payments) = match &request.trigger {
             RunTrigger::Payments => (None, Some(snapshot.payments())),
-            _ => (selection(self.state(), &request.scope, snapshot), None),
+            _ => (selection(&org, &request.scope, snapshot), None),
         };
-        Ok(Prepared { policy, plugin, settings, guard, run, rows, payments })
+        Ok(Prepared { policy, plugin, settings, guard, run, org, rows, payments })
     }
 
-    fn trigger(&self, request: &RunRequest) -> (TriggerId, String, Vec<Fact>) {
+    fn trigger_facts(&self, request: &RunRequest) -> Vec<Fact> {
         let like = |r: &RunRecord| {
             r.prefecture == request.prefecture && r.policy == request.policy && r.status == RunStatus::Published
         };
@@ -228,16 +270,46 @@ impl Host {
         if let Some(last) = self.state().runs(None, 1, like).first() {
             facts.push(Fact { id: fact::PREVIOUS_RUN, value: last.now.0 });
         }
-        match &request.trigger {
-            RunTrigger::Schedule { name, late_minutes, .. } => {
-                if *late_minutes > 0 {
-                    facts.push(Fact { id: fact::CATCH_UP_MINUTES, value: i64::from(*late_minutes) });
-                }
-                (trigger::SCHEDULE, name.clone(), facts)
-            }
-            RunTrigger::Payments => (trigger::PAYMENT_RECEIVED, String::new(), facts),
-            RunTrigger::Person => (trigger::SCHEDULE, String::new(), facts),
+        if let RunTrigger::Schedule { late_minutes, .. } = &request.trigger
+            && *late_minutes > 0
+        {
+            facts.push(Fact { id: fact::CATCH_UP_MINUTES, value: i64::from(*late_minutes) });
         }
+        facts
+    }
+
+    /// Writes down with the run what it is made from.
+    fn keep(
+        &self,
+        writer: &mut RunWriter,
+        request: &RunRequest,
+        prepared: &Prepared,
+        sample: RunId,
+    ) -> Result<(), HostError> {
+        let sources = basis::Sources {
+            policy: &prepared.policy,
+            settings: &prepared.settings,
+            org: &prepared.org,
+            facts: &prepared.run.facts,
+            scope: &request.scope,
+            carriers: &self.queues(),
+            sample,
+        };
+        let written = sources.write()?;
+        Ok(writer.keep(written.basis, written.documents)?)
+    }
+
+    /// What the plugin saw of the customers whom it decided about.
+    async fn seen(
+        &self,
+        prepared: &Arc<Prepared>,
+        snapshot: &Snapshot,
+        decisions: &Arc<Vec<Decision>>,
+        block: std::ops::Range<usize>,
+    ) -> Result<SeenFacts, HostError> {
+        let (prepared, snapshot, decisions) = (Arc::clone(prepared), snapshot.clone(), Arc::clone(decisions));
+        let work = move || basis::seen(&prepared.plugin, prepared.table(&snapshot), &decisions[block]);
+        self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))
     }
 
     pub(crate) async fn evaluate(
@@ -253,10 +325,7 @@ impl Host {
             sample_outside: Some(OutsideSample { seed: Seed(run.0), rows: INTEREST_SAMPLE }),
             ..EvalOptions::default()
         };
-        let work = move || {
-            let table: &dyn Table = prepared.payments.as_ref().map_or(&snapshot, |payments| payments);
-            host.engine().evaluate(&prepared.plugin, &prepared.run, table, &options)
-        };
+        let work = move || host.engine().evaluate(&prepared.plugin, &prepared.run, prepared.table(&snapshot), &options);
         Ok(self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))??)
     }
 
@@ -413,11 +482,15 @@ impl Host {
         mut record: RunRecord,
         decisions: &Arc<Vec<Decision>>,
         limit: BlastVerdict,
+        begun: Begun,
     ) -> Result<(RunRecord, Vec<String>), HostError> {
-        let mut writer = self.state().begin_run(request.prefecture).await?;
-        let snapshot = writer.snapshot().clone();
+        // The customers as they were when it was decided: what it is replayed from.
+        let Begun { snapshot, sample } = begun;
+        let mut writer = self.state().begin_run_on(snapshot.clone()).await?;
+        self.keep(&mut writer, request, prepared, sample)?;
         let mut caps = prepared.guard.day_caps();
         for block in blocks(decisions.len()) {
+            let seen = self.seen(prepared, &snapshot, decisions, block.clone()).await?;
             let verdicts = self.consider(prepared, &snapshot, decisions, block).await?;
             let mut records = settle(self, prepared, &snapshot, verdicts, &mut caps);
             for record in &mut records {
@@ -425,7 +498,7 @@ impl Host {
                     record.outcome = Outcome::Held(HoldReason::BlastRadius);
                 }
             }
-            writer.push(records).await?;
+            writer.push_seen(records, seen).await?;
         }
         let why = limit.to_string();
         record.status = RunStatus::Waiting { why: why.clone() };
@@ -463,11 +536,10 @@ pub(crate) fn like_runs(rules: &gridbell_planner::BlastRules) -> usize {
 }
 
 /// The rows that a run by hand may reach; none for all.
-fn selection(state: &State, scope: &RunScope, snapshot: &Snapshot) -> Option<Vec<u32>> {
+fn selection(org: &OrgTree, scope: &RunScope, snapshot: &Snapshot) -> Option<Vec<u32>> {
     if scope.orgs.is_empty() && scope.sections.is_empty() && scope.exclude.is_empty() {
         return None;
     }
-    let org = state.org();
     let in_orgs = |station: OrgCode| scope.orgs.is_empty() || scope.orgs.iter().any(|o| org.is_within(station, *o));
     let in_sections = |section: u32| scope.sections.is_empty() || scope.sections.contains(&section);
     let mut rows = snapshot.select(|station, section| in_orgs(station) && in_sections(section));

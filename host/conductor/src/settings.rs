@@ -20,6 +20,8 @@ pub struct Settings {
     pub calendar: Arc<Calendar>,
     /// Which carrier a number was given to.
     pub segments: Arc<Segments>,
+    /// The text that they were read from.
+    pub segments_text: Arc<str>,
 }
 
 /// The documents as they are kept: rules and texts as JSON, calendar and segments as the text that the operator loaded.
@@ -45,6 +47,7 @@ impl Settings {
             templates: Arc::new(templates),
             calendar: Arc::new(Calendar::parse(CALENDAR, &calendar)?),
             segments: Arc::new(read_segments(&segments)?),
+            segments_text: segments.into(),
         }))
     }
 }

@@ -240,6 +240,7 @@ impl World {
                 Kind::Run => body["id"].as_str().unwrap().to_owned(),
                 Kind::Inbound => format!("reply {}", body["number"]),
                 Kind::Audit => format!("audit {}", body["number"]),
+                Kind::Document => format!("document {} in {}", body["sha256"], found.file),
             };
             *names.entry(name).or_default() += 1;
         }

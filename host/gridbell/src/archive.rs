@@ -92,7 +92,7 @@ pub(crate) struct SearchArgs {
     /// A telephone number: messages to it, replies from it
     #[arg(long)]
     phone: Option<String>,
-    /// Only this kind, several may be given: message, decision, run, inbound, audit
+    /// Only this kind, several may be given: message, decision, run, inbound, audit, document
     #[arg(long)]
     kind: Vec<Kind>,
     /// From this civil day on
@@ -324,6 +324,7 @@ fn print_found(found: &[ArchivedRecord], limit: usize) {
             ),
             Kind::Inbound => (text("from"), text("handled"), text("text")),
             Kind::Audit => (String::new(), text("who"), format!("{} {}", text("action"), text("subject"))),
+            Kind::Document => (String::new(), text("document"), text("sha256")),
         };
         table.add_row([
             record.at.civil_minute().to_string(),

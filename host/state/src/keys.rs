@@ -33,6 +33,15 @@ pub(crate) const INBOUND: u8 = b'I';
 /// What has left for the archives, one record.
 pub(crate) const ARCHIVED: u8 = b'H';
 
+/// What the plugin saw of the decisions of a segment: run, segment.
+pub(crate) const SEEN: u8 = b'F';
+/// What a run was made from: run.
+pub(crate) const KEPT_RUN: u8 = b'E';
+/// Documents that runs were made from: SHA-256.
+pub(crate) const KEPT_DOCUMENT: u8 = b'C';
+/// How many runs name a document: SHA-256.
+pub(crate) const KEPT_COUNT: u8 = b'L';
+
 /// Messages of one status record.
 pub(crate) const STATUS_BLOCK: u32 = 512;
 
@@ -58,8 +67,19 @@ pub(crate) fn run(table: u8, run: RunId) -> Vec<u8> {
 }
 
 pub(crate) fn segment(run: RunId, segment: u32) -> Vec<u8> {
-    let mut key = long(SEGMENT, run.0);
+    numbered(SEGMENT, run, segment)
+}
+
+pub(crate) fn numbered(table: u8, run: RunId, segment: u32) -> Vec<u8> {
+    let mut key = long(table, run.0);
     key.extend_from_slice(&segment.to_be_bytes());
+    key
+}
+
+pub(crate) fn content(table: u8, hash: &[u8; 32]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(33);
+    key.push(table);
+    key.extend_from_slice(hash);
     key
 }
 

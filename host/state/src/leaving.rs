@@ -351,6 +351,10 @@ impl State {
         }
         for run in &gone {
             change.puts.delete(keys::run(keys::RUN, *run));
+            if let Some(kept) = self.kept_run(*run)? {
+                change.puts.delete(keys::run(keys::KEPT_RUN, *run));
+                change.release.extend(kept.documents);
+            }
         }
         for number in head.inbound + 1..=leaving.inbound {
             change.puts.delete(keys::long(keys::INBOUND, number));
@@ -385,6 +389,7 @@ impl State {
         let Some(record) = self.run(run.id) else { return Ok(()) };
         for segment in 0..u32::try_from(record.segments.len()).unwrap_or(u32::MAX) {
             change.puts.delete(keys::segment(run.id, segment));
+            change.puts.delete(keys::numbered(keys::SEEN, run.id, segment));
         }
         if !gone {
             let mut thinned = (*record).clone();

@@ -12,6 +12,7 @@ mod core_state;
 mod docs;
 mod error;
 mod facts;
+mod kept;
 mod keys;
 mod leaving;
 mod ledger;
@@ -40,6 +41,7 @@ pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
 pub use gridbell_store::{BackupError, BackupSummary};
+pub use kept::{ContentHash, KeptRun, MAX_RUN_DOCUMENTS, SeenFacts, content_hash};
 pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;

@@ -15,6 +15,7 @@ use crate::checkpoint::{DATA_FORMAT, Marker, Part};
 use crate::core_state::{Context, PageSeqs};
 use crate::docs::Doc;
 use crate::error::StateError;
+use crate::kept::Counts;
 use crate::ops::{Group, Op};
 use crate::prefecture::Prefecture;
 use crate::runs::RunRecord;
@@ -25,6 +26,7 @@ use crate::{keys, records};
 pub(crate) struct Loaded {
     pub(crate) seq: u64,
     pub(crate) audit_head: Option<AuditEntry>,
+    pub(crate) kept: Counts,
     pub(crate) report: LoadReport,
 }
 
@@ -68,7 +70,7 @@ pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
     shared.visible.store(seq, Ordering::Release);
     let runs_dropped = drop_begun(shared)?;
     let report = LoadReport { customers: shared.core.rows(), replayed, runs_dropped, cut_off: 0 };
-    Ok(Loaded { seq, audit_head, report })
+    Ok(Loaded { seq, audit_head, kept: Counts::load(shared)?, report })
 }
 
 fn read_marker(shared: &Shared) -> Result<Option<Marker>, StateError> {
@@ -269,10 +271,12 @@ fn drop_begun(shared: &Shared) -> Result<u64, StateError> {
     })?;
     for run in &begun {
         let mut batch = Batch::new();
-        collect(shared, &KeyRange::prefix(&keys::run(keys::SEGMENT, *run)), |key, _| {
-            batch.delete(key);
-            Ok(())
-        })?;
+        for table in [keys::SEGMENT, keys::SEEN] {
+            collect(shared, &KeyRange::prefix(&keys::run(table, *run)), |key, _| {
+                batch.delete(key);
+                Ok(())
+            })?;
+        }
         batch.delete(keys::run(keys::RUN_BEGUN, *run));
         shared.store.commit(batch, Durability::Durable)?;
     }
@@ -280,7 +284,7 @@ fn drop_begun(shared: &Shared) -> Result<u64, StateError> {
 }
 
 /// Calls `take` with every record of `range`.
-fn collect(
+pub(crate) fn collect(
     shared: &Shared,
     range: &KeyRange,
     mut take: impl FnMut(&[u8], &[u8]) -> Result<(), StateError>,

@@ -8,6 +8,7 @@ use gridbell_store::{Batch, Record};
 use rayon::prelude::*;
 
 use crate::error::StateError;
+use crate::kept::{Keep, MAX_RUN_DOCUMENTS, SeenFacts, content_hash};
 use crate::keys;
 use crate::ops::{Applied, AuditNote, DocChange, Op};
 use crate::records;
@@ -29,6 +30,9 @@ pub struct RunWriter {
     snapshot: Snapshot,
     next_message: u32,
     pending: Vec<DecisionRecord>,
+    /// What the plugin saw of those; of other length when nobody said.
+    seen: SeenFacts,
+    keep: Option<Keep>,
     segments: Vec<SegmentInfo>,
     /// Number of the first message after the last segment written.
     segment_end: u32,
@@ -41,13 +45,17 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    pub(crate) async fn begin(state: &State, prefecture: PrefectureCode) -> Result<Self, StateError> {
+    pub(crate) async fn begin(
+        state: &State,
+        prefecture: PrefectureCode,
+        on: Option<Snapshot>,
+    ) -> Result<Self, StateError> {
         let shared = state.shared();
         if !shared.publishing.lock().insert(prefecture) {
             return Err(StateError::RunInProgress(prefecture));
         }
         let release = || shared.publishing.lock().remove(&prefecture);
-        let Some(snapshot) = state.snapshot(prefecture) else {
+        let Some(snapshot) = on.or_else(|| state.snapshot(prefecture)) else {
             release();
             return Err(StateError::NoPrefecture(prefecture));
         };
@@ -64,6 +72,8 @@ impl RunWriter {
             next_message: snapshot.next_message,
             snapshot,
             pending: Vec::new(),
+            seen: SeenFacts::default(),
+            keep: None,
             segments: Vec::new(),
             segment_end: 0,
             publications: Vec::new(),
@@ -87,11 +97,35 @@ impl RunWriter {
         &self.snapshot
     }
 
-    /// Takes decisions in order of row (of a run of payments, several of one row), numbers their messages, and writes full segments. Waits when the writer is behind.
+    /// Keeps with the run what it was made from, in the commit that publishes it: `basis` in the caller's words, and the documents that it names
+    /// by [`crate::content_hash`]. Of several calls the last counts.
+    ///
+    /// # Errors
+    /// With more than [`MAX_RUN_DOCUMENTS`] documents.
+    pub fn keep(&mut self, basis: Vec<u8>, documents: Vec<Arc<[u8]>>) -> Result<(), StateError> {
+        if documents.len() > MAX_RUN_DOCUMENTS {
+            let what = "the documents of a run".to_owned();
+            return Err(StateError::Bound { what, bound: MAX_RUN_DOCUMENTS, hint: "name fewer" });
+        }
+        let documents = documents.into_iter().map(|d| (content_hash(&d), d)).collect();
+        self.keep = Some(Keep { run: self.id, basis, documents });
+        Ok(())
+    }
+
+    /// As [`RunWriter::push_seen`], without what the plugin saw.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn push(&mut self, decisions: Vec<DecisionRecord>) -> Result<(), StateError> {
+        self.push_seen(decisions, SeenFacts::default()).await
+    }
+
+    /// Takes decisions in order of row (of a run of payments, several of one row), numbers their messages, and writes full segments.
+    /// `seen` is what the plugin saw of each, in the same order. Waits when the writer is behind.
     ///
     /// # Errors
     /// When the store refuses; the run is then to be dropped.
-    pub async fn push(&mut self, mut decisions: Vec<DecisionRecord>) -> Result<(), StateError> {
+    pub async fn push_seen(&mut self, mut decisions: Vec<DecisionRecord>, seen: SeenFacts) -> Result<(), StateError> {
         for record in &mut decisions {
             self.decided += 1;
             let (row, step) = (record.row, record.step);
@@ -126,16 +160,22 @@ impl RunWriter {
                 }
             }
         }
+        // Rows of which nothing is said leave the rest of their segments without, rather than with another's.
+        if self.seen.len() != self.pending.len() || seen.len() != decisions.len() || !self.seen.append(seen) {
+            self.seen = SeenFacts::default();
+        }
         self.pending.append(&mut decisions);
         while self.pending.len() >= SEGMENT_DECISIONS * SEGMENTS_AT_ONCE {
             let rest = self.pending.split_off(SEGMENT_DECISIONS * SEGMENTS_AT_ONCE);
             let full = std::mem::replace(&mut self.pending, rest);
-            self.write(full).await?;
+            let later = self.seen.split_off(SEGMENT_DECISIONS * SEGMENTS_AT_ONCE);
+            let seen = std::mem::replace(&mut self.seen, later);
+            self.write(full, seen).await?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, decisions: Vec<DecisionRecord>) -> Result<(), StateError> {
+    async fn write(&mut self, decisions: Vec<DecisionRecord>, seen: SeenFacts) -> Result<(), StateError> {
         let first = self.segments.len();
         let mut number = self.segments.last().map_or(self.snapshot.next_message, |_| self.segment_end);
         for segment in decisions.chunks(SEGMENT_DECISIONS) {
@@ -151,7 +191,7 @@ impl RunWriter {
         let (id, shared) = (self.id, Arc::clone(self.state.shared()));
         let clock = shared.clock.clone();
         let sealed: Vec<Record> = clock
-            .offload(move || seal_segments(&shared, id, first, &decisions))
+            .offload(move || seal_segments(&shared, id, first, &decisions, &seen))
             .await
             .map_err(|e| StateError::Refused(e.to_string()))??;
         let mut change = Change::new(Vec::new());
@@ -178,7 +218,8 @@ impl RunWriter {
     ) -> Result<(RunRecord, Applied), StateError> {
         let rest = std::mem::take(&mut self.pending);
         if !rest.is_empty() {
-            self.write(rest).await?;
+            let seen = std::mem::take(&mut self.seen);
+            self.write(rest, seen).await?;
         }
         record.id = self.id;
         record.prefecture = self.snapshot.prefecture();
@@ -206,6 +247,7 @@ impl RunWriter {
         puts.put(key, value);
         puts.delete(keys::run(keys::RUN_BEGUN, self.id));
         change.puts = puts;
+        change.keep = self.keep.take();
         let applied = self.state.submit(change).await?;
         self.published = true;
         Ok((record, applied))
@@ -217,16 +259,26 @@ fn seal_segments(
     id: RunId,
     first: usize,
     decisions: &[DecisionRecord],
+    seen: &SeenFacts,
 ) -> Result<Vec<Record>, StateError> {
     decisions
         .par_chunks(SEGMENT_DECISIONS)
         .enumerate()
         .map(|(i, segment)| {
-            let key = keys::segment(id, u32::try_from(first + i).unwrap_or(u32::MAX));
+            let number = u32::try_from(first + i).unwrap_or(u32::MAX);
+            let key = keys::segment(id, number);
             let value = records::write(&shared.sealer, &key, &segment)?;
-            Ok((key, value))
+            let mut records = vec![(key, value)];
+            if seen.len() == decisions.len() && !seen.columns().is_empty() {
+                let from = i * SEGMENT_DECISIONS;
+                let key = keys::numbered(keys::SEEN, id, number);
+                let value = records::seal(&shared.sealer, &key, &seen.encode(from, from + segment.len()))?;
+                records.push((key, value));
+            }
+            Ok(records)
         })
-        .collect()
+        .collect::<Result<Vec<_>, StateError>>()
+        .map(|all| all.into_iter().flatten().collect())
 }
 
 impl Drop for RunWriter {

@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) next_inbound: AtomicU64,
     /// What has left for the archives.
     pub(crate) archived: RwLock<ArchiveHead>,
+    /// Held while a group is applied, so that whoever holds it sees whole groups.
+    pub(crate) applying: RwLock<()>,
     /// Prefectures with a run between its begin and its publication.
     pub(crate) publishing: Mutex<BTreeSet<PrefectureCode>>,
     /// Why the writer stopped, once it did.

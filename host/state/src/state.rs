@@ -110,6 +110,7 @@ impl State {
             next_run: AtomicU64::new(1),
             next_inbound: AtomicU64::new(1),
             archived: RwLock::default(),
+            applying: RwLock::default(),
             publishing: Mutex::default(),
             failed: RwLock::new(None),
             shared_phones: SharedPhones::default(),
@@ -119,7 +120,7 @@ impl State {
         let loaded = load::load(&shared)?;
         let (single, single_rx) = mpsc::channel(SINGLE_QUEUE);
         let (bulk, bulk_rx) = mpsc::channel(BULK_QUEUE);
-        let mut writer = Writer::new(Arc::clone(&shared), loaded.seq, loaded.audit_head, &bulk);
+        let mut writer = Writer::new(Arc::clone(&shared), loaded.seq, loaded.audit_head, loaded.kept, &bulk);
         let mut report = loaded.report;
         report.cut_off = requeue_cut_off(&shared, &mut writer)?;
         Ok((Self { shared, single, bulk }, report, writer.run(single_rx, bulk_rx)))
@@ -277,7 +278,15 @@ impl State {
     /// # Errors
     /// [`StateError::RunInProgress`] while another is not published, [`StateError::NoPrefecture`] without customers.
     pub async fn begin_run(&self, prefecture: PrefectureCode) -> Result<RunWriter, StateError> {
-        RunWriter::begin(self, prefecture).await
+        RunWriter::begin(self, prefecture, None).await
+    }
+
+    /// Begins a run that reads `snapshot`, taken earlier: one that publishes no message, since their numbers go on from the newest.
+    ///
+    /// # Errors
+    /// As [`State::begin_run`].
+    pub async fn begin_run_on(&self, snapshot: Snapshot) -> Result<RunWriter, StateError> {
+        RunWriter::begin(self, snapshot.prefecture(), Some(snapshot)).await
     }
 
     /// Writes a checkpoint and waits for it.
@@ -359,6 +368,8 @@ impl State {
     #[must_use]
     pub fn snapshot(&self, prefecture: PrefectureCode) -> Option<Snapshot> {
         let p = self.shared.core.prefecture(prefecture)?;
+        // Between two groups: what a group changes becomes visible all at once, so that its sequence says exactly what is in it.
+        let _whole_groups = self.shared.applying.read();
         let p = p.read();
         let seq = self.seq();
         Some(Snapshot {

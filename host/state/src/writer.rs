@@ -12,6 +12,7 @@ use crate::audit::AuditEntry;
 use crate::core_state::Context;
 use crate::docs::{Doc, MAX_DOC_BYTES, MAX_DOC_NAME};
 use crate::error::StateError;
+use crate::kept::{ContentHash, Counts, Keep, Staged};
 use crate::ops::{Applied, AuditNote, DocChange, Group, Op};
 use crate::shared::Shared;
 use crate::{checkpoint, keys, records};
@@ -40,6 +41,10 @@ pub(crate) struct Change {
     pub(crate) audit: Vec<AuditNote>,
     /// Records of other tables, written in the same batch.
     pub(crate) puts: Batch,
+    /// What a run was made from.
+    pub(crate) keep: Option<Keep>,
+    /// Documents that a run named which leaves, once for each.
+    pub(crate) release: Vec<ContentHash>,
     pub(crate) reply: Option<oneshot::Sender<Result<Applied, StateError>>>,
 }
 
@@ -49,7 +54,15 @@ impl Change {
             let bytes = op.encode();
             (op, bytes)
         });
-        Self { ops: ops.collect(), docs: Vec::new(), audit: Vec::new(), puts: Batch::new(), reply: None }
+        Self {
+            ops: ops.collect(),
+            docs: Vec::new(),
+            audit: Vec::new(),
+            puts: Batch::new(),
+            keep: None,
+            release: Vec::new(),
+            reply: None,
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -81,6 +94,7 @@ pub(crate) struct Writer {
     checkpointing: bool,
     waiting_checkpoints: Vec<oneshot::Sender<Result<(), StateError>>>,
     audit_head: Option<AuditEntry>,
+    kept: Counts,
     bulk_sender: mpsc::WeakSender<Command>,
 }
 
@@ -89,6 +103,7 @@ impl Writer {
         shared: Arc<Shared>,
         seq: u64,
         audit_head: Option<AuditEntry>,
+        kept: Counts,
         bulk: &mpsc::Sender<Command>,
     ) -> Self {
         Self {
@@ -98,6 +113,7 @@ impl Writer {
             checkpointing: false,
             waiting_checkpoints: Vec::new(),
             audit_head,
+            kept,
             bulk_sender: bulk.downgrade(),
         }
     }
@@ -157,7 +173,7 @@ impl Writer {
             return;
         }
         let at = self.shared.clock.now();
-        let (batch, audit_head, journal_bytes) = match self.batch(&group, &docs, at) {
+        let (batch, audit_head, kept, journal_bytes) = match self.batch(&group, &docs, at) {
             Ok(made) => made,
             Err(e) => {
                 let why = e.to_string();
@@ -170,11 +186,13 @@ impl Writer {
             Err(e) => return self.refuse(group, &e),
         }
         self.audit_head = audit_head;
+        self.kept.settle(kept);
         self.journal_bytes += journal_bytes;
         if journal_bytes > 0 {
             self.seq += 1;
         }
         let ctx = Context { seq: self.seq, at, replay: None };
+        let applying = self.shared.applying.write();
         {
             let mut all = self.shared.docs.write();
             for ((kind, key), doc) in docs {
@@ -192,6 +210,7 @@ impl Writer {
             answers.push((change, applied));
         }
         self.shared.visible.store(self.seq, Ordering::Release);
+        drop(applying);
         for (change, applied) in answers {
             change.answer(Ok(applied));
         }
@@ -228,7 +247,7 @@ impl Writer {
         group: &[Change],
         docs: &BTreeMap<(String, String), Option<Doc>>,
         at: Moment,
-    ) -> Result<(Batch, Option<AuditEntry>, u64), StateError> {
+    ) -> Result<(Batch, Option<AuditEntry>, Staged, u64), StateError> {
         let sealer = &self.shared.sealer;
         let mut batch = Batch::new();
         let mut journal_bytes = 0;
@@ -264,7 +283,9 @@ impl Writer {
                 };
             }
         }
-        Ok((batch, head, journal_bytes))
+        let keeps = group.iter().filter_map(|c| c.keep.as_ref());
+        let kept = self.kept.stage(keeps, group.iter().flat_map(|c| &c.release), sealer, &mut batch)?;
+        Ok((batch, head, kept, journal_bytes))
     }
 
     /// What the store refuses before it writes (a full disk, a record beyond its bounds) is refused, and the writer goes on; any other failure
