@@ -53,7 +53,7 @@ fn what_the_host_would_refuse_is_refused_with_the_cure() {
     let whole = std::fs::read(prebuilt("arrears-reminder")).expect("prebuilt");
     for (path, said) in [
         (write("text.wasm", b"(module)"), "not WebAssembly"),
-        (write("cut.wasm", &whole[..whole.len() / 2]), "not valid WebAssembly at byte"),
+        (write("cut.wasm", &whole[..whole.len() / 2]), "not valid WebAssembly: it ends at byte"),
         (write("empty-module.wasm", b"\0asm\x01\0\0\0"), "cannot be made a component"),
     ] {
         let mut process = plugin(&["check", text(&path)]);

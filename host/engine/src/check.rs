@@ -1,13 +1,17 @@
 //! Reads an upload fully before anything is made of it: size, shape, validity, imports, and that it is a policy. Never runs or compiles it.
 
+use std::collections::BTreeMap;
+
 use wasmparser::component_types::ComponentEntityType;
-use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{BinaryReaderError, Chunk, Encoding, Parser, Payload, Validator, WasmFeatures};
 
 use crate::artifact::Digest;
 use crate::encode;
 use crate::error::Refusal;
 use crate::fault::sanitise;
-use crate::limits::{MAX_FUNCTIONS, MAX_MODULES, MAX_NESTING, MAX_SECTIONS, MAX_UPLOAD_BYTES};
+use crate::limits::{
+    MAX_BODY_BYTES, MAX_EXPORTS, MAX_FUNCTIONS, MAX_ITEMS, MAX_MODULES, MAX_NESTING, MAX_SECTIONS, MAX_UPLOAD_BYTES,
+};
 use crate::shape;
 
 /// What was uploaded.
@@ -71,6 +75,9 @@ pub(crate) fn features() -> WasmFeatures {
 /// # Errors
 /// A [`Refusal`] that says what is wrong and what its author can do.
 pub fn check(bytes: &[u8]) -> Result<Checked, Refusal> {
+    if bytes.is_empty() {
+        return Err(Refusal::Empty);
+    }
     if bytes.len() > MAX_UPLOAD_BYTES {
         return Err(Refusal::TooLarge { bytes: bytes.len(), limit: MAX_UPLOAD_BYTES });
     }
@@ -79,7 +86,7 @@ pub fn check(bytes: &[u8]) -> Result<Checked, Refusal> {
     }
     let kind = bound_effort(bytes)?;
     let mut validator = Validator::new_with_features(features());
-    let types = validator.validate_all(bytes).map_err(invalid)?;
+    let types = validator.validate_all(bytes).map_err(|e| unsound(bytes, &e))?;
     drop(types);
     let component = match kind {
         UploadKind::Component => bytes.to_vec(),
@@ -89,42 +96,113 @@ pub fn check(bytes: &[u8]) -> Result<Checked, Refusal> {
     Ok(Checked { kind, digest: Digest::of(bytes), component })
 }
 
-fn invalid(error: wasmparser::BinaryReaderError) -> Refusal {
-    Refusal::Invalid { offset: error.offset() as u64, detail: sanitise(error.message()) }
+/// Why `bytes` do not hold: broken off, or what no WebAssembly is.
+fn invalid(bytes: &[u8], error: &BinaryReaderError) -> Refusal {
+    let (offset, detail) = (error.offset() as u64, sanitise(error.message()));
+    if is_cut_off(bytes) {
+        return Refusal::Truncated { offset: bytes.len() as u64, detail };
+    }
+    Refusal::Invalid { offset, detail }
+}
+
+/// Why the validator does not take `bytes`: as [`invalid`], or what it would take with proposals that are off here.
+fn unsound(bytes: &[u8], error: &BinaryReaderError) -> Refusal {
+    match invalid(bytes, error) {
+        Refusal::Invalid { offset, detail }
+            if Validator::new_with_features(WasmFeatures::all()).validate_all(bytes).is_ok() =>
+        {
+            Refusal::Feature { offset, detail }
+        }
+        other => other,
+    }
+}
+
+/// Whether a section that was begun has more bytes than there are.
+fn is_cut_off(bytes: &[u8]) -> bool {
+    let (mut parser, mut around, mut rest) = (Parser::new(0), Vec::new(), bytes);
+    while !(rest.is_empty() && around.is_empty()) {
+        // Told that more may follow, the parser says where it wants more.
+        let Ok(chunk) = parser.parse(rest, false) else { return false };
+        let Chunk::Parsed { consumed, payload } = chunk else { return true };
+        rest = rest.get(consumed..).unwrap_or_default();
+        match payload {
+            Payload::ModuleSection { parser: inner, .. } | Payload::ComponentSection { parser: inner, .. } => {
+                around.push(std::mem::replace(&mut parser, inner));
+            }
+            Payload::End(_) => match around.pop() {
+                Some(outer) => parser = outer,
+                None => return false,
+            },
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Counts what is bounded over all modules and components of an upload.
+#[derive(Default)]
+struct Tally(BTreeMap<&'static str, usize>);
+
+impl Tally {
+    fn add(&mut self, n: usize, limit: usize, what: &'static str) -> Result<(), Refusal> {
+        let sum = self.0.entry(what).or_default();
+        *sum = sum.saturating_add(n);
+        if *sum > limit { Err(Refusal::TooMany { what: what.to_owned(), limit }) } else { Ok(()) }
+    }
+
+    /// What a section says that it holds; nothing of it was read yet.
+    fn section(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
+        let (n, limit, what) = match payload {
+            Payload::FunctionSection(r) => (r.count(), MAX_FUNCTIONS, "functions"),
+            Payload::ExportSection(r) => (r.count(), MAX_EXPORTS, "exports"),
+            Payload::ComponentExportSection(r) => (r.count(), MAX_EXPORTS, "exports"),
+            Payload::TypeSection(r) => (r.count(), MAX_ITEMS, "types"),
+            Payload::CoreTypeSection(r) => (r.count(), MAX_ITEMS, "types"),
+            Payload::ComponentTypeSection(r) => (r.count(), MAX_ITEMS, "types"),
+            Payload::ImportSection(r) => (r.count(), MAX_ITEMS, "imports"),
+            Payload::ComponentImportSection(r) => (r.count(), MAX_ITEMS, "imports"),
+            Payload::GlobalSection(r) => (r.count(), MAX_ITEMS, "globals"),
+            Payload::ElementSection(r) => (r.count(), MAX_ITEMS, "element segments"),
+            Payload::DataSection(r) => (r.count(), MAX_ITEMS, "data segments"),
+            Payload::InstanceSection(r) => (r.count(), MAX_ITEMS, "instances"),
+            Payload::ComponentInstanceSection(r) => (r.count(), MAX_ITEMS, "instances"),
+            Payload::ComponentAliasSection(r) => (r.count(), MAX_ITEMS, "aliases"),
+            Payload::ComponentCanonicalSection(r) => (r.count(), MAX_ITEMS, "canonical functions"),
+            _ => return Ok(()),
+        };
+        self.add(n as usize, limit, what)
+    }
 }
 
 /// Walks over the sections without looking into them, and stops at what no policy needs.
 fn bound_effort(bytes: &[u8]) -> Result<UploadKind, Refusal> {
-    let (mut kind, mut depth, mut modules, mut sections, mut functions) = (None, 0_usize, 0_usize, 0_usize, 0_usize);
-    let at_most = |n: usize, limit: usize, what: &str| {
-        if n > limit { Err(Refusal::TooMany { what: what.to_owned(), limit }) } else { Ok(()) }
-    };
+    let (mut kind, mut depth, mut tally) = (None, 0_usize, Tally::default());
     for payload in Parser::new(0).parse_all(bytes) {
-        let payload = payload.map_err(invalid)?;
+        let payload = payload.map_err(|e| invalid(bytes, &e))?;
         match &payload {
             Payload::Version { encoding, .. } => {
                 depth += 1;
-                at_most(depth, MAX_NESTING, "components nested in each other")?;
+                if depth > MAX_NESTING {
+                    let what = "components nested in each other".to_owned();
+                    return Err(Refusal::TooMany { what, limit: MAX_NESTING });
+                }
                 match encoding {
                     Encoding::Component => kind = kind.or(Some(UploadKind::Component)),
                     Encoding::Module => {
-                        modules += 1;
-                        at_most(modules, MAX_MODULES, "core modules")?;
+                        tally.add(1, MAX_MODULES, "core modules")?;
                         kind = kind.or(Some(UploadKind::Module));
                     }
                 }
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::FunctionSection(reader) => {
-                functions = functions.saturating_add(reader.count() as usize);
-                at_most(functions, MAX_FUNCTIONS, "functions")?;
+            Payload::CodeSectionEntry(body) if body.range().len() > MAX_BODY_BYTES => {
+                return Err(Refusal::TooMany { what: "bytes in one function".to_owned(), limit: MAX_BODY_BYTES });
             }
-            _ => {}
+            other => tally.section(other)?,
         }
         // Bodies are counted as functions.
         if !matches!(payload, Payload::CodeSectionEntry(_)) {
-            sections += 1;
-            at_most(sections, MAX_SECTIONS, "sections")?;
+            tally.add(1, MAX_SECTIONS, "sections")?;
         }
     }
     kind.ok_or(Refusal::NotWasm)
@@ -133,6 +211,7 @@ fn bound_effort(bytes: &[u8]) -> Result<UploadKind, Refusal> {
 /// That `component` imports nothing and exports the contract's interface with the contract's types.
 fn check_component(component: &[u8]) -> Result<(), Refusal> {
     let mut validator = Validator::new_with_features(features());
+    let invalid = |e: BinaryReaderError| invalid(component, &e);
     let types = validator.validate_all(component).map_err(invalid)?;
     let types = types.as_ref();
     let (mut exports, mut depth) = (Vec::new(), 0_usize);

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::artifact::{ArtifactStore, Digest, StoredPlugin};
 use crate::compile::{Artifact, Compiled, Variant, compile};
-use crate::error::{CompileFailure, EngineError, Refusal};
+use crate::error::{CompileFailure, End, EngineError, Refusal};
 use crate::fault::sanitise;
 use crate::limits::{CompileLimits, MAX_ARTIFACT_BYTES, MAX_UPLOAD_BYTES};
 
@@ -81,8 +81,7 @@ pub fn compile_in_child(
             if digest != Digest::of(upload) {
                 return Err(bad("it compiled something else"));
             }
-            let checked =
-                Manifest::parse(&manifest).map_err(|e| Refusal::Manifest { detail: sanitise(&e.to_string()) })?;
+            let checked = Manifest::parse(&manifest).map_err(|e| Refusal::manifest(&e))?;
             let artifacts = split(artifacts, code).ok_or_else(|| bad("its lengths do not fit"))?;
             Ok(Compiled { digest, manifest: checked, manifest_json: manifest, artifacts })
         }
@@ -222,18 +221,21 @@ fn read_answer<'a>(
 fn ended(status: Option<ExitStatus>, stderr: &str) -> CompileFailure {
     let signal = status.and_then(|s| s.signal());
     match (signal, status.and_then(|s| s.code())) {
-        (Some(signal), _) => CompileFailure::Signalled { signal, meaning: meaning(signal) },
+        (Some(signal), _) => CompileFailure::Signalled { signal, end: end(signal, stderr) },
         (None, Some(code)) => CompileFailure::Exited { code, stderr: stderr.to_owned() },
         (None, None) => CompileFailure::BadAnswer { detail: "it fell silent without leaving".to_owned() },
     }
 }
 
-fn meaning(signal: i32) -> &'static str {
-    match nix::sys::signal::Signal::try_from(signal) {
-        Ok(nix::sys::signal::Signal::SIGXCPU) => " (its CPU time was over)",
-        Ok(nix::sys::signal::Signal::SIGABRT | nix::sys::signal::Signal::SIGKILL) => " (most likely out of memory)",
-        Ok(nix::sys::signal::Signal::SIGSEGV | nix::sys::signal::Signal::SIGBUS) => " (it crashed)",
-        _ => "",
+fn end(signal: i32, stderr: &str) -> End {
+    use nix::sys::signal::Signal;
+    match Signal::try_from(signal) {
+        Ok(Signal::SIGXCPU) => End::CpuTime,
+        // The standard library aborts when a stack is full, and when memory is: its last words tell which.
+        Ok(Signal::SIGABRT) if stderr.contains("overflowed its stack") => End::Crash,
+        Ok(Signal::SIGABRT | Signal::SIGKILL) => End::Memory,
+        Ok(Signal::SIGSEGV | Signal::SIGBUS | Signal::SIGILL | Signal::SIGFPE) => End::Crash,
+        _ => End::Other,
     }
 }
 

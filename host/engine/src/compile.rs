@@ -86,19 +86,23 @@ pub fn compile(upload: &[u8], guest_memory: usize) -> Result<Compiled, EngineErr
     let mut artifacts = Vec::new();
     let mut manifest_json = None;
     for variant in Variant::ALL {
-        let sandbox = Sandbox::new(variant, Allocation::OnDemand, guest_memory)?;
-        let component = Component::new(&sandbox.engine, checked.component())
+        // One place in a pool like the host's: what does not fit here would not fit there.
+        let allocation = Allocation { instances: 1, limits: EngineConfig::default().pool, guest_memory };
+        let sandbox = Sandbox::new(variant, allocation)?;
+        let bytes = sandbox
+            .engine
+            .precompile_component(checked.component())
             .map_err(|e| Refusal::NotCompilable { detail: sanitise(&format!("{e:#}")) })?;
+        // SAFETY: the line above made `bytes`, and nobody else had them.
+        let component = unsafe { Component::deserialize(&sandbox.engine, &bytes) }
+            .map_err(|e| Refusal::DoesNotFit { detail: sanitise(&format!("{e:#}")) })?;
         if variant == Variant::Plain {
             manifest_json = Some(read_manifest(&sandbox, &component, guest_memory)?);
         }
-        let bytes =
-            component.serialize().map_err(|e| Refusal::NotCompilable { detail: sanitise(&format!("{e:#}")) })?;
         artifacts.push(Artifact { variant, compatibility: sandbox.compatibility(), bytes });
     }
     let manifest_json = manifest_json.unwrap_or_default();
-    let manifest =
-        Manifest::parse(&manifest_json).map_err(|e| Refusal::Manifest { detail: sanitise(&e.to_string()) })?;
+    let manifest = Manifest::parse(&manifest_json).map_err(|e| Refusal::manifest(&e))?;
     Ok(Compiled { digest: checked.digest(), manifest, manifest_json, artifacts })
 }
 
@@ -110,15 +114,17 @@ fn read_manifest(sandbox: &Sandbox, component: &Component, guest_memory: usize) 
         deadline: MANIFEST_DEADLINE,
         fuel: None,
         memory: guest_memory,
-        tables: EngineConfig::default().pool.table_elements.max(crate::PoolLimits::large().table_elements),
+        tables: EngineConfig::default().pool.table_elements,
         answer: MAX_ANSWER_BYTES,
     };
     let running = ticker.running();
     let answer = program.start(limits).and_then(|mut session| session.manifest());
     drop(running);
-    let detail = |failure: Failure| match failure {
-        Failure::Guest(call, fault) => format!("{call}, {fault}"),
-        Failure::Host(detail) => detail,
+    let refusal = |failure: Failure| match failure {
+        Failure::Guest(call, fault) => {
+            Refusal::ManifestCall { cause: Some(fault.code()), detail: sanitise(&format!("{call}, {fault}")) }
+        }
+        Failure::Host(detail) => Refusal::ManifestCall { cause: None, detail: sanitise(&detail) },
     };
-    Ok(answer.map_err(|failure| Refusal::ManifestCall { detail: sanitise(&detail(failure)) })?)
+    Ok(answer.map_err(refusal)?)
 }

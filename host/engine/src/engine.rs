@@ -42,13 +42,15 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-/// How instances are made.
+/// A pool of instances.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Allocation {
-    /// From a pool for so many at once.
-    Pooled { instances: u32, limits: PoolLimits },
-    /// One by one, in the compiler's process.
-    OnDemand,
+pub(crate) struct Allocation {
+    /// For so many at once.
+    pub(crate) instances: u32,
+    /// Each of which may consist of so much.
+    pub(crate) limits: PoolLimits,
+    /// And have so many bytes of memory.
+    pub(crate) guest_memory: usize,
 }
 
 impl Engine {
@@ -62,9 +64,9 @@ impl Engine {
         let threads = if config.threads == 0 { cores } else { config.threads };
         // Guests run on these threads only, one instance at a time on each; one is spare.
         let instances = u32::try_from(threads + 1).unwrap_or(u32::MAX);
-        let allocation = Allocation::Pooled { instances, limits: config.pool };
-        let plain = Sandbox::new(Variant::Plain, allocation, config.guest_memory_bytes)?;
-        let metered = Sandbox::new(Variant::Metered, allocation, config.guest_memory_bytes)?;
+        let allocation = Allocation { instances, limits: config.pool, guest_memory: config.guest_memory_bytes };
+        let plain = Sandbox::new(Variant::Plain, allocation)?;
+        let metered = Sandbox::new(Variant::Metered, allocation)?;
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .stack_size(THREAD_STACK_BYTES)
@@ -125,8 +127,8 @@ pub(crate) fn epochs(deadline: Duration) -> u64 {
 }
 
 impl Sandbox {
-    pub(crate) fn new(variant: Variant, allocation: Allocation, guest_memory: usize) -> Result<Self, EngineError> {
-        let engine = wasmtime::Engine::new(&configure(variant, allocation, guest_memory))
+    pub(crate) fn new(variant: Variant, allocation: Allocation) -> Result<Self, EngineError> {
+        let engine = wasmtime::Engine::new(&configure(variant, allocation))
             .map_err(|e| EngineError::Setup { detail: format!("{e:#}") })?;
         // Nothing is ever defined in it: a policy imports nothing.
         let linker = Linker::new(&engine);
@@ -155,7 +157,7 @@ impl Hasher for StableHasher {
     }
 }
 
-fn configure(variant: Variant, allocation: Allocation, guest_memory: usize) -> Config {
+fn configure(variant: Variant, allocation: Allocation) -> Config {
     let mut config = Config::new();
     config
         .wasm_features(WasmFeatures::all(), false)
@@ -168,14 +170,12 @@ fn configure(variant: Variant, allocation: Allocation, guest_memory: usize) -> C
         .consume_fuel(variant == Variant::Metered)
         .max_wasm_stack(GUEST_STACK_BYTES)
         // Guests neither await nor stream: its bookkeeping would be paid for each instance.
-        .concurrency_support(false);
-    if let Allocation::Pooled { instances, limits } = allocation {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(instances, limits, guest_memory)));
-    }
+        .concurrency_support(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(allocation)));
     config
 }
 
-fn pooling(instances: u32, limits: PoolLimits, guest_memory: usize) -> PoolingAllocationConfig {
+fn pooling(Allocation { instances, limits, guest_memory }: Allocation) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
         .total_core_instances(instances.saturating_mul(limits.core_instances))

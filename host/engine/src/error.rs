@@ -7,12 +7,16 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::artifact::Digest;
+use crate::code::ErrorCode;
 use crate::fault::GuestError;
 
 /// Why an upload is refused. Each says what is wrong and what its author can do.
 #[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Refusal {
+    /// Nothing at all.
+    #[error("the file is empty; upload the .wasm file that the build made, and see whether the build failed")]
+    Empty,
     /// Larger than [`crate::MAX_UPLOAD_BYTES`].
     #[error(
         "the file has {bytes} bytes, more than the {limit} that a plugin may have; strip debug information and names"
@@ -26,11 +30,29 @@ pub enum Refusal {
     /// Neither a component nor a core module.
     #[error("the file is not WebAssembly: it does not begin with `\\0asm`; upload the .wasm file that the build made")]
     NotWasm,
-    /// Broken off or not well formed, or it uses a proposal that the host does not allow.
+    /// Its sections say that more bytes follow than there are.
     #[error(
-        "the file is not valid WebAssembly at byte {offset}: {detail}; build it again, without experimental features"
+        "the file is not valid WebAssembly: it ends at byte {offset}, in the middle of a section ({detail}); copy it again, in binary mode"
     )]
+    Truncated {
+        /// Its size.
+        offset: u64,
+        /// What the validator said.
+        detail: String,
+    },
+    /// Not well formed.
+    #[error("the file is not valid WebAssembly at byte {offset}: {detail}; build it again")]
     Invalid {
+        /// Where.
+        offset: u64,
+        /// What the validator said.
+        detail: String,
+    },
+    /// Well formed with a proposal that the host does not allow.
+    #[error(
+        "the file uses what this host does not allow at byte {offset}: {detail}; build it without experimental features: no threads, 64-bit memories, several memories, garbage collection or exceptions"
+    )]
+    Feature {
         /// Where.
         offset: u64,
         /// What the validator said.
@@ -60,6 +82,16 @@ pub enum Refusal {
         /// What it exports instead, if anything.
         found: String,
     },
+    /// It exports the contract's interface in a version that this host does not serve.
+    #[error(
+        "the plugin exports `{found}`, and this host serves `{served}`; build it against that version of the contract"
+    )]
+    OtherVersion {
+        /// Interface and version that it exports.
+        found: String,
+        /// Interface and version that the host serves.
+        served: String,
+    },
     /// A function has another type than the contract's.
     #[error(
         "`{function}` is not the contract's: it is `{found}` where the contract has `{expected}`; build against the present contract"
@@ -86,15 +118,25 @@ pub enum Refusal {
         /// What the compiler said.
         detail: String,
     },
+    /// An instance of it needs more than the host gives one.
+    #[error("an instance of the plugin needs more than the host gives one: {detail}; let it ask for less at the start")]
+    DoesNotFit {
+        /// What the pool said.
+        detail: String,
+    },
     /// It failed when it was asked for its manifest.
-    #[error("the plugin failed when asked for its manifest: {detail}")]
+    #[error("the plugin failed when asked for its manifest: {detail}; it must answer at once, and the same each time")]
     ManifestCall {
+        /// The code of how it failed; none if that was the host's doing.
+        cause: Option<ErrorCode>,
         /// What it did.
         detail: String,
     },
     /// Its manifest breaks the contract.
     #[error("the manifest breaks the contract: {detail}")]
     Manifest {
+        /// Which of the codes that begin with `upload.manifest-`, or `upload.schema`.
+        code: ErrorCode,
         /// Where and how.
         detail: String,
     },
@@ -110,12 +152,12 @@ pub enum CompileFailure {
         seconds: u64,
     },
     /// It was ended by a signal: out of CPU time, out of memory, or a crash.
-    #[error("it was ended by signal {signal}{meaning}")]
+    #[error("it was ended by signal {signal}{end}")]
     Signalled {
         /// The signal's number.
         signal: i32,
-        /// What that usually means.
-        meaning: &'static str,
+        /// What that means.
+        end: End,
     },
     /// It left with a code and without an answer.
     #[error("it left with code {code} and no answer: `{stderr}`")]
@@ -131,6 +173,30 @@ pub enum CompileFailure {
         /// What is wrong.
         detail: String,
     },
+}
+
+/// What a signal says about the process that it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Its CPU time was over.
+    CpuTime,
+    /// An allocation failed, or the machine had no memory left.
+    Memory,
+    /// It did what no program may, or its stack was full.
+    Crash,
+    /// Somebody ended it.
+    Other,
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::CpuTime => " (its CPU time was over)",
+            Self::Memory => " (most likely out of memory)",
+            Self::Crash => " (it crashed)",
+            Self::Other => "",
+        })
+    }
 }
 
 /// What can go wrong before a plugin runs.

@@ -18,6 +18,13 @@ pub(crate) const MAX_MODULES: usize = 100;
 pub(crate) const MAX_SECTIONS: usize = 10_000;
 /// Functions in one upload, over all modules: a Python guest has about 30 000.
 pub(crate) const MAX_FUNCTIONS: usize = 300_000;
+/// Bytes of one function's body. The compiler's time and memory grow faster than a function does; the largest of an interpreter in C has some
+/// hundred kilobytes.
+pub(crate) const MAX_BODY_BYTES: usize = 2 << 20;
+/// Exports in one upload, over all modules and components: a Python guest, whose libraries find each other by name, has some ten thousand.
+pub(crate) const MAX_EXPORTS: usize = 50_000;
+/// Types, imports, globals, segments and the like in one upload, each kind on its own, over all modules and components.
+pub(crate) const MAX_ITEMS: usize = 100_000;
 /// Characters of a function's type, written out; the contract's longest has about 700.
 pub(crate) const MAX_SHAPE_CHARS: usize = 8 << 10;
 /// What an answer that is no list of rows may carry into the host, in bytes: a manifest, an interest, the words of an `Err`.

@@ -18,6 +18,8 @@ use crate::limits::MAX_SHAPE_CHARS;
 
 /// The interface that a plugin exports.
 pub(crate) const INTERFACE: &str = "gridbell:policy/plugin@0.1.0";
+/// Its functions.
+const FUNCTIONS: [&str; 4] = ["manifest", "interest", "decide", "explain"];
 /// Characters of each type that an error shows, from the first difference on.
 const SHOWN_CHARS: usize = 90;
 
@@ -32,7 +34,14 @@ pub(crate) fn check(types: TypesRef<'_>, exports: &[&str]) -> Result<(), Refusal
             if names.is_empty() { " or anything else".to_owned() } else { format!(" but {}", names.join(", ")) };
         Refusal::NotAPolicy { expected: INTERFACE.to_owned(), found }
     };
-    let item = types.component_item_for_export(INTERFACE).ok_or_else(not_a_policy)?;
+    let Some(item) = types.component_item_for_export(INTERFACE) else {
+        let (interface, _) = INTERFACE.split_once('@').unwrap_or((INTERFACE, ""));
+        let other = exports.iter().find(|e| e.split('@').next() == Some(interface));
+        return Err(other.map_or_else(not_a_policy, |found| Refusal::OtherVersion {
+            found: sanitise(found),
+            served: INTERFACE.to_owned(),
+        }));
+    };
     let ComponentEntityType::Instance(instance) = item.ty else { return Err(not_a_policy()) };
     let found = functions(types, instance);
     for (name, expected) in CONTRACT.as_ref().map_err(Clone::clone)? {
@@ -81,9 +90,11 @@ fn contract() -> Result<Vec<(String, String)>, Refusal> {
     }
 }
 
+/// The contract's functions among what an instance exports: it may export any number of others, each with a type of any length.
 fn functions(types: TypesRef<'_>, instance: ComponentInstanceTypeId) -> Vec<(String, String)> {
-    let funcs = types[instance].exports.iter().filter_map(|(name, item)| match item.ty {
-        ComponentEntityType::Func(id) => Some((name.clone(), Writer::function(types, id))),
+    let exports = &types[instance].exports;
+    let funcs = FUNCTIONS.iter().filter_map(|name| match exports.get(*name).map(|item| item.ty) {
+        Some(ComponentEntityType::Func(id)) => Some(((*name).to_owned(), Writer::function(types, id))),
         _ => None,
     });
     funcs.collect()
@@ -202,7 +213,7 @@ mod tests {
     fn the_contract_is_written_out() {
         let functions = CONTRACT.as_ref().unwrap();
         let names: Vec<&str> = functions.iter().map(|(n, _)| n.as_str()).collect();
-        assert_eq!(names, ["manifest", "interest", "decide", "explain"]);
+        assert_eq!(names, FUNCTIONS);
         assert_eq!(functions[0].1, "func() -> string");
         assert!(functions.iter().all(|(_, shape)| shape.len() < MAX_SHAPE_CHARS));
         assert!(

@@ -4,7 +4,7 @@
 
 mod support;
 
-use gridbell_engine::{Digest, EngineError, MAX_UPLOAD_BYTES, Refusal, UploadKind, check, compile};
+use gridbell_engine::{Digest, EngineError, ErrorCode, MAX_UPLOAD_BYTES, Refusal, UploadKind, check, compile};
 use support::{Guest, MANIFEST, MEMORY};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -40,7 +40,7 @@ fn a_module_and_the_component_made_of_it_are_both_taken() {
 
 #[test]
 fn what_is_not_webassembly_is_refused() {
-    assert_eq!(refusal(b""), Refusal::NotWasm);
+    assert_eq!(refusal(b""), Refusal::Empty);
     assert_eq!(refusal(b"#!/bin/sh\n"), Refusal::NotWasm);
     assert!(matches!(refusal(&vec![0; MAX_UPLOAD_BYTES + 1]), Refusal::TooLarge { .. }));
     assert!(matches!(refusal(b"\0asm\x09\0\0\0"), Refusal::Invalid { .. }));
@@ -50,7 +50,10 @@ fn what_is_not_webassembly_is_refused() {
 fn a_truncated_upload_is_refused_wherever_it_ends() {
     let whole = component(&Guest::default().bytes(), gridbell_contract::WIT);
     for end in (8..whole.len() - 1).step_by(7) {
-        assert!(check(&whole[..end]).is_err(), "cut at {end}");
+        let refused = refusal(&whole[..end]);
+        // Cut between two sections it is another, smaller component.
+        let between = matches!(refused, Refusal::Invalid { .. } | Refusal::NotAPolicy { .. });
+        assert!(matches!(refused, Refusal::Truncated { .. }) || between, "cut at {end}: {refused:?}");
     }
 }
 
@@ -109,7 +112,8 @@ fn another_version_of_the_contract_is_refused_with_the_difference() {
     let text = String::from_utf8_lossy(&module).into_owned();
     assert!(text.contains("plugin@0.1.0"));
     let renamed: Vec<u8> = wat(&Guest::default().wat().replace("plugin@0.1.0", "plugin@0.2.0"));
-    assert!(matches!(refusal(&component(&renamed, &later)), Refusal::NotAPolicy { .. }));
+    let Refusal::OtherVersion { found, served } = refusal(&component(&renamed, &later)) else { panic!() };
+    assert_eq!((&*found, &*served), ("gridbell:policy/plugin@0.2.0", "gridbell:policy/plugin@0.1.0"));
     // The same lowered signature, another type: only a full comparison sees it.
     let changed = gridbell_contract::WIT.replace("prefecture: u32,", "prefecture: s32,");
     let Refusal::WrongType { function, found, expected } = refusal(&component(&module, &changed)) else { panic!() };
@@ -125,7 +129,7 @@ fn proposals_that_are_not_deterministic_or_not_needed_are_refused() {
         "(module (type (struct (field i32))))",
         "(module (memory 1) (memory 1))",
     ] {
-        assert!(matches!(refusal(&wat(text)), Refusal::Invalid { .. }), "{text}");
+        assert!(matches!(refusal(&wat(text)), Refusal::Feature { .. }), "{text}");
     }
 }
 
@@ -147,14 +151,26 @@ fn a_plugin_that_fails_at_its_manifest_is_refused() {
         other => panic!("{other:?}"),
     };
     let start = |body: &str| Guest { more: format!("(func $start {body}) (start $start)"), ..Guest::default() };
-    let Refusal::ManifestCall { detail } = refused(start("(loop $again (br $again))")) else { panic!() };
+    let Refusal::ManifestCall { cause, detail } = refused(start("(loop $again (br $again))")) else { panic!() };
+    assert_eq!(cause, Some(ErrorCode::GuestDeadline));
     assert_eq!(detail, "while starting, it ran longer than 2000 ms");
     assert!(matches!(refused(start("unreachable")), Refusal::ManifestCall { .. }));
     let large = Guest { pages: 2000, ..Guest::default() };
-    let Refusal::ManifestCall { detail } = refused(large) else { panic!() };
-    assert_eq!(detail, "while starting, it wanted more than 64 MiB of memory");
+    let Refusal::DoesNotFit { detail } = refused(large) else { panic!() };
+    assert!(detail.contains("131072000"), "{detail}");
     let bad = |manifest: &str| refused(Guest { manifest: manifest.to_owned(), ..Guest::default() });
     assert!(matches!(bad("{"), Refusal::Manifest { .. }));
-    let Refusal::Manifest { detail } = bad(&MANIFEST.replace("[\"arrears\"]", "[\"phone\"]")) else { panic!() };
+    let Refusal::Manifest { code: ErrorCode::UploadManifestName, detail } =
+        bad(&MANIFEST.replace("[\"arrears\"]", "[\"phone\"]"))
+    else {
+        panic!()
+    };
     assert!(detail.contains("phone"), "{detail}");
+}
+
+#[test]
+fn the_reference_of_codes_is_up_to_date() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit/ERRORS.md");
+    let says = std::fs::read_to_string(file).unwrap();
+    assert_eq!(says, gridbell_engine::error_reference(), "run `cargo run -p gridbell-engine --example errors`");
 }

@@ -29,6 +29,22 @@ pub enum ConductError {
     /// Fields that break a rule: where, and what to do.
     #[error("{}", .0.iter().map(|(f, m)| format!("{f}: {m}")).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<(String, String)>),
+    /// An upload that is refused.
+    #[error("{message}")]
+    Upload {
+        /// Its stable code, and that of what lies behind it.
+        causes: Vec<&'static str>,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// A run that failed.
+    #[error("{message}")]
+    Run {
+        /// Its stable code.
+        cause: &'static str,
+        /// What is wrong and what to do.
+        message: String,
+    },
     /// The state of things does not allow it.
     #[error("{0}")]
     Conflict(String),

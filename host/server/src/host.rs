@@ -39,13 +39,16 @@ impl From<HostError> for ConductError {
             HostError::OwnChange { .. } | HostError::OwnText { .. } => Self::NotYou(e.to_string()),
             HostError::Invalid(why) => one("", why),
             // What the machine lacks or lost is no mistake of whoever uploads.
-            HostError::Engine(e) if e.is_of_the_upload() => one("component", e.to_string()),
+            HostError::Engine(e) if e.is_of_the_upload() => Self::Upload {
+                causes: std::iter::once(e.code()).chain(e.cause()).map(|c| c.word()).collect(),
+                message: e.to_string(),
+            },
             HostError::Engine(e) => Self::Defect(with_causes(&e)),
             HostError::Intake(e) => one("file", e.to_string()),
             HostError::TooLarge { .. } => Self::TooLarge(e.to_string()),
             HostError::Busy(why) => Self::Busy(why),
             HostError::Refused(why) => Self::Conflict(why),
-            HostError::Run(e) => Self::Conflict(e.to_string()),
+            HostError::Run(e) => Self::Run { cause: e.code().word(), message: e.to_string() },
             other => Self::Unavailable(other.to_string()),
         }
     }

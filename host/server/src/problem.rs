@@ -122,6 +122,9 @@ pub struct ProblemBody {
     /// Fields that are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub errors: Vec<FieldProblem>,
+    /// Where a plugin is at fault: stable codes of `wit/ERRORS.md`, the nearest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub causes: Vec<String>,
 }
 
 /// An error answer.
@@ -133,6 +136,8 @@ pub struct Problem {
     pub detail: Option<String>,
     /// Fields that are wrong.
     pub errors: Vec<FieldProblem>,
+    /// Codes of what a plugin did wrong.
+    pub causes: Vec<&'static str>,
     /// Seconds after which to try again.
     pub retry_after_s: Option<u64>,
 }
@@ -141,7 +146,7 @@ impl Problem {
     /// A problem without detail.
     #[must_use]
     pub fn new(code: Code) -> Self {
-        Self { code, detail: None, errors: Vec::new(), retry_after_s: None }
+        Self { code, detail: None, errors: Vec::new(), causes: Vec::new(), retry_after_s: None }
     }
 
     /// A problem with what exactly.
@@ -186,6 +191,7 @@ impl Problem {
             code: self.code.word().to_owned(),
             detail: self.detail.clone(),
             errors: self.errors.clone(),
+            causes: self.causes.iter().map(|&c| c.to_owned()).collect(),
         }
     }
 
@@ -242,6 +248,10 @@ impl From<ConductError> for Problem {
             ConductError::NotFound(_) => Self::not_found(),
             ConductError::Invalid(errors) => {
                 Self::fields(errors.into_iter().map(|(field, message)| FieldProblem { field, message }).collect())
+            }
+            ConductError::Upload { causes, message } => Self { causes, ..Self::field("component", message) },
+            ConductError::Run { cause, message } => {
+                Self { causes: vec![cause], ..Self::because(Code::Conflict, message) }
             }
             ConductError::Conflict(why) => Self::because(Code::Conflict, why),
             ConductError::Changed(why) => Self::because(Code::PreconditionFailed, why),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gridbell_contract::{Arg, PACKAGE, Registry};
 use gridbell_engine::{MAX_UPLOAD_BYTES, UploadKind, producers};
-use gridbell_workshop::Desk;
+use gridbell_workshop::{Desk, WorkshopError};
 use serde_json::{Value, json};
 
 use crate::error::CommandError;
@@ -13,7 +13,8 @@ use crate::error::CommandError;
 #[command(after_help = "\
 What is checked: that the file is WebAssembly and valid, that it imports nothing, that it exports the contract's functions with the contract's
 types, that it compiles within the host's limits, and that its manifest and parameter schema hold. Exit code 3 if the host would refuse it; the
-message says why and which flag or change cures it.
+message says why and which flag or change cures it, and begins with a stable code of wit/ERRORS.md. With --json a refusal is
+one object as well, with `accepted` false, `code`, `causes` and `message`.
 
 EXAMPLE
   gridbell plugin check my-policy.wasm")]
@@ -42,7 +43,10 @@ fn kind(desk: &Desk) -> &'static str {
 }
 
 pub(super) fn check(args: &CheckArgs) -> Result<(), CommandError> {
-    let desk = super::open(&args.file, None)?;
+    let desk = match super::opened(&args.file, None)? {
+        Ok(desk) => desk,
+        Err(e) => return Err(say_refused(args, e)),
+    };
     let manifest = desk.manifest();
     if args.json {
         let said = json!({
@@ -66,6 +70,21 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), CommandError> {
     );
     println!("  digest      {}", desk.plugin().digest());
     Ok(())
+}
+
+/// With `--json` a refusal is an answer too, on standard output; in either case the exit code is that of a refusal.
+fn say_refused(args: &CheckArgs, e: WorkshopError) -> CommandError {
+    if let (true, WorkshopError::Engine(refused)) = (args.json, &e)
+        && refused.is_of_the_upload()
+    {
+        let causes: Vec<&str> = refused.cause().map(|c| c.word()).into_iter().collect();
+        let said = json!({
+            "accepted": false, "code": refused.code().word(), "causes": causes, "message": refused.to_string(),
+            "contract": PACKAGE,
+        });
+        println!("{said}");
+    }
+    super::refused(&args.file, e)
 }
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<(), CommandError> {

@@ -95,13 +95,18 @@ fn parameters(given: &str) -> Result<Value, CommandError> {
 
 /// The plugin in `file`, as an upload would become one.
 fn open(file: &Path, calendar: Option<&Path>) -> Result<Desk, CommandError> {
+    opened(file, calendar)?.map_err(|e| refused(file, e))
+}
+
+/// The plugin in `file`, or why the host would refuse it.
+fn opened(file: &Path, calendar: Option<&Path>) -> Result<Result<Desk, WorkshopError>, CommandError> {
     let upload = bytes(file)?;
     let (name, text) = match calendar {
         Some(path) => (path.display().to_string(), text(path)?),
         None => (defaults::CALENDAR.0.to_owned(), defaults::CALENDAR.1.to_owned()),
     };
     let calendar = Calendar::parse(&name, &text).map_err(|e| CommandError::Refused(e.to_string()))?;
-    Desk::open(&upload, &open::compiler()?, calendar).map_err(|e| refused(file, e))
+    Ok(Desk::open(&upload, &open::compiler()?, calendar))
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
@@ -126,7 +131,13 @@ fn text(file: &Path) -> Result<String, CommandError> {
 /// A plugin or input that is refused has exit code 3, a machine that cannot has 1.
 fn refused(file: &Path, e: WorkshopError) -> CommandError {
     use gridbell_engine::EngineError as E;
-    let text = format!("{}: {e}", file.display());
+    let code = match &e {
+        WorkshopError::Engine(e) => Some(e.code()),
+        WorkshopError::Run(e) => Some(e.code()),
+        _ => None,
+    };
+    let code = code.map_or_else(String::new, |c| format!("{c}: "));
+    let text = format!("{}: {code}{e}", file.display());
     match e {
         WorkshopError::Engine(E::Setup { .. } | E::Spawn { .. } | E::Io { .. }) => CommandError::Failed(text),
         _ => CommandError::Refused(text),
