@@ -94,6 +94,7 @@ codes! {
     RunBadTable = "run.bad-table", "the table breaks its own promise", "tell the operator";
     RunNoRow = "run.no-row", "a row was selected that the table does not have", "select among the rows that there are";
     RunNotMetered = "run.not-metered", "fuel was asked for, and the plugin was not compiled to count it", "upload it again";
+    RunStopped = "run.stopped", "somebody stopped it", "start it again";
     RunHost = "run.host", "the host could not run the plugin: no room for an instance", "try again; tell the operator if it stays";
 
     PluginUnknown = "plugin.unknown", "no such plugin is stored", "upload it";
@@ -261,6 +262,7 @@ impl RunError {
             Self::BadColumn { .. } | Self::BadTable { .. } => ErrorCode::RunBadTable,
             Self::NoRow { .. } => ErrorCode::RunNoRow,
             Self::NotMetered { .. } => ErrorCode::RunNotMetered,
+            Self::Stopped => ErrorCode::RunStopped,
             Self::Host { .. } => ErrorCode::RunHost,
         }
     }
