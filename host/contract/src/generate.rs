@@ -1,6 +1,16 @@
-//! Texts made from the registry: the reference, the host's constants and the guest SDK's columns. Writes no file itself.
+//! Texts made from the registry: the reference, the host's constants and the guest SDKs' columns. Writes no file itself.
 
-use std::fmt::Write;
+/// Appends a line. Writing to a `String` cannot fail.
+macro_rules! line {
+    ($out:expr) => { $out.push('\n') };
+    ($out:expr, $($arg:tt)*) => {{
+        use std::fmt::Write as _;
+        let _ = writeln!($out, $($arg)*);
+    }};
+}
+
+mod javascript;
+mod python;
 
 use crate::registry::{ColumnDef, ColumnType, Registry};
 
@@ -21,16 +31,13 @@ pub fn generated(registry: &Registry) -> Vec<Generated> {
         Generated { path: "host/contract/src/ids.rs", text: host_ids(registry) },
         Generated { path: "plugins/sdk/rust/src/registry.rs", text: sdk_registry(registry) },
         Generated { path: "plugins/sdk/c/gridbell_registry.h", text: c_registry(registry) },
+        Generated { path: "plugins/sdk/js/registry.js", text: javascript::registry(registry) },
+        Generated { path: "plugins/sdk/js/registry.d.ts", text: javascript::types(registry) },
+        Generated { path: "plugins/sdk/python/gridbell/registry.py", text: python::registry(registry) },
     ]
 }
 
 const MADE: &str = "Made from wit/registry.toml by `cargo run -p gridbell-contract --example generate`; do not edit.";
-
-/// Appends a line. Writing to a `String` cannot fail.
-macro_rules! line {
-    ($out:expr) => { $out.push('\n') };
-    ($out:expr, $($arg:tt)*) => { { let _ = writeln!($out, $($arg)*); } };
-}
 
 fn reference(registry: &Registry) -> String {
     let mut out = String::new();

@@ -65,6 +65,7 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::FLOATS
         | WasmFeatures::SIMD
         | WasmFeatures::RELAXED_SIMD
+        | WasmFeatures::MULTI_MEMORY
         | WasmFeatures::EXTENDED_CONST
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::COMPONENT_MODEL
