@@ -263,15 +263,35 @@ fn sdk_registry(registry: &Registry) -> String {
     out
 }
 
+fn c_type(ty: ColumnType) -> &'static str {
+    match ty {
+        ColumnType::U8 => "uint8_t",
+        ColumnType::U16 => "uint16_t",
+        ColumnType::U32 => "uint32_t",
+        ColumnType::S32 => "int32_t",
+        ColumnType::S64 => "int64_t",
+    }
+}
+
 fn c_registry(registry: &Registry) -> String {
     let mut out = String::new();
     line!(out, "/* Columns, traits, triggers and facts by name. {MADE} */");
     line!(out, "#ifndef GRIDBELL_REGISTRY_H");
     line!(out, "#define GRIDBELL_REGISTRY_H");
     line!(out);
+    line!(out, "#include <stdint.h>");
+    line!(out);
     for c in registry.columns().iter().filter(|c| !c.reserved) {
         line!(out, "/* {} In {}. */", c.doc, c.unit);
         line!(out, "#define GB_COLUMN_{} {}", upper(&c.name), c.id.0);
+    }
+    line!(out);
+    line!(out, "/* A column's id, the kind of its list, and what one value is in C: for gridbell_policy.h. */");
+    for c in registry.columns().iter().filter(|c| !c.reserved) {
+        let (name, kind) = (lower(&c.name), c.ty.word().to_uppercase());
+        line!(out, "#define GB_ID_{name} {}", c.id.0);
+        line!(out, "#define GB_KIND_{name} GB_{kind}");
+        line!(out, "typedef {} gb_{name};", c_type(c.ty));
     }
     line!(out);
     for t in registry.traits() {

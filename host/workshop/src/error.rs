@@ -1,7 +1,11 @@
 //! Why the workshop cannot go on.
 
+use std::path::PathBuf;
+
 use gridbell_contract::ParameterError;
 use gridbell_engine::{EngineError, RunError};
+
+use crate::project::Missing;
 
 /// Any failure of the workshop. A case that fails is no error: it is a [`crate::Verdict`].
 #[derive(Debug, thiserror::Error)]
@@ -38,4 +42,55 @@ pub enum WorkshopError {
     /// A time or calendar that cannot be.
     #[error("{0}")]
     Time(String),
+    /// A name that a plugin cannot have.
+    #[error("`{name}` cannot be a plugin's name: {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A folder in which there is something already.
+    #[error("`{}` is there already and not empty; give another name or another `--dir`", dir.display())]
+    Occupied {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A folder without a project.
+    #[error("there is no `plugin.toml` in `{}`: it is no project; `gridbell plugin new` makes one", dir.display())]
+    NoProject {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A compiler or the like that this machine lacks.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// A step of a build failed.
+    #[error("the build failed: {program} could not {what} ({status}); what it said stands above")]
+    Build {
+        /// What the step does.
+        what: &'static str,
+        /// Its program.
+        program: String,
+        /// How it ended.
+        status: String,
+    },
+    /// A build that left nothing.
+    #[error("the build left no plugin at `{}`: {source}; does the project's own configuration name it as `plugin.toml` does?", path.display())]
+    NoProduct {
+        /// Where it was to be.
+        path: PathBuf,
+        /// Why it cannot be read.
+        source: std::io::Error,
+    },
+    /// A file of a project.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    Io {
+        /// `read`, `write`, …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
 }

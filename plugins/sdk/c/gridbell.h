@@ -1,5 +1,5 @@
 /* Guest SDK of Gridbell in C: the records of wit/policy.wit as the canonical ABI lays them out, memory, a JSON reader for the parameters, and
- * the calendar of working days. Include it once, define GB_MANIFEST, GB_INTEREST and GB_ANSWER's functions, and the contract is exported.
+ * the calendar of working days. gridbell_policy.h makes a policy of declarations on top of it; read this one as the reference of the ABI.
  *
  * Freestanding C23 for wasm32, no libc. A fresh instance is started for each batch, so memory is only ever taken.
  */
@@ -114,7 +114,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size) {
 /* ---- Columns. ---- */
 
 /* The values of the `index`-th column, or NULL if the host passed another one than the manifest asks for. */
-static const void *gb_values(const gb_batch *batch, uint32_t index, uint16_t id, enum gb_kind kind) {
+static inline const void *gb_values(const gb_batch *batch, uint32_t index, uint16_t id, enum gb_kind kind) {
     if (index >= batch->column_count) return NULL;
     const gb_column *c = &batch->columns[index];
     return c->id == id && c->values.kind == kind && c->values.len == batch->rows ? c->values.at : NULL;
@@ -122,13 +122,13 @@ static const void *gb_values(const gb_batch *batch, uint32_t index, uint16_t id,
 
 /* ---- Dates and working days. ---- */
 
-static int32_t gb_today(const gb_run *run) {
+static inline int32_t gb_today(const gb_run *run) {
     int64_t day = run->now / 1440;
     return (int32_t)(run->now % 1440 < 0 ? day - 1 : day);
 }
 
 /* Whether people work on `date`: Monday to Friday where the calendar does not know. */
-static bool gb_works(const gb_workdays *w, int32_t date) {
+static inline bool gb_works(const gb_workdays *w, int32_t date) {
     int64_t n = (int64_t)date - w->first;
     if (date >= w->first && date <= w->known_until && n / 64 < w->words) return w->bits[n / 64] >> (n % 64) & 1;
     int64_t weekday = ((int64_t)date + 3) % 7;
@@ -136,7 +136,7 @@ static bool gb_works(const gb_workdays *w, int32_t date) {
 }
 
 /* The last date with at most `days` working days from `from` (included) to it (not included); looks ten years ahead at most. */
-static int32_t gb_workdays_ahead(const gb_workdays *w, int32_t from, uint32_t days) {
+static inline int32_t gb_workdays_ahead(const gb_workdays *w, int32_t from, uint32_t days) {
     int32_t date = from;
     for (int i = 0; i < 3660; i++, date++) {
         if (!gb_works(w, date)) continue;
@@ -215,7 +215,7 @@ static bool gb_is(gb_text text, const char *word) {
     return i == text.len && !word[i];
 }
 
-static void gb_skip(gb_json *j) {
+static inline void gb_skip(gb_json *j) {
     switch (gb_peek(j)) {
     case '{':
         for (bool more = gb_open(j, '{'); more; more = gb_more(j, '}')) { gb_key(j); gb_skip(j); }
@@ -231,13 +231,13 @@ static void gb_skip(gb_json *j) {
 
 /* ---- Results. ---- */
 
-static gb_result *gb_ok(const void *at, uint32_t len) {
+static inline gb_result *gb_ok(const void *at, uint32_t len) {
     gb_result *r = gb_take(sizeof *r, 8);
     *r = (gb_result){0, at, len};
     return r;
 }
 
-static gb_result *gb_fail(const char *words) {
+static inline gb_result *gb_fail(const char *words) {
     gb_result *r = gb_take(sizeof *r, 8);
     uint32_t len = 0;
     while (words[len]) len++;

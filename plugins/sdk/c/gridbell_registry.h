@@ -2,6 +2,8 @@
 #ifndef GRIDBELL_REGISTRY_H
 #define GRIDBELL_REGISTRY_H
 
+#include <stdint.h>
+
 /* What kind of customer it is and what state the account is in. In bits. */
 #define GB_COLUMN_TRAITS 1
 /* Everything unpaid over all open bills, late fees not included. Positive is owed. In fen. */
@@ -40,6 +42,65 @@
 #define GB_COLUMN_PAID_ON 18
 /* The day for which the bills are true. In date. */
 #define GB_COLUMN_ARREARS_AS_OF 19
+
+/* A column's id, the kind of its list, and what one value is in C: for gridbell_policy.h. */
+#define GB_ID_traits 1
+#define GB_KIND_traits GB_U32
+typedef uint32_t gb_traits;
+#define GB_ID_arrears 2
+#define GB_KIND_arrears GB_S64
+typedef int64_t gb_arrears;
+#define GB_ID_arrears_period 3
+#define GB_KIND_arrears_period GB_U32
+typedef uint32_t gb_arrears_period;
+#define GB_ID_late_fee_from 4
+#define GB_KIND_late_fee_from GB_S32
+typedef int32_t gb_late_fee_from;
+#define GB_ID_months_owed 5
+#define GB_KIND_months_owed GB_U8
+typedef uint8_t gb_months_owed;
+#define GB_ID_reminded_step 6
+#define GB_KIND_reminded_step GB_U8
+typedef uint8_t gb_reminded_step;
+#define GB_ID_bill_period 7
+#define GB_KIND_bill_period GB_U32
+typedef uint32_t gb_bill_period;
+#define GB_ID_bill_issued 8
+#define GB_KIND_bill_issued GB_S32
+typedef int32_t gb_bill_issued;
+#define GB_ID_bill_amount 9
+#define GB_KIND_bill_amount GB_S64
+typedef int64_t gb_bill_amount;
+#define GB_ID_bill_kwh 10
+#define GB_KIND_bill_kwh GB_U32
+typedef uint32_t gb_bill_kwh;
+#define GB_ID_bill_said 11
+#define GB_KIND_bill_said GB_U8
+typedef uint8_t gb_bill_said;
+#define GB_ID_balance 12
+#define GB_KIND_balance GB_S64
+typedef int64_t gb_balance;
+#define GB_ID_balance_as_of 13
+#define GB_KIND_balance_as_of GB_S32
+typedef int32_t gb_balance_as_of;
+#define GB_ID_threshold 14
+#define GB_KIND_threshold GB_U32
+typedef uint32_t gb_threshold;
+#define GB_ID_balance_episode 15
+#define GB_KIND_balance_episode GB_U16
+typedef uint16_t gb_balance_episode;
+#define GB_ID_balance_said 16
+#define GB_KIND_balance_said GB_U8
+typedef uint8_t gb_balance_said;
+#define GB_ID_paid_amount 17
+#define GB_KIND_paid_amount GB_S64
+typedef int64_t gb_paid_amount;
+#define GB_ID_paid_on 18
+#define GB_KIND_paid_on GB_S32
+typedef int32_t gb_paid_on;
+#define GB_ID_arrears_as_of 19
+#define GB_KIND_arrears_as_of GB_S32
+typedef int32_t gb_arrears_as_of;
 
 /* A resident; otherwise a business. */
 #define GB_TRAIT_RESIDENT (1u << 0)

@@ -16,7 +16,8 @@ The customers are made up from the registry: one in eight owes something, dates 
 EXAMPLE
   gridbell plugin bench my-policy.wasm --at \"2026-11-21 09:00\"")]
 pub(crate) struct BenchArgs {
-    /// The plugin
+    /// The plugin, or the folder of a project that was built
+    #[arg(value_name = "FILE|DIR")]
     file: PathBuf,
     #[command(flatten)]
     told: Told,

@@ -22,10 +22,12 @@ from the registry (wit/REGISTRY.md). Only what `expect` names is compared. --upd
 difference before you keep it.
 
 EXAMPLES
+  gridbell plugin test                                # the project in this folder, with its cases.toml
   gridbell plugin test my-policy.wasm --cases cases.toml
   gridbell plugin test my-policy.wasm                 # all *.toml in the folder `cases` beside it")]
 pub(crate) struct TestArgs {
-    /// The plugin
+    /// The plugin, or the folder of a project that was built
+    #[arg(default_value = ".", value_name = "FILE|DIR")]
     file: PathBuf,
     /// A file of cases, or a folder of such files; `cases` or `cases.toml` beside the plugin by default
     #[arg(long, value_name = "FILE|DIR")]
@@ -42,8 +44,8 @@ pub(crate) struct TestArgs {
 }
 
 pub(super) fn test(args: &TestArgs) -> Result<(), CommandError> {
-    let files = files(args)?;
     let desk = super::open(&args.file, args.calendar.as_deref())?;
+    let files = files(args)?;
     let (mut passed, mut failed, mut all) = (0_usize, 0_usize, Vec::new());
     for path in files {
         let text = super::text(&path)?;
@@ -84,7 +86,8 @@ pub(super) fn test(args: &TestArgs) -> Result<(), CommandError> {
 }
 
 fn files(args: &TestArgs) -> Result<Vec<PathBuf>, CommandError> {
-    let beside = |name: &str| args.file.parent().unwrap_or(Path::new("")).join(name);
+    let folder = if args.file.is_dir() { &args.file } else { args.file.parent().unwrap_or(Path::new("")) };
+    let beside = |name: &str| folder.join(name);
     let place = match &args.cases {
         Some(place) => place.clone(),
         None => [beside("cases"), beside("cases.toml")].into_iter().find(|p| p.exists()).ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! `plugin check` and `plugin inspect`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gridbell_contract::{Arg, PACKAGE, Registry};
 use gridbell_engine::{MAX_UPLOAD_BYTES, UploadKind, producers};
@@ -19,7 +19,8 @@ one object as well, with `accepted` false, `code`, `causes` and `message`.
 EXAMPLE
   gridbell plugin check my-policy.wasm")]
 pub(crate) struct CheckArgs {
-    /// A component or core module
+    /// A component or core module, or the folder of a project that was built
+    #[arg(default_value = ".", value_name = "FILE|DIR")]
     file: PathBuf,
     /// Print one JSON object
     #[arg(long)]
@@ -28,7 +29,8 @@ pub(crate) struct CheckArgs {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct InspectArgs {
-    /// A component or core module
+    /// A component or core module, or the folder of a project that was built
+    #[arg(default_value = ".", value_name = "FILE|DIR")]
     file: PathBuf,
     /// Print one JSON object: manifest, parameter schema, digest, sizes, tools
     #[arg(long)]
@@ -45,20 +47,28 @@ fn kind(desk: &Desk) -> &'static str {
 pub(super) fn check(args: &CheckArgs) -> Result<(), CommandError> {
     let desk = match super::opened(&args.file, None)? {
         Ok(desk) => desk,
-        Err(e) => return Err(say_refused(args, e)),
+        Err(e) => return Err(say_refused(&args.file, args.json, e)),
     };
+    accepted(&desk, args.json, &json!({}))
+}
+
+/// What is to be said of a plugin that the host would take; `more` joins the JSON object.
+pub(super) fn accepted(desk: &Desk, as_json: bool, more: &Value) -> Result<(), CommandError> {
     let manifest = desk.manifest();
-    if args.json {
-        let said = json!({
-            "accepted": true, "digest": desk.plugin().digest().to_string(), "contract": PACKAGE, "kind": kind(&desk),
+    if as_json {
+        let mut said = json!({
+            "accepted": true, "digest": desk.plugin().digest().to_string(), "contract": PACKAGE, "kind": kind(desk),
             "bytes": desk.upload_bytes(), "name": manifest.name(), "version": manifest.version(),
         });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            said[key] = value.clone();
+        }
         println!("{said}");
         return Ok(());
     }
     let properties = manifest.parameters().get("properties").and_then(Value::as_object).map_or(0, serde_json::Map::len);
     println!("accepted: {} {}", manifest.name(), manifest.version());
-    println!("  file        {}, {} bytes of at most {MAX_UPLOAD_BYTES}", kind(&desk), desk.upload_bytes());
+    println!("  file        {}, {} bytes of at most {MAX_UPLOAD_BYTES}", kind(desk), desk.upload_bytes());
     println!("  contract    {PACKAGE}, all four functions, nothing imported");
     println!(
         "  manifest    {} columns, {} parameters, {} notices, {} reasons, {} routes",
@@ -73,8 +83,8 @@ pub(super) fn check(args: &CheckArgs) -> Result<(), CommandError> {
 }
 
 /// With `--json` a refusal is an answer too, on standard output; in either case the exit code is that of a refusal.
-fn say_refused(args: &CheckArgs, e: WorkshopError) -> CommandError {
-    if let (true, WorkshopError::Engine(refused)) = (args.json, &e)
+pub(super) fn say_refused(file: &Path, as_json: bool, e: WorkshopError) -> CommandError {
+    if let (true, WorkshopError::Engine(refused)) = (as_json, &e)
         && refused.is_of_the_upload()
     {
         let causes: Vec<&str> = refused.cause().map(|c| c.word()).into_iter().collect();
@@ -84,12 +94,12 @@ fn say_refused(args: &CheckArgs, e: WorkshopError) -> CommandError {
         });
         println!("{said}");
     }
-    super::refused(&args.file, e)
+    super::refused(file, e)
 }
 
 pub(super) fn inspect(args: &InspectArgs) -> Result<(), CommandError> {
     let desk = super::open(&args.file, None)?;
-    let tools = producers(&super::bytes(&args.file)?);
+    let tools = producers(&super::bytes(&super::artifact(&args.file)?)?);
     let m = desk.manifest();
     let triggers: Vec<&str> =
         m.triggers().iter().filter_map(|id| Registry::get().trigger(*id).map(|t| &*t.name)).collect();

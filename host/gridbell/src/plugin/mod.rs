@@ -3,6 +3,7 @@
 mod bench;
 mod cases;
 mod inspect;
+mod project;
 mod run;
 
 use std::io::Read;
@@ -12,7 +13,7 @@ use clap::Subcommand;
 use gridbell_engine::MAX_UPLOAD_BYTES;
 use gridbell_model::CivilMinute;
 use gridbell_planner::Calendar;
-use gridbell_workshop::{Desk, Facts, WorkshopError};
+use gridbell_workshop::{Desk, Facts, Project, WorkshopError};
 use serde_json::Value;
 
 use crate::defaults;
@@ -24,6 +25,10 @@ const MAX_TEXT_BYTES: u64 = 16 << 20;
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum PluginCommand {
+    /// Begin a policy: a project that builds at once, in the language of your choice
+    New(project::NewArgs),
+    /// Build a project with its language's own tools, and say what the host would say
+    Build(project::BuildArgs),
     /// Say what the host would say at upload
     Check(inspect::CheckArgs),
     /// Show manifest, parameters, digest, sizes and by what it was built
@@ -39,6 +44,8 @@ pub(crate) enum PluginCommand {
 pub(crate) async fn plugin(command: PluginCommand) -> Result<(), CommandError> {
     // Compiling and deciding block for seconds: not on the runtime's threads.
     let work = move || match command {
+        PluginCommand::New(args) => project::new(&args),
+        PluginCommand::Build(args) => project::build(&args),
         PluginCommand::Check(args) => inspect::check(&args),
         PluginCommand::Inspect(args) => inspect::inspect(&args),
         PluginCommand::Test(args) => cases::test(&args),
@@ -93,20 +100,37 @@ fn parameters(given: &str) -> Result<Value, CommandError> {
     }
 }
 
-/// The plugin in `file`, as an upload would become one.
+/// The plugin in `file`, as an upload would become one; of a project's folder, the one that was built there.
 fn open(file: &Path, calendar: Option<&Path>) -> Result<Desk, CommandError> {
-    opened(file, calendar)?.map_err(|e| refused(file, e))
+    let file = artifact(file)?;
+    opened(&file, calendar)?.map_err(|e| refused(&file, e))
 }
 
-/// The plugin in `file`, or why the host would refuse it.
+/// The plugin in `file` or in the project that it is, or why the host would refuse it.
 fn opened(file: &Path, calendar: Option<&Path>) -> Result<Result<Desk, WorkshopError>, CommandError> {
-    let upload = bytes(file)?;
+    desk(&bytes(&artifact(file)?)?, calendar)
+}
+
+/// `file`, or the artifact of the project in that folder.
+fn artifact(file: &Path) -> Result<PathBuf, CommandError> {
+    if !file.is_dir() {
+        return Ok(file.to_owned());
+    }
+    let built = Project::open(file).map_err(project::failed)?.artifact;
+    if built.is_file() {
+        return Ok(built);
+    }
+    Err(CommandError::Usage(format!("{} is not built yet: gridbell plugin build {}", built.display(), file.display())))
+}
+
+/// The plugin `upload`, or why the host would refuse it.
+fn desk(upload: &[u8], calendar: Option<&Path>) -> Result<Result<Desk, WorkshopError>, CommandError> {
     let (name, text) = match calendar {
         Some(path) => (path.display().to_string(), text(path)?),
         None => (defaults::CALENDAR.0.to_owned(), defaults::CALENDAR.1.to_owned()),
     };
     let calendar = Calendar::parse(&name, &text).map_err(|e| CommandError::Refused(e.to_string()))?;
-    Ok(Desk::open(&upload, &open::compiler()?, calendar))
+    Ok(Desk::open(upload, &open::compiler()?, calendar))
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {

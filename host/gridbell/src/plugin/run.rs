@@ -17,7 +17,8 @@ it. Money is in yuan, dates are 2026-11-28, traits are names with blanks between
 EXAMPLE
   gridbell plugin run my-policy.wasm --customers customers.csv --at \"2026-11-21 09:00\" --parameters '{\"steps\":[7,3,1]}'")]
 pub(crate) struct RunArgs {
-    /// The plugin
+    /// The plugin, or the folder of a project that was built
+    #[arg(value_name = "FILE|DIR")]
     file: PathBuf,
     /// The customers, CSV
     #[arg(long, value_name = "FILE.csv")]
