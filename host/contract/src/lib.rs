@@ -25,7 +25,7 @@ pub use registry::{
     ColumnDef, ColumnType, FactDef, FactId, Registry, SubjectDef, SubjectId, TraitDef, TriggerDef, TriggerId,
 };
 pub use run::{Fact, Run};
-pub use schema::{MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, MAX_SCHEMA_NODES};
+pub use schema::{MAX_SCHEMA_BYTES, MAX_SCHEMA_DEPTH, MAX_SCHEMA_NODES, MAX_SCHEMA_PATTERNS};
 pub use workdays::{MAX_WORKDAY_WORDS, Workdays};
 
 /// Name and version of the contract's package in `wit/policy.wit`.

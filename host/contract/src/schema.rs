@@ -14,10 +14,13 @@ use crate::error::ContractError;
 pub const MAX_SCHEMA_BYTES: usize = 256 * 1024;
 /// Deepest nesting of a schema, references followed.
 pub const MAX_SCHEMA_DEPTH: usize = 64;
-/// Most values in a schema, references followed: a schema that doubles at each step stays small in the file and not in memory.
-pub const MAX_SCHEMA_NODES: u64 = 65_536;
+/// Most values in a schema, references followed: a schema that doubles at each step stays small in the file and not in memory, and one half of a
+/// schema may be tried against each value of a default in the other half.
+pub const MAX_SCHEMA_NODES: u64 = 8192;
+/// Most regular expressions in a schema.
+pub const MAX_SCHEMA_PATTERNS: usize = 128;
 /// Most bytes that one compiled regular expression may take.
-const MAX_PATTERN_BYTES: usize = 1024 * 1024;
+const MAX_PATTERN_BYTES: usize = 256 * 1024;
 
 const DRAFT_2020_12: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Keywords that name or reach other documents, or move the meaning of a reference.
@@ -35,10 +38,13 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, ContractError> {
     if schema.get("type").and_then(Value::as_str) != Some("object") {
         return Err(wrong("", "parameters are an object; say `\"type\": \"object\"`".to_owned()));
     }
-    let mut walk = Walk { root: schema, sizes: BTreeMap::new(), open: Vec::new() };
+    let mut walk = Walk { root: schema, sizes: BTreeMap::new(), open: Vec::new(), patterns: 0 };
     let nodes = walk.size(schema, "", 0).map_err(|(pointer, problem)| wrong(&pointer, problem))?;
     if nodes > MAX_SCHEMA_NODES {
         return Err(wrong("", format!("its references unfold to more than {MAX_SCHEMA_NODES} values; simplify it")));
+    }
+    if walk.patterns > MAX_SCHEMA_PATTERNS {
+        return Err(wrong("", format!("it has {} patterns; {MAX_SCHEMA_PATTERNS} are the most", walk.patterns)));
     }
     if let Err(e) = jsonschema::draft202012::meta::validate(schema) {
         return Err(wrong(
@@ -75,6 +81,8 @@ struct Walk<'a> {
     sizes: BTreeMap<String, u64>,
     /// References that are being followed.
     open: Vec<String>,
+    /// Regular expressions, as they are written: what stands behind a reference counts once.
+    patterns: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -104,6 +112,11 @@ impl<'a> Walk<'a> {
                             format!("only JSON Schema 2020-12 is known; write `{DRAFT_2020_12}` or leave it out"),
                         ));
                     }
+                    self.patterns += match (key.as_str(), item) {
+                        ("pattern", Value::String(_)) => 1,
+                        ("patternProperties", Value::Object(of)) => of.len(),
+                        _ => 0,
+                    };
                     total = match (key.as_str(), item) {
                         ("$ref", Value::String(target)) => total.saturating_add(self.follow(target, &here, depth)?),
                         _ => total.saturating_add(self.size(item, &here, depth + 1)?),

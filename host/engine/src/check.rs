@@ -10,7 +10,8 @@ use crate::encode;
 use crate::error::Refusal;
 use crate::fault::sanitise;
 use crate::limits::{
-    MAX_BODY_BYTES, MAX_EXPORTS, MAX_FUNCTIONS, MAX_ITEMS, MAX_MODULES, MAX_NESTING, MAX_SECTIONS, MAX_UPLOAD_BYTES,
+    MAX_BODY_BYTES, MAX_CUSTOM_BYTES, MAX_EXPORTS, MAX_FUNCTIONS, MAX_ITEMS, MAX_MODULES, MAX_NESTING, MAX_SECTIONS,
+    MAX_UPLOAD_BYTES,
 };
 use crate::shape;
 
@@ -198,6 +199,9 @@ fn bound_effort(bytes: &[u8]) -> Result<UploadKind, Refusal> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::CodeSectionEntry(body) if body.range().len() > MAX_BODY_BYTES => {
                 return Err(Refusal::TooMany { what: "bytes in one function".to_owned(), limit: MAX_BODY_BYTES });
+            }
+            Payload::CustomSection(section) => {
+                tally.add(section.data().len(), MAX_CUSTOM_BYTES, "bytes of names and debug information")?;
             }
             other => tally.section(other)?,
         }

@@ -25,6 +25,8 @@ const MAX_HEADER_BYTES: u64 = 4 << 20;
 const MAX_STDERR_BYTES: u64 = 64 << 10;
 /// Address space that the child may reserve besides its memory: a guest's memory reserves 4 GiB, though it uses little of it.
 const RESERVED_BYTES: u64 = 64 << 30;
+/// CPU time between the signal that says that it is over and the end.
+const CPU_GRACE_SECONDS: u64 = 1;
 /// How long a child that has closed its stdout may take to leave.
 const LEAVE_TRIES: u32 = 100;
 const LEAVE_PAUSE: Duration = Duration::from_millis(10);
@@ -298,7 +300,9 @@ fn limit(request: &Request) -> io::Result<()> {
     set(Resource::RLIMIT_CORE, 0)?;
     // It writes no file; the initial image of a guest's memory is one without a name, in memory.
     set(Resource::RLIMIT_FSIZE, request.memory_bytes)?;
-    set(Resource::RLIMIT_CPU, request.cpu_seconds)?;
+    // Where both limits are one, the kernel kills without saying why; so the signal that names the cause comes first.
+    let cpu = request.cpu_seconds;
+    setrlimit(Resource::RLIMIT_CPU, cpu, cpu.saturating_add(CPU_GRACE_SECONDS)).map_err(io::Error::from)?;
     set(Resource::RLIMIT_DATA, request.memory_bytes)?;
     set(Resource::RLIMIT_AS, request.memory_bytes.saturating_add(RESERVED_BYTES))
 }

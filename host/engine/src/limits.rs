@@ -21,6 +21,8 @@ pub(crate) const MAX_FUNCTIONS: usize = 300_000;
 /// Bytes of one function's body. The compiler's time and memory grow faster than a function does; the largest of an interpreter in C has some
 /// hundred kilobytes.
 pub(crate) const MAX_BODY_BYTES: usize = 2 << 20;
+/// Bytes of custom sections in one upload: names, debug information, notes of tools. A Python guest with its names has a few million.
+pub(crate) const MAX_CUSTOM_BYTES: usize = 16 << 20;
 /// Exports in one upload, over all modules and components: a Python guest, whose libraries find each other by name, has some ten thousand.
 pub(crate) const MAX_EXPORTS: usize = 50_000;
 /// Types, imports, globals, segments and the like in one upload, each kind on its own, over all modules and components.

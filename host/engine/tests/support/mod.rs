@@ -102,12 +102,15 @@ pub(crate) fn interest(bounds: &[(u16, u8, i64, i64)]) -> String {
 impl Guest {
     pub(crate) fn wat(&self) -> String {
         let data: String = self.manifest.bytes().map(|b| format!("\\{b:02x}")).collect();
-        let (len, pages) = (self.manifest.len(), self.pages);
+        let len = self.manifest.len();
+        // The heap begins behind the manifest.
+        let top = (len + 32).next_multiple_of(16).max(16_384);
+        let pages = self.pages.max(u32::try_from(top / 65_536).unwrap() + 2);
         let Self { decide, interest, explain, realloc, imports, more, .. } = self;
         format!(
             r#"(module {imports}
 (memory (export "memory") {pages})
-(global $top (mut i32) (i32.const 16384))
+(global $top (mut i32) (i32.const {top}))
 (data (i32.const 16) "{data}")
 (func $alloc (param $len i32) (result i32) (local $at i32)
   (local.set $at (i32.and (i32.add (global.get $top) (i32.const 15)) (i32.const -16)))
