@@ -7,10 +7,20 @@
 //! It must never know the store, the state, a customer's name or number; judge by wall-clock time; or keep anything.
 
 mod certificate;
+mod checks;
 mod child;
+mod customer;
+mod days;
+mod draw;
 mod error;
+mod gap;
+mod make;
+mod parameters;
+mod probe;
 mod real;
 mod request;
+mod shrink;
+mod subject;
 mod trial;
 
 pub use certificate::{Certificate, Check, CheckResult, Counterexample};

@@ -152,7 +152,7 @@ impl Engine {
 }
 
 /// A table without rows, for calls that look at none.
-struct NoRows;
+pub(crate) struct NoRows;
 
 impl Table for NoRows {
     fn chunks(&self) -> usize {
@@ -266,7 +266,7 @@ impl<'a> Job<'a> {
     }
 
     /// The policy's interest for this run.
-    fn interest(&self) -> Result<InterestSet, RunError> {
+    pub(crate) fn interest(&self) -> Result<InterestSet, RunError> {
         let _running = self.engine.ticker().running();
         let ask = || {
             let mut session = self.program.start(self.limits(MAX_ANSWER_BYTES))?;

@@ -95,6 +95,9 @@ enum Command {
     /// Compile an upload from standard input; the host calls this in a process of its own
     #[command(name = open::COMPILE_COMMAND, hide = true)]
     CompilePlugin,
+    /// Certify a stored plugin named on standard input; the host calls this in a process of its own
+    #[command(name = open::CERTIFY_COMMAND, hide = true)]
+    CertifyPlugin,
 }
 
 fn main() -> ExitCode {
@@ -102,6 +105,9 @@ fn main() -> ExitCode {
     // The compiler's process is limited and may be killed: it starts no runtime and logs nothing.
     if matches!(cli.command, Command::CompilePlugin) {
         return gridbell_engine::child_main();
+    }
+    if matches!(cli.command, Command::CertifyPlugin) {
+        return gridbell_certify::child_main();
     }
     output::logs(cli.log_json);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -138,7 +144,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
             output::write(&String::from_utf8_lossy(&script), "");
             Ok(())
         }
-        Command::CompilePlugin => Ok(()),
+        Command::CompilePlugin | Command::CertifyPlugin => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gridbell_archive::Archive;
+use gridbell_certify::CertifierCommand;
 use gridbell_clock::{Clock, Seed};
 use gridbell_conductor::{Files, Host, HostOptions, MAX_IMPORT_BYTES};
 use gridbell_engine::{CompilerCommand, EngineConfig};
@@ -16,6 +17,8 @@ use crate::error::CommandError;
 
 /// The hidden subcommand that compiles uploads.
 pub(crate) const COMPILE_COMMAND: &str = "compile-plugin";
+/// The hidden subcommand that certifies plugins.
+pub(crate) const CERTIFY_COMMAND: &str = "certify-plugin";
 
 /// What was opened.
 pub(crate) struct Opened {
@@ -72,6 +75,12 @@ pub(crate) fn archive(config: &Config) -> Result<Archive, CommandError> {
 pub(crate) fn compiler() -> Result<CompilerCommand, CommandError> {
     let program = std::env::current_exe().map_err(CommandError::file("find", "gridbell"))?;
     Ok(CompilerCommand { program, args: vec![COMPILE_COMMAND.to_owned()] })
+}
+
+/// This very program, asked to certify.
+pub(crate) fn certifier() -> Result<CertifierCommand, CommandError> {
+    let program = std::env::current_exe().map_err(CommandError::file("find", "gridbell"))?;
+    Ok(CertifierCommand { program, args: vec![CERTIFY_COMMAND.to_owned()] })
 }
 
 pub(crate) fn key(config: &Config) -> Result<(Key, Option<std::path::PathBuf>), CommandError> {

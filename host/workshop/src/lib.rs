@@ -6,6 +6,7 @@
 //! directory, talk to a network, or know a customer's name: customers here are values of the registry's columns and nothing else.
 
 mod bench;
+mod case_text;
 mod cases;
 mod deciding;
 mod desk;
@@ -16,6 +17,7 @@ mod sheet;
 mod value;
 
 pub use bench::{BenchOptions, BenchReport, Share, bench};
+pub use case_text::CaseText;
 pub use cases::{Answer, CaseFile, CaseReport, Verdict, answer};
 pub use deciding::Deciding;
 pub use desk::{Desk, Facts};

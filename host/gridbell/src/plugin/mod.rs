@@ -2,6 +2,7 @@
 
 mod bench;
 mod cases;
+mod certify;
 mod inspect;
 mod project;
 mod run;
@@ -39,6 +40,8 @@ pub(crate) enum PluginCommand {
     Run(run::RunArgs),
     /// Measure speed, fuel and memory, and what share of the budget that is
     Bench(bench::BenchArgs),
+    /// Prove by trial what the contract asks, as the host does before a plugin may go live
+    Certify(certify::CertifyArgs),
 }
 
 pub(crate) async fn plugin(command: PluginCommand) -> Result<(), CommandError> {
@@ -51,6 +54,7 @@ pub(crate) async fn plugin(command: PluginCommand) -> Result<(), CommandError> {
         PluginCommand::Test(args) => cases::test(&args),
         PluginCommand::Run(args) => run::run(&args),
         PluginCommand::Bench(args) => bench::bench(&args),
+        PluginCommand::Certify(args) => certify::certify(&args),
     };
     tokio::task::spawn_blocking(work).await.map_err(|e| CommandError::Failed(e.to_string()))?
 }
@@ -125,12 +129,16 @@ fn artifact(file: &Path) -> Result<PathBuf, CommandError> {
 
 /// The plugin `upload`, or why the host would refuse it.
 fn desk(upload: &[u8], calendar: Option<&Path>) -> Result<Result<Desk, WorkshopError>, CommandError> {
-    let (name, text) = match calendar {
+    Ok(Desk::open(upload, &open::compiler()?, self::calendar(calendar)?))
+}
+
+/// The working days of `file`, or those that the house brings along.
+fn calendar(file: Option<&Path>) -> Result<Calendar, CommandError> {
+    let (name, text) = match file {
         Some(path) => (path.display().to_string(), text(path)?),
         None => (defaults::CALENDAR.0.to_owned(), defaults::CALENDAR.1.to_owned()),
     };
-    let calendar = Calendar::parse(&name, &text).map_err(|e| CommandError::Refused(e.to_string()))?;
-    Ok(Desk::open(upload, &open::compiler()?, calendar))
+    Calendar::parse(&name, &text).map_err(|e| CommandError::Refused(e.to_string()))
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
