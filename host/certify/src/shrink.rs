@@ -226,11 +226,7 @@ impl Shrinker<'_> {
     }
 
     /// Makes one column plain in the customers that `each` visits.
-    fn column(
-        &mut self,
-        def: &ColumnDef,
-        each: &Visit<'_>,
-    ) -> Result<(), CertifyError> {
+    fn column(&mut self, def: &ColumnDef, each: &Visit<'_>) -> Result<(), CertifyError> {
         let mut value = None;
         each(&mut self.best.clone(), &mut |c| value = Some(c.get(def.id)));
         let Some(value) = value.filter(|v| *v != blank(def)) else { return Ok(()) };
