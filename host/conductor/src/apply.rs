@@ -280,7 +280,7 @@ fn author_key(t: &Template) -> String {
 }
 
 /// What policies may not ask for yet.
-fn not_yet(set: &PolicySet) -> Vec<Problem> {
+pub(crate) fn not_yet(set: &PolicySet) -> Vec<Problem> {
     const SAID: [Topic; 4] = [Topic::ArrearsReminder, Topic::BillNotice, Topic::BalanceWarning, Topic::PaymentReceived];
     let mut problems = Vec::new();
     for policy in &set.policies {

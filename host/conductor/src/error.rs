@@ -108,6 +108,9 @@ pub enum HostError {
     /// Too much waits already.
     #[error("{0}")]
     Busy(String),
+    /// Whoever asked for a preview ended it.
+    #[error("the preview was ended (预览已取消)")]
+    Stopped,
     /// The way things are does not allow it.
     #[error("{0}")]
     Refused(String),

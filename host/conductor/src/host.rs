@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gridbell_archive::Archive;
-use gridbell_channels::{LinkHandle, PartSet};
+use gridbell_channels::{LinkConfig, LinkHandle, PartSet};
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Engine, EngineConfig, Plugin};
 use gridbell_model::{MessageId, PrefectureCode, Topic};
-use gridbell_planner::{Policy, PolicySet, SendTimes, VersionReq};
+use gridbell_planner::{LinkCapacity, Policy, PolicySet, SendTimes, VersionReq};
 use gridbell_state::State;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -19,6 +19,7 @@ use crate::backups::{BackupFile, Backups};
 use crate::catalog::{Catalog, PluginInfo};
 use crate::documents::{self, PLUGIN, POLICY, note};
 use crate::error::HostError;
+use crate::forecast::Previews;
 use crate::imports::Imports;
 use crate::settings::Settings;
 use crate::stops::Stops;
@@ -82,6 +83,9 @@ struct Inner {
     archive: Archive,
     /// One pass over the archives at a time.
     archiving: tokio::sync::Mutex<()>,
+    previews: Previews,
+    /// Links that were declared without being started: what a forecast counts with where none is up.
+    declared: RwLock<Vec<LinkCapacity>>,
 }
 
 impl Host {
@@ -120,6 +124,8 @@ impl Host {
             times: Mutex::default(),
             archive,
             archiving: tokio::sync::Mutex::default(),
+            previews: Previews::default(),
+            declared: RwLock::default(),
         }));
         for (name, error) in broken {
             host.raise("plugin.broken", &name, format!("the plugin was left out: {error}"));
@@ -387,6 +393,24 @@ impl Host {
         self.0.queues.write().extend(carriers.iter().map(|c| *c as u8));
     }
 
+    /// Says which links there will be: their carriers count as served, and forecasts count with their grants until links are started.
+    pub fn declare_links<'a>(&self, links: impl IntoIterator<Item = &'a LinkConfig>) {
+        for link in links {
+            self.serve_carriers(&link.serves);
+            self.0.declared.write().push(capacity(link));
+        }
+    }
+
+    /// The links that a forecast counts with: those that were started, else those that were declared.
+    pub(crate) fn capacities(&self) -> Vec<LinkCapacity> {
+        let started: Vec<LinkCapacity> = self.0.links.read().iter().map(|l| capacity(l.config())).collect();
+        if started.is_empty() { self.0.declared.read().clone() } else { started }
+    }
+
+    pub(crate) fn previews(&self) -> &Previews {
+        &self.0.previews
+    }
+
     /// The archives.
     #[must_use]
     pub fn archive(&self) -> &Archive {
@@ -413,5 +437,13 @@ impl Host {
         let times = Arc::new(SendTimes::new(&policy.windows, quiet, policy.days, settings.calendar));
         self.0.times.lock().insert(key, Arc::clone(&times));
         Some(times)
+    }
+}
+
+fn capacity(link: &LinkConfig) -> LinkCapacity {
+    LinkCapacity {
+        name: link.name.to_string(),
+        serves: link.serves.iter().map(|c| *c as u8).collect(),
+        parts_per_s: link.grant,
     }
 }

@@ -13,6 +13,7 @@ mod control;
 mod documents;
 mod error;
 mod facts;
+mod forecast;
 mod host;
 mod imports;
 mod links;
@@ -34,6 +35,11 @@ pub use catalog::PluginInfo;
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
 pub use facts::IntoFact;
+pub use forecast::{
+    Candidate, ForeseeRequest, ForeseenMessage, Foresight, MAX_PREVIEW_DAYS, MAX_PREVIEW_MESSAGES, MAX_PREVIEW_RUNS,
+    MAX_PREVIEW_SAMPLES, MAX_PREVIEWS_AT_ONCE, PluginChoice, PolicyPreview, PreviewCount, PreviewDifference,
+    PreviewMove, PreviewPlugin, PreviewProgress, PreviewRequest, PreviewRun, PreviewSample, PreviewTotals, Silence,
+};
 pub use gridbell_archive::Kind as ArchiveKind;
 pub use gridbell_channels::{Alarm as LinkAlarm, AlarmKind as LinkAlarmKind, LinkState, LinkStatus};
 pub use gridbell_state::BackupSummary;

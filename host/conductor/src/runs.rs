@@ -23,7 +23,7 @@ use crate::settle::{Context, settle};
 /// Decisions judged side by side before they go to the outbox: bounds the texts in memory.
 const BLOCK: usize = 32_768;
 /// Rows outside the interest that each run decides all the same, to catch a plugin whose interest leaves somebody out.
-const INTEREST_SAMPLE: usize = 256;
+pub(crate) const INTEREST_SAMPLE: usize = 256;
 
 /// Why a run happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,9 +105,9 @@ pub(crate) struct Prepared {
     pub(crate) guard: Guard,
     pub(crate) run: Run,
     pub(crate) org: Arc<OrgTree>,
-    rows: Option<Vec<u32>>,
+    pub(crate) rows: Option<Vec<u32>>,
     /// Of a run of payments: its rows are these and not the customers.
-    payments: Option<Payments>,
+    pub(crate) payments: Option<Payments>,
 }
 
 /// What a run knows of the world besides its basis and its customers.
@@ -127,7 +127,7 @@ impl Prepared {
     }
 
     /// What the plugin's row `row` is about: the customer, and for a payment what the payment says.
-    fn view(&self, snapshot: &Snapshot, row: u32) -> Option<CustomerView> {
+    pub(crate) fn view(&self, snapshot: &Snapshot, row: u32) -> Option<CustomerView> {
         match &self.payments {
             Some(payments) => payments.view(row),
             None => snapshot.view(row),

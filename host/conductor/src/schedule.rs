@@ -109,7 +109,7 @@ impl Host {
         })
     }
 
-    fn last_served(&self, prefecture: PrefectureCode, policy: &str, schedule: &str) -> CivilMinute {
+    pub(crate) fn last_served(&self, prefecture: PrefectureCode, policy: &str, schedule: &str) -> CivilMinute {
         let key = schedule_key(prefecture, policy, schedule);
         match documents::read::<CivilMinute>(self.state(), SCHEDULE, &key) {
             Ok(Some((_, at))) => at,

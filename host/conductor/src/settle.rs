@@ -38,10 +38,20 @@ pub(crate) fn settle(
 
 /// The carrier whose links take the message.
 fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
-    if planned.channel != Channel::Sms {
+    carrier_queue(planned.channel, planned.phone.number(), segments, served)
+}
+
+/// The carrier whose links take a message to `number` on `channel`.
+pub(crate) fn carrier_queue(
+    channel: Channel,
+    number: u64,
+    segments: &Segments,
+    served: &FxHashSet<u8>,
+) -> Result<u8, HoldReason> {
+    if channel != Channel::Sms {
         return Err(HoldReason::NoLink);
     }
-    let carrier = segments.carrier_of(planned.phone.number()).ok_or(HoldReason::BadAddress)?;
+    let carrier = segments.carrier_of(number).ok_or(HoldReason::BadAddress)?;
     let queue = carrier as u8;
     if served.contains(&queue) { Ok(queue) } else { Err(HoldReason::NoLink) }
 }

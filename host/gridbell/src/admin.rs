@@ -38,10 +38,10 @@ impl Place {
     /// Opens everything; carriers of the configured links count as served, so that a run by hand queues for them.
     pub(crate) async fn host(&self) -> Result<Host, CommandError> {
         let config = self.config()?;
-        let carriers: Vec<_> = config.links.iter().flat_map(|l| l.serves.clone()).collect();
+        let links = config.links.clone();
         let open = move || open::open(&config, Clock::system());
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??;
-        opened.host.serve_carriers(&carriers);
+        opened.host.declare_links(&links);
         open::install_defaults(&opened.host).await?;
         Ok(opened.host)
     }

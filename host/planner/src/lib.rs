@@ -8,6 +8,7 @@ mod blast;
 mod calendar;
 mod error;
 mod guard;
+mod load;
 mod policy;
 mod read;
 mod rules;
@@ -19,9 +20,10 @@ pub use blast::{BlastReason, BlastVerdict, blast};
 pub use calendar::{Calendar, DAYS_AFTER, DAYS_BEFORE};
 pub use error::{Place, PlannerError, Problem, Problems};
 pub use guard::{
-    DayCaps, EXEMPTIONS, Guard, GuardContext, GuardSetup, Planned, QueuedFacts, RunScope, SendTimes, Told, Verdict,
-    recheck,
+    DayCaps, EXEMPTIONS, Foreseen, Guard, GuardContext, GuardSetup, Planned, QueuedFacts, RunScope, SendTimes, Told,
+    Verdict, recheck,
 };
+pub use load::{DayLoad, HourLoad, LinkCapacity, LinkLoad, LoadForecast, Wave, forecast_load};
 pub use policy::{
     Caps, Change, Event, Hop, MAX_ENTRIES, MAX_POLICIES, Plugins, Policy, PolicyFile, PolicySet, Schedule, SendDays,
     check as check_policy, check_set as check_policies, diff, diff_values, title_parameters,
@@ -34,7 +36,7 @@ pub use schedule::{CronExpr, Due, MAX_OCCURRENCES};
 pub use semver::{Version, VersionReq};
 pub use template::{
     Compiled, Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, MAX_PARTS, MAX_TEMPLATE_CHARS, MAX_TEMPLATES,
-    PART_UNITS, RenderError, SINGLE_UNITS, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan, fact_of,
-    parts, utf16_units,
+    PART_UNITS, RenderError, SINGLE_UNITS, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan, TextSize,
+    fact_of, parts, utf16_units,
 };
 pub use times::{OpenMinutes, TimeSpan};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{AccountNumber, Date, MessageId, MessageState, Moment, RunId, Topic};
+use gridbell_model::{AccountNumber, Date, Lane, MessageId, MessageState, Moment, RunId, Topic};
 
 use crate::checkpoint::read_statuses;
 use crate::error::StateError;
@@ -238,6 +238,19 @@ impl State {
         found.sort_unstable_by_key(|l| l.id);
         found.truncate(limit);
         found
+    }
+
+    /// Parts that wait in the outbox, of all prefectures: by queue, lane, the moment from which they may go, and the one from which they are worthless.
+    #[must_use]
+    pub fn waiting_parts(&self) -> BTreeMap<(u8, Lane, Moment, Moment), u64> {
+        let outbox = self.shared().core.outbox.read();
+        let mut waiting = BTreeMap::new();
+        for live in outbox.live.values().filter(|l| l.status.state == MessageState::Queued) {
+            let key = (live.data.queue, live.data.lane, live.send_after, live.expires);
+            let open = if live.status.accepted.is_empty() { usize::from(live.data.parts) } else { live.open().len() };
+            *waiting.entry(key).or_default() += open as u64;
+        }
+        waiting
     }
 
     /// How the outbox stands.

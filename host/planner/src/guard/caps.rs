@@ -25,13 +25,26 @@ impl DayCaps {
     /// # Errors
     /// The cap that is reached; nothing is counted then.
     pub fn admit(&mut self, planned: &Planned, ctx: &dyn GuardContext) -> Result<(), HoldReason> {
-        if self.caps == Caps::default() {
+        let phone = if planned.channel == Channel::Sms { planned.phone.number() } else { 0 };
+        self.admit_one(planned.row, phone, planned.not_before.date(), ctx)
+    }
+
+    /// Whether anything is counted at all.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.caps == Caps::default()
+    }
+
+    /// Counts a message on `date` to the customer at `row` and the phone number (0 for none), unless a cap is reached.
+    ///
+    /// # Errors
+    /// As [`DayCaps::admit`].
+    pub fn admit_one(&mut self, row: u32, phone: u64, date: Date, ctx: &dyn GuardContext) -> Result<(), HoldReason> {
+        if self.is_none() {
             return Ok(());
         }
-        let date = planned.not_before.date();
-        let phone = if planned.channel == Channel::Sms { planned.phone.number() } else { 0 };
-        let told = ctx.told(planned.row, phone, date, self.class);
-        let customer = self.customers.entry((planned.row, date)).or_default();
+        let told = ctx.told(row, phone, date, self.class);
+        let customer = self.customers.entry((row, date)).or_default();
         if self.caps.per_customer.is_some_and(|cap| customer.saturating_add(told.customer) >= cap) {
             return Err(HoldReason::CustomerCap);
         }

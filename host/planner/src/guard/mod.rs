@@ -10,6 +10,7 @@
 
 mod caps;
 mod checks;
+mod foresee;
 mod recheck;
 mod window;
 
@@ -25,6 +26,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use caps::DayCaps;
 pub use checks::EXEMPTIONS;
 pub(crate) use checks::subscription_of;
+pub use foresee::Foreseen;
 pub use recheck::{QueuedFacts, recheck};
 pub use window::SendTimes;
 
@@ -90,7 +92,7 @@ pub struct GuardSetup<'a> {
 }
 
 /// The guardrails of one run, ready to judge. Holds no reference and is shared between threads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Guard {
     topic: Topic,
     class: TopicClass,
@@ -104,14 +106,14 @@ pub struct Guard {
     caps: Caps,
     times: SendTimes,
     /// Units of the scope with their names; every other station is out of scope.
-    units: FxHashMap<OrgCode, Box<str>>,
+    units: Arc<FxHashMap<OrgCode, Box<str>>>,
     scope: RunScope,
     prefecture: Box<str>,
     hotline: Box<str>,
     sender: Box<str>,
-    routes: Vec<Vec<Hop>>,
+    routes: Arc<Vec<Vec<Hop>>>,
     /// By notice, then by channel.
-    texts: Vec<[Option<Compiled>; CHANNELS]>,
+    texts: Arc<Vec<[Option<Compiled>; CHANNELS]>>,
     warnings: Vec<String>,
 }
 
@@ -165,6 +167,16 @@ pub struct Planned {
     pub stated: Fen,
 }
 
+/// A decision that passed everything but text and caps.
+struct Cleared<'g> {
+    station: &'g str,
+    hop: u8,
+    channel: Channel,
+    text: &'g Compiled,
+    not_before: CivilMinute,
+    expires: CivilMinute,
+}
+
 /// The lower of two limits, of which either may be missing: what a policy says tightens what the province says.
 fn lower(a: Option<u16>, b: Option<u16>) -> Option<u16> {
     a.into_iter().chain(b).min()
@@ -207,13 +219,13 @@ impl Guard {
                 per_phone: lower(policy.caps.per_phone, class_rule.caps.per_phone),
             },
             times: SendTimes::new(&policy.windows, class_rule.quiet, policy.days, Arc::clone(setup.calendar)),
-            units: units(setup),
+            units: Arc::new(units(setup)),
             scope: setup.scope.clone(),
             prefecture: prefecture.trim_end_matches("供电公司").into(),
             hotline: rules.hotline.as_str().into(),
             sender: rules.sender(topic_rule.class).into(),
-            routes,
-            texts,
+            routes: Arc::new(routes),
+            texts: Arc::new(texts),
             warnings,
         })
     }
@@ -275,7 +287,13 @@ impl Guard {
         DayCaps::new(caps, self.class)
     }
 
-    fn plan(&self, decision: &Decision, view: &CustomerView, ctx: &dyn GuardContext) -> Result<Planned, HoldReason> {
+    /// Everything but text and caps, in the order that this module's head says.
+    fn clear(
+        &self,
+        decision: &Decision,
+        view: &CustomerView,
+        ctx: &dyn GuardContext,
+    ) -> Result<Cleared<'_>, HoldReason> {
         let station = self.in_scope(view)?;
         self.fresh(view)?;
         let (hop, channel, text) = self.hop(decision, view, ctx)?;
@@ -284,8 +302,16 @@ impl Guard {
         self.not_closed(view)?;
         self.not_said(decision, view, ctx)?;
         let (not_before, expires) = self.send_time(decision)?;
-        let args = [decision.arg0, decision.arg1];
-        let facts = Facts::of(self.topic, view, args, station, &self.prefecture, &self.hotline);
+        Ok(Cleared { station, hop, channel, text, not_before, expires })
+    }
+
+    fn facts<'a>(&'a self, decision: &Decision, view: &CustomerView, station: &'a str) -> Facts<'a> {
+        Facts::of(self.topic, view, [decision.arg0, decision.arg1], station, &self.prefecture, &self.hotline)
+    }
+
+    fn plan(&self, decision: &Decision, view: &CustomerView, ctx: &dyn GuardContext) -> Result<Planned, HoldReason> {
+        let Cleared { station, hop, channel, text, not_before, expires } = self.clear(decision, view, ctx)?;
+        let facts = self.facts(decision, view, station);
         let plan =
             text.plan(&facts, self.cost_per_part_milli_fen).map_err(|_: RenderError| HoldReason::RenderFailed)?;
         Ok(Planned {

@@ -6,7 +6,7 @@ use gridbell_contract::Notice;
 use gridbell_model::{Channel, TopicClass};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
-use super::parts::{MAX_PARTS, TextPlan, units_and_parts};
+use super::parts::{MAX_PARTS, TextPlan, TextSize, measure, parts_of, units_and_parts};
 use super::slots::{Facts, Missing, Slot, slots_of, states_fact};
 use super::{MAX_TEMPLATE_CHARS, Template};
 use crate::error::PlannerError;
@@ -24,6 +24,8 @@ pub struct Compiled {
     prefix: Box<str>,
     suffix: Box<str>,
     body: Body,
+    /// Units of everything that is the same in each text, where counting the rest gives the whole: see [`Compiled::size`].
+    fixed_units: Option<usize>,
     sample: TextPlan,
 }
 
@@ -89,6 +91,7 @@ impl Compiled {
             prefix: if sms { rules.signature.as_str().into() } else { "".into() },
             suffix: if sms && marketing { rules.opt_out.as_str().into() } else { "".into() },
             body,
+            fixed_units: None,
             sample: TextPlan { text: String::new(), chars: 0, parts: 0, cost_milli_fen: 0 },
         };
         let facts = Facts::sample(notice);
@@ -105,7 +108,18 @@ impl Compiled {
                 "the text means something else than it looks like: use plain `{{ name }}` placeholders",
             ));
         }
+        compiled.fixed_units = compiled.fixed_units();
         Ok(compiled)
+    }
+
+    /// Units of signature, opt-out words and fixed text; none where the text chooses or has characters that take two units, which may move a cut.
+    fn fixed_units(&self) -> Option<usize> {
+        let Body::Segments(segments) = &self.body else { return None };
+        let fixed = segments.iter().filter_map(|s| if let Segment::Fixed(text) = s { Some(&**text) } else { None });
+        fixed.chain([&*self.prefix, &*self.suffix]).try_fold(0, |sum, text| match measure(text) {
+            (units, 0) => Some(sum + units),
+            _ => None,
+        })
     }
 
     /// The template's version.
@@ -139,16 +153,47 @@ impl Compiled {
             Body::Engine { env, slots } => render_engine(env, slots, facts, &mut text)?,
         }
         text.push_str(&self.suffix);
-        let sms = self.channel == Channel::Sms;
         let (units, count) = units_and_parts(&text);
+        let TextSize { chars, parts, cost_milli_fen } = self.sized(units, count, cost_per_part_milli_fen)?;
+        Ok(TextPlan { text, chars, parts, cost_milli_fen })
+    }
+
+    /// What [`Compiled::plan`] says of the text's length and cost, without rendering it where that can be known: only the values are written, into
+    /// `scratch`, which is kept from call to call.
+    ///
+    /// # Errors
+    /// As [`Compiled::plan`].
+    pub fn size(
+        &self,
+        facts: &Facts<'_>,
+        cost_per_part_milli_fen: u32,
+        scratch: &mut String,
+    ) -> Result<TextSize, RenderError> {
+        if let (Some(fixed), Body::Segments(segments)) = (self.fixed_units, &self.body) {
+            scratch.clear();
+            for segment in segments {
+                if let Segment::Slot(slot) = segment {
+                    slot.write(facts, scratch)?;
+                }
+            }
+            let (units, pairs) = measure(scratch);
+            if pairs == 0 {
+                return self.sized(fixed + units, parts_of(fixed + units), cost_per_part_milli_fen);
+            }
+        }
+        let TextPlan { chars, parts, cost_milli_fen, .. } = self.plan(facts, cost_per_part_milli_fen)?;
+        Ok(TextSize { chars, parts, cost_milli_fen })
+    }
+
+    fn sized(&self, units: usize, count: u8, cost_per_part_milli_fen: u32) -> Result<TextSize, RenderError> {
         if count > MAX_PARTS {
             return Err(RenderError::TooLong);
         }
-        Ok(TextPlan {
+        let sms = self.channel == Channel::Sms;
+        Ok(TextSize {
             chars: u32::try_from(units).unwrap_or(u32::MAX),
             parts: if sms { count } else { 1 },
             cost_milli_fen: if sms { u32::from(count).saturating_mul(cost_per_part_milli_fen) } else { 0 },
-            text,
         })
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compile::{Compiled, RenderError};
 pub use file::TemplateFile;
-pub use parts::{MAX_PARTS, PART_UNITS, SINGLE_UNITS, TextPlan, parts, utf16_units};
+pub use parts::{MAX_PARTS, PART_UNITS, SINGLE_UNITS, TextPlan, TextSize, parts, utf16_units};
 pub use slots::{Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, fact_of};
 
 use crate::error::PlannerError;

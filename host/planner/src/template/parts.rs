@@ -22,8 +22,19 @@ pub struct TextPlan {
     pub cost_milli_fen: u32,
 }
 
+/// The length and the cost of a text that was not rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextSize {
+    /// Its length in UTF-16 units.
+    pub chars: u32,
+    /// Parts that a carrier counts; 1 on other channels.
+    pub parts: u8,
+    /// What it costs, in thousandths of a fen.
+    pub cost_milli_fen: u32,
+}
+
 /// The length of `text` in UTF-16 units, and how many of its characters take two.
-fn measure(text: &str) -> (usize, usize) {
+pub(super) fn measure(text: &str) -> (usize, usize) {
     // Every character has one octet that is no continuation, and those beyond the basic plane, which count two, start with F0 or more. Counting
     // octets in bytes, a few at a time so that no count overflows, runs on vectors: this is the longest step of every message otherwise.
     const STEP: usize = 240;
@@ -51,12 +62,13 @@ pub fn parts(text: &str) -> u8 {
 /// [`utf16_units`] and [`parts`] at once.
 pub(super) fn units_and_parts(text: &str) -> (usize, u8) {
     let (units, pairs) = measure(text);
-    let parts = match (units <= SINGLE_UNITS, pairs) {
-        (true, _) => 1,
-        (false, 0) => u8::try_from(units.div_ceil(PART_UNITS)).unwrap_or(u8::MAX),
-        (false, _) => parts_with_pairs(text),
-    };
+    let parts = if units > SINGLE_UNITS && pairs > 0 { parts_with_pairs(text) } else { parts_of(units) };
     (units, parts)
+}
+
+/// Parts of a text of `units` without characters that take two.
+pub(super) fn parts_of(units: usize) -> u8 {
+    if units <= SINGLE_UNITS { 1 } else { u8::try_from(units.div_ceil(PART_UNITS)).unwrap_or(u8::MAX) }
 }
 
 fn parts_with_pairs(text: &str) -> u8 {

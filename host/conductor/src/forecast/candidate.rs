@@ -1,0 +1,139 @@
+//! What is compared: the policy that is live, and the one that would be.
+
+use gridbell_contract::Manifest;
+use gridbell_engine::Plugin;
+use gridbell_model::PrefectureCode;
+use gridbell_planner::{Plugins, Policy, PolicySet, Problem, Problems, Version, VersionReq, check_policy};
+
+use super::ask::{Candidate, PluginChoice};
+use crate::apply::not_yet;
+use crate::catalog::Catalog;
+use crate::error::HostError;
+use crate::host::Host;
+
+/// A policy with the plugin that decides for it.
+pub(crate) struct Deciding {
+    pub(crate) policy: Policy,
+    pub(crate) plugin: Plugin,
+}
+
+/// What is live and what would be; the former is none where there is no such policy, or it is switched off.
+pub(crate) struct Compared {
+    pub(crate) live: Option<Deciding>,
+    pub(crate) candidate: Deciding,
+}
+
+/// The plugins that are there, with the candidate's before them.
+struct WithCandidate<'a> {
+    catalog: &'a Catalog,
+    candidate: Option<&'a Plugin>,
+}
+
+impl WithCandidate<'_> {
+    fn own(&self, name: &str, version: &VersionReq) -> Option<&Manifest> {
+        let manifest = self.candidate.map(Plugin::manifest).filter(|m| m.name() == name)?;
+        manifest.version().parse().is_ok_and(|v: Version| version.matches(&v)).then_some(manifest)
+    }
+}
+
+impl Plugins for WithCandidate<'_> {
+    fn manifest(&self, name: &str, version: &VersionReq) -> Option<&Manifest> {
+        self.own(name, version).or_else(|| self.catalog.manifest(name, version))
+    }
+
+    fn versions(&self, name: &str) -> Vec<Version> {
+        self.catalog.versions(name)
+    }
+}
+
+impl Host {
+    /// The live policy `name` and what `candidate` makes of it, checked as if it were applied.
+    pub(crate) fn compared(
+        &self,
+        prefecture: PrefectureCode,
+        name: &str,
+        candidate: &Candidate,
+    ) -> Result<Compared, HostError> {
+        let live = match self.policy(prefecture, name) {
+            Ok(policy) => Some(policy),
+            // A policy that is not there yet is compared with silence.
+            Err(_) if candidate.policy.is_some() => None,
+            Err(e) => return Err(e),
+        };
+        let plugin = candidate.plugin.as_ref().map(|choice| self.chosen(choice)).transpose()?;
+        let mut policy = match (&candidate.policy, &live) {
+            (Some(policy), _) if policy.name != name => {
+                let text = format!("the candidate is called `{}`, and `{name}` was asked about", policy.name);
+                return Err(HostError::Invalid(text));
+            }
+            (Some(policy), _) => policy.clone(),
+            (None, Some(live)) => live.clone(),
+            (None, None) => return Err(HostError::NoPolicies(prefecture)),
+        };
+        if let Some(parameters) = &candidate.parameters {
+            policy.parameters.clone_from(parameters);
+        }
+        if let Some(plugin) = &plugin {
+            let version = format!("={}", plugin.manifest().version());
+            policy.plugin = plugin.manifest().name().to_owned();
+            policy.version = VersionReq::parse(&version)
+                .map_err(|e| HostError::Invalid(format!("`{version}` is no version: {e}")))?;
+        }
+        policy.enabled = true;
+        self.check_candidate(prefecture, &policy, plugin.as_ref())?;
+        let plugin = match plugin {
+            Some(plugin) => plugin,
+            None => self.plugin(&policy.plugin, &policy.version)?,
+        };
+        let live = live.filter(|p| p.enabled && !candidate.is_live());
+        let live = live
+            .map(|policy| {
+                Ok::<_, HostError>(Deciding { plugin: self.plugin(&policy.plugin, &policy.version)?, policy })
+            })
+            .transpose()?;
+        Ok(Compared { live, candidate: Deciding { policy, plugin } })
+    }
+
+    fn check_candidate(
+        &self,
+        prefecture: PrefectureCode,
+        policy: &Policy,
+        plugin: Option<&Plugin>,
+    ) -> Result<(), HostError> {
+        let catalog = self.catalog();
+        let plugins = WithCandidate { catalog: &catalog, candidate: plugin };
+        let mut problems = check_policy(policy, &plugins, &self.settings()?.rules);
+        let alone = PolicySet { prefecture, name: String::new(), policies: vec![policy.clone()] };
+        problems.extend(not_yet(&alone));
+        let org = self.state().org();
+        if let Some(message) = policy.scope.and_then(|scope| crate::province::scope_problem(&org, prefecture, scope)) {
+            problems.push(Problem { place: None, field: "scope".to_owned(), message });
+        }
+        Ok(Problems::refuse(&policy.name, problems)?)
+    }
+
+    fn chosen(&self, choice: &PluginChoice) -> Result<Plugin, HostError> {
+        match choice {
+            PluginChoice::Loaded(plugin) => Ok(plugin.clone()),
+            PluginChoice::Uploaded(word) => match word.split_once('@') {
+                Some((name, version)) => self.loaded_plugin(name, &format!("={version}")),
+                None => {
+                    let found = self.loaded_plugins().into_iter().find(|p| p.digest().to_string() == *word);
+                    found.ok_or_else(|| {
+                        let word: String = word.chars().take(80).collect();
+                        HostError::Invalid(format!(
+                            "no plugin `{word}` was uploaded: name it as NAME@VERSION or by the SHA-256 of its upload"
+                        ))
+                    })
+                }
+            },
+        }
+    }
+}
+
+impl Candidate {
+    /// Whether nothing differs from what is live.
+    fn is_live(&self) -> bool {
+        self.policy.is_none() && self.parameters.is_none() && self.plugin.is_none()
+    }
+}
