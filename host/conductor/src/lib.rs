@@ -39,6 +39,7 @@ pub use forecast::{
     Candidate, ForeseeRequest, ForeseenMessage, Foresight, MAX_PREVIEW_DAYS, MAX_PREVIEW_MESSAGES, MAX_PREVIEW_RUNS,
     MAX_PREVIEW_SAMPLES, MAX_PREVIEWS_AT_ONCE, PluginChoice, PolicyPreview, PreviewCount, PreviewDifference,
     PreviewMove, PreviewPlugin, PreviewProgress, PreviewRequest, PreviewRun, PreviewSample, PreviewTotals, Silence,
+    merge_patch,
 };
 pub use gridbell_archive::Kind as ArchiveKind;
 pub use gridbell_channels::{Alarm as LinkAlarm, AlarmKind as LinkAlarmKind, LinkState, LinkStatus};

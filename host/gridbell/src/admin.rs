@@ -13,7 +13,7 @@ use gridbell_store::{BackupError, BackupSummary, SledOptions};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::import::{ImportKind, ImportReport, Target};
-use crate::{open, preview};
+use crate::{foresee, open, preview};
 
 /// Which data directory.
 #[derive(clap::Args, Debug, Clone)]
@@ -270,6 +270,8 @@ pub(crate) enum PolicyCommand {
         #[command(flatten)]
         place: Place,
     },
+    /// See whom a candidate would reach that the live policy would not, before it is live; nothing is written
+    Preview(foresee::PreviewArgs),
     /// Check the province's rules and put them in force: topics, classes, quiet hours, caps; a bad file leaves the old rules in force
     Rules {
         /// TOML, as policies/province.toml
@@ -282,6 +284,7 @@ pub(crate) enum PolicyCommand {
 pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
     match command {
         PolicyCommand::Apply { file, dry_run, place } => apply_policies(file, dry_run, place).await,
+        PolicyCommand::Preview(args) => foresee::run(args).await,
         PolicyCommand::Rules { file, place } => {
             let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
             let host = place.host().await?;

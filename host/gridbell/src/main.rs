@@ -13,6 +13,7 @@ mod config;
 mod defaults;
 mod demo;
 mod error;
+mod foresee;
 mod import;
 mod open;
 mod plugin;

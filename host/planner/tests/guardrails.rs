@@ -9,11 +9,32 @@ use gridbell_model::{
     Channel, CivilMinute, CustomerView, Decision, Fen, Guardrail, HoldReason, Lane, OrgCode, Phone, PhoneClass,
     Preferences, Topic, TopicClass, Traits,
 };
-use gridbell_planner::{EXEMPTIONS, Planned, Told, Verdict};
+use gridbell_planner::{EXEMPTIONS, Foreseen, Planned, Told, Verdict};
 
 fn verdict(sample: &Sample, decision: &Decision, view: &CustomerView, ctx: &Context) -> Verdict {
     let guard = sample.guard().unwrap();
-    guard.judge(decision, view, ctx, &mut guard.day_caps())
+    let verdict = guard.judge(decision, view, ctx, &mut guard.day_caps());
+    // What a preview foresees is what is judged, but for the text: at this minute, and by the guard of another minute moved to it.
+    let judged = match &verdict {
+        Verdict::Held(reason) => Err(*reason),
+        Verdict::Queue(p) => Ok(Foreseen {
+            channel: p.channel,
+            not_before: p.not_before,
+            expires: p.expires,
+            parts: p.text.parts,
+            cost_milli_fen: p.text.cost_milli_fen,
+            business_key: p.business_key,
+        }),
+    };
+    for guard in [guard.at(sample.now.plus_minutes(777)).at(sample.now), guard] {
+        let (mut caps, mut scratch) = (guard.day_caps(), "left over".to_owned());
+        let foreseen = guard.foresee(decision, view, ctx, &mut scratch).and_then(|f| {
+            let phone = if f.channel == Channel::Sms { view.phone.number() } else { 0 };
+            caps.admit_one(view.row, phone, f.not_before.date(), ctx).map(|()| f)
+        });
+        assert_eq!(foreseen, judged);
+    }
+    verdict
 }
 
 fn held(sample: &Sample, view: &CustomerView) -> Option<HoldReason> {

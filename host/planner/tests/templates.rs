@@ -165,9 +165,13 @@ proptest! {
         let notice = notice(Unit::Fen, Unit::Days);
         let Ok(fast) = template(&plain).compile(&notice, &rules()) else { return Ok(()) };
         let slow = template(&format!("{plain}{{% if as_of %}}{{% endif %}}")).compile(&notice, &rules()).unwrap();
+        let sizes = [&fast, &slow].map(|text| text.size(&facts([amount, second]), 3500, &mut "left over".to_owned()).unwrap());
         let (fast, slow) = (fast.plan(&facts([amount, second]), 3500), slow.plan(&facts([amount, second]), 3500));
         prop_assert_eq!(&fast, &slow);
         let plan = fast.unwrap();
+        for size in sizes {
+            prop_assert_eq!((size.chars, size.parts, size.cost_milli_fen), (plan.chars, plan.parts, plan.cost_milli_fen));
+        }
         prop_assert_eq!(plan.parts, parts(&plan.text));
         prop_assert_eq!(plan.chars as usize, plan.text.encode_utf16().count());
         prop_assert_eq!(plan.cost_milli_fen, u32::from(plan.parts) * 3500);

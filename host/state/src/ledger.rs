@@ -64,11 +64,11 @@ impl Prefecture {
         let (c, at) = self.chunk(row);
         let mut bills = self.open_bills(row);
         if fact.period == c.bill_period[at] && fact.amount.0 == c.bill_amount[at] {
-            return Ok(Applied::Unchanged);
+            return Ok(self.told_again(row, fact.as_of.0));
         }
         if let Some(open) = bills.iter_mut().find(|b| b.period == fact.period) {
             if open.amount == fact.amount.0 {
-                return Ok(Applied::Unchanged);
+                return Ok(self.told_again(row, fact.as_of.0));
             }
             // A re-bill: what was paid on it stays paid.
             open.outstanding = (open.outstanding + fact.amount.0 - open.amount).max(0);
@@ -115,6 +115,18 @@ impl Prefecture {
         c.arrears_as_of[at] = c.arrears_as_of[at].max(fact.as_of.0);
         self.set_open_bills(row, bills);
         Ok(Applied::Changed)
+    }
+
+    /// The same bill told again: what is owed is true for a later day then, as a balance that was computed again. Reminders of an unpaid bill
+    /// would be held as stale otherwise, however often the billing system says that it is unpaid still.
+    fn told_again(&mut self, row: u32, as_of: i32) -> Applied {
+        let (c, at) = self.chunk(row);
+        if c.arrears_as_of[at] >= as_of {
+            return Applied::Unchanged;
+        }
+        let (c, at) = self.edit(row);
+        c.arrears_as_of[at] = as_of;
+        Applied::Changed
     }
 
     /// Keeps the late-fee date of the latest bill for when a reversal reopens it: as its term where that fits, else beside the columns.

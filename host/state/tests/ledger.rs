@@ -256,3 +256,18 @@ async fn a_reversal_takes_back_what_waits_and_the_too_old_do_not_wait() {
     checkpoint_and_crash(&mut w).await;
     assert_eq!(waits(&w.state), [(2, 1, -long_ago)]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bill_told_again_is_true_for_the_later_day() {
+    let mut w = World::new().await;
+    w.facts(Facts::Customers(vec![customer(0)])).await;
+    w.facts(Facts::Bills(vec![bill(0, 202_610, 20)])).await;
+    let on = |days: i32| Facts::Bills(vec![BillFact { as_of: today().plus_days(days), ..bill(0, 202_610, 20) }]);
+    assert_eq!(w.facts(on(0)).await.unchanged, 1, "the same file twice changes nothing");
+    assert_eq!(w.facts(on(3)).await.changed, 1);
+    let later = view(&w.state, 0);
+    assert_eq!((later.arrears, later.arrears_as_of), (Fen(2_000), today().plus_days(3)));
+    assert_eq!(w.facts(on(1)).await.unchanged, 1, "an older day never replaces a newer one");
+    w.crash();
+    assert_eq!(view(&w.state, 0), later);
+}

@@ -22,7 +22,7 @@ pub enum PluginChoice {
 pub struct Candidate {
     /// The policy as a whole; it bears the name that is asked about.
     pub policy: Option<Policy>,
-    /// Its parameters, all of them: what is missing takes the schema's defaults, as when they are set.
+    /// What changes of its parameters, as a JSON merge patch: null takes one away, so that the schema's default holds.
     pub parameters: Option<Map<String, Value>>,
     /// Its plugin.
     pub plugin: Option<PluginChoice>,

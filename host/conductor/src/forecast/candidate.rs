@@ -1,9 +1,11 @@
 //! What is compared: the policy that is live, and the one that would be.
 
 use gridbell_contract::Manifest;
-use gridbell_engine::Plugin;
+use gridbell_engine::{CompileLimits, Plugin, compile_in_child};
 use gridbell_model::PrefectureCode;
 use gridbell_planner::{Plugins, Policy, PolicySet, Problem, Problems, Version, VersionReq, check_policy};
+
+use serde_json::{Map, Value};
 
 use super::ask::{Candidate, PluginChoice};
 use crate::apply::not_yet;
@@ -70,8 +72,8 @@ impl Host {
             (None, Some(live)) => live.clone(),
             (None, None) => return Err(HostError::NoPolicies(prefecture)),
         };
-        if let Some(parameters) = &candidate.parameters {
-            policy.parameters.clone_from(parameters);
+        if let Some(patch) = &candidate.parameters {
+            merge_patch(&mut policy.parameters, patch.clone());
         }
         if let Some(plugin) = &plugin {
             let version = format!("={}", plugin.manifest().version());
@@ -112,6 +114,20 @@ impl Host {
         Ok(Problems::refuse(&policy.name, problems)?)
     }
 
+    /// The plugin in `upload`, checked and compiled as an upload is, for [`PluginChoice::Loaded`]. It is not kept.
+    ///
+    /// # Errors
+    /// When the upload is refused: the error says what, where and what to do.
+    pub async fn try_plugin(&self, upload: Vec<u8>) -> Result<Plugin, HostError> {
+        let host = self.clone();
+        let work = move || {
+            let memory = host.engine().config().guest_memory_bytes;
+            let compiled = compile_in_child(host.compiler(), &upload, memory, CompileLimits::default())?;
+            Ok(host.engine().adopt(&compiled)?)
+        };
+        self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))?
+    }
+
     fn chosen(&self, choice: &PluginChoice) -> Result<Plugin, HostError> {
         match choice {
             PluginChoice::Loaded(plugin) => Ok(plugin.clone()),
@@ -135,5 +151,40 @@ impl Candidate {
     /// Whether nothing differs from what is live.
     fn is_live(&self) -> bool {
         self.policy.is_none() && self.parameters.is_none() && self.plugin.is_none()
+    }
+}
+
+/// JSON merge patch (RFC 7396): null takes away, objects merge, everything else replaces.
+pub fn merge_patch(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (key, value) in patch {
+        match (value, target.get_mut(&key)) {
+            (Value::Null, _) => {
+                target.shift_remove(&key);
+            }
+            (Value::Object(inner), Some(Value::Object(there))) => merge_patch(there, inner),
+            (Value::Object(inner), _) => {
+                let mut fresh = Map::new();
+                merge_patch(&mut fresh, inner);
+                target.insert(key, Value::Object(fresh));
+            }
+            (value, _) => {
+                target.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn merge_patch_is_as_the_rfc_shows() {
+        let object = |value: serde_json::Value| value.as_object().cloned().unwrap_or_default();
+        let mut value = object(json!({"a": "b", "c": {"d": "e", "f": "g"}}));
+        super::merge_patch(&mut value, object(json!({"a": "z", "c": {"f": null}})));
+        assert_eq!(value, object(json!({"a": "z", "c": {"d": "e"}})));
+        super::merge_patch(&mut value, object(json!({"c": [1], "n": {"x": null, "y": 1}})));
+        assert_eq!(value, object(json!({"a": "z", "c": [1], "n": {"y": 1}})));
     }
 }

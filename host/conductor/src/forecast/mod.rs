@@ -17,6 +17,7 @@ mod simulation;
 mod stage;
 
 pub use ask::{Candidate, MAX_PREVIEW_DAYS, PluginChoice, PreviewRequest};
+pub use candidate::merge_patch;
 pub use foresight::{ForeseeRequest, ForeseenMessage, Foresight, Silence};
 pub use gate::{MAX_PREVIEWS_AT_ONCE, PreviewProgress};
 pub use outcome::{

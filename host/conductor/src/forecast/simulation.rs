@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use gridbell_clock::Seed;
-use gridbell_engine::{EvalOptions, OutsideSample, Plugin};
+use gridbell_engine::{EvalOptions, OutsideSample, Plugin, RunError};
 use gridbell_model::{Channel, CivilMinute, Decision, HoldReason, Segments, Table, Topic, TopicClass};
 use gridbell_planner::{BlastVerdict, Foreseen, Guard};
 use gridbell_state::Snapshot;
@@ -123,7 +123,10 @@ impl<'a> Simulation<'a> {
         };
         let run = stage.run(n, self.previous)?;
         let table: &dyn Table = payments.map_or(&self.overlay as &dyn Table, |p| p);
-        let evaluation = self.host.engine().evaluate(&stage.plugin, &run, table, &options)?;
+        let evaluation = self.host.engine().evaluate(&stage.plugin, &run, table, &options).map_err(|e| match e {
+            RunError::Stopped => HostError::Stopped,
+            failed => failed.into(),
+        })?;
         self.warn_of_interest(&stage.plugin, evaluation.interest_misses.len());
         let mut sum = SimRun {
             passed: evaluation.passed as u64,

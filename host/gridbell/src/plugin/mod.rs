@@ -91,7 +91,7 @@ impl Told {
     }
 }
 
-fn parameters(given: &str) -> Result<Value, CommandError> {
+pub(crate) fn parameters(given: &str) -> Result<Value, CommandError> {
     let refused = |what: &str, e: String| CommandError::Refused(format!("the parameters, {what}: {e}"));
     if given.trim_start().starts_with('{') {
         return serde_json::from_str(given).map_err(|e| refused("given as JSON", e.to_string()));
@@ -141,7 +141,7 @@ fn calendar(file: Option<&Path>) -> Result<Calendar, CommandError> {
     Calendar::parse(&name, &text).map_err(|e| CommandError::Refused(e.to_string()))
 }
 
-fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
+pub(crate) fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     // One byte more than allowed, so that the check says "too large" itself.
     let opened = std::fs::File::open(file).map_err(CommandError::file("open", file))?;

@@ -290,41 +290,9 @@ pub(crate) async fn patch_parameters(
     Json(patch): Json<serde_json::Map<String, serde_json::Value>>,
 ) -> Result<Versioned<ChangeAnswer>, Problem> {
     let (_, policy, _) = policy_of(&app, &caller, &prefecture, &name, Action::PolicyWrite)?;
-    let mut parameters = serde_json::Value::Object(policy.parameters);
-    merge(&mut parameters, serde_json::Value::Object(patch));
+    let mut parameters = policy.parameters;
+    gridbell_conductor::merge_patch(&mut parameters, patch);
+    let parameters = serde_json::Value::Object(parameters);
     let answer = apply_parameters(&app, &caller, (&prefecture, &name), parameters, query.dry_run, expected).await?;
     Ok(Versioned(answer.version, answer))
-}
-
-/// JSON merge patch: null takes away, objects merge, everything else replaces.
-fn merge(target: &mut serde_json::Value, patch: serde_json::Value) {
-    let serde_json::Value::Object(patch) = patch else {
-        *target = patch;
-        return;
-    };
-    if !target.is_object() {
-        *target = serde_json::Value::Object(serde_json::Map::new());
-    }
-    let Some(map) = target.as_object_mut() else { return };
-    for (key, value) in patch {
-        if value.is_null() {
-            map.shift_remove(&key);
-        } else {
-            merge(map.entry(key).or_insert(serde_json::Value::Null), value);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    #[test]
-    fn merge_patch_is_as_the_rfc_shows() {
-        let mut value = json!({"a": "b", "c": {"d": "e", "f": "g"}});
-        super::merge(&mut value, json!({"a": "z", "c": {"f": null}}));
-        assert_eq!(value, json!({"a": "z", "c": {"d": "e"}}));
-        super::merge(&mut value, json!({"c": [1]}));
-        assert_eq!(value, json!({"a": "z", "c": [1]}));
-    }
 }
