@@ -50,7 +50,7 @@ codes! {
     UploadNotWasm = "upload.not-wasm", "the file is not WebAssembly", "upload the `.wasm` file itself: no text, no archive";
     UploadTruncated = "upload.truncated", "the file ends in the middle of a section", "copy it again, in binary mode";
     UploadInvalid = "upload.invalid", "the file is not valid WebAssembly", "build it again; if it fails again, the compiler is at fault";
-    UploadFeature = "upload.feature", "the file uses a proposal that the host does not allow (threads, 64-bit memories, several memories, garbage collection, exceptions, …)", "build without experimental features";
+    UploadFeature = "upload.feature", "the file uses a proposal that the host does not allow (threads, 64-bit memories, garbage collection, exceptions, …)", "build without experimental features";
     UploadTooMany = "upload.too-many", "the file has more of something than any policy needs", "leave out what is not used: `wasm-opt`, `--gc-sections`, `lto`";
     UploadWasi = "upload.wasi", "the plugin imports WASI", "build for a target without WASI, or with the flag that the message names";
     UploadImports = "upload.imports", "the plugin imports something", "link or remove what the message names: a policy imports nothing";

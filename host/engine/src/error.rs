@@ -50,7 +50,7 @@ pub enum Refusal {
     },
     /// Well formed with a proposal that the host does not allow.
     #[error(
-        "the file uses what this host does not allow at byte {offset}: {detail}; build it without experimental features: no threads, 64-bit memories, several memories, garbage collection or exceptions"
+        "the file uses what this host does not allow at byte {offset}: {detail}; build it without experimental features: no threads, 64-bit memories, garbage collection or exceptions"
     )]
     Feature {
         /// Where.

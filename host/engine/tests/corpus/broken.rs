@@ -126,7 +126,6 @@ fn features(c: &mut Corpus) {
     text("an atomic access", "(module (memory 1 1 shared) (func (drop (i32.atomic.load (i32.const 0)))))");
     text("a 64-bit memory", "(module (memory i64 1))");
     text("a 64-bit table", "(module (table i64 1 funcref))");
-    text("two memories", "(module (memory 1) (memory 1))");
     text("garbage collection", "(module (type (struct (field i32))))");
     text("references to types", "(module (type $f (func)) (func (param (ref $f)) (call_ref $f (local.get 0))))");
     text("exceptions", "(module (tag (param i32)) (func (throw 0 (i32.const 1))))");

@@ -60,10 +60,8 @@ pub(super) fn add(c: &mut Corpus) {
     at_once(E::GuestOutOfMemory, "a manifest that eats", || manifest(GROW));
     at_once(E::GuestOutOfMemory, "a manifest that fills tables", || {
         let more = "(table $t 1 funcref)";
-        let body = format!(
-            "(loop $again (br_if $again (i32.ne (table.grow $t (ref.null func) (i32.const 4096)) (i32.const -1)))) unreachable"
-        );
-        let text = String::from_utf8(Vec::from(Guest { more: more.to_owned(), ..Guest::default() }.wat())).unwrap();
+        let body = "(loop $again (br_if $again (i32.ne (table.grow $t (ref.null func) (i32.const 4096)) (i32.const -1)))) unreachable";
+        let text = Guest { more: more.to_owned(), ..Guest::default() }.wat();
         let (before, rest) = text.split_once("#manifest\") (result i32)\n").unwrap();
         wat(&format!("{before}#manifest\") (result i32) {body} {rest}"))
     });

@@ -75,6 +75,7 @@ fn to_hold(c: &mut Corpus) {
     no_room("a memory that asks for 300 MB", || Guest { pages: 4_800, ..Guest::default() }.bytes());
     no_room("a table of 200 000 elements", || with("(table 200000 funcref)".to_owned()));
     no_room("a table of ten million elements", || with("(table 10000000 funcref)".to_owned()));
+    no_room("40 memories", || with("(memory 1)".repeat(40)));
     no_room("60 tables", || with("(table 1 funcref)".repeat(60)));
     no_room("20 000 functions that somebody may point at", || {
         let functions = "(func)".repeat(20_000);
