@@ -159,11 +159,11 @@ function loop(used, begin, each, end) {
   return (...given) => made(Said, again, wrong, ...given);
 }
 
-// A reason is a string, and next to the same as that of the row before: telling so costs less than looking it up.
+// A reason is a string, and mostly that of the row before: telling so costs less than looking it up. No answer is the class `Said`.
 function decideLoop(used) {
   return loop(
     used,
-    "const chosen = []; let last;",
+    "const chosen = []; let last = Said;",
     `if (answer === last) continue;
       if (typeof answer === "string") {
         if (reasons[answer] === undefined) wrong(answer);

@@ -21,7 +21,7 @@ use crate::error::CommandError;
 const ROUNDS: usize = 9;
 
 /// One chunk of the columns that the rule asks for.
-struct Chunk {
+pub(super) struct Chunk {
     traits: Vec<u32>,
     arrears: Vec<i64>,
     late_fee_from: Vec<i32>,
@@ -29,13 +29,13 @@ struct Chunk {
 }
 
 /// Chunks in memory, as a state's snapshot has them: the first `rows` rows count, whole chunks.
-struct Customers<'a> {
-    chunks: &'a [Chunk],
-    rows: usize,
+pub(super) struct Customers<'a> {
+    pub(super) chunks: &'a [Chunk],
+    pub(super) rows: usize,
 }
 
 /// One in eight owes something; of those about half are in reach of a reminder, and some were reminded before.
-fn generate(rows: usize, today: Date) -> Vec<Chunk> {
+pub(super) fn generate(rows: usize, today: Date) -> Vec<Chunk> {
     let mut rng = Seed(SEED).stream("bench/customers");
     let mut chunk_of = |n: usize| {
         let mut chunk = Chunk {
@@ -79,7 +79,7 @@ impl Table for Customers<'_> {
 }
 
 /// The rule of plugins/arrears-reminder in plain Rust, with the parameters of [`parameters`]: the same questions in the same order.
-struct Native {
+pub(super) struct Native {
     today: i32,
     minimum: i64,
     /// Up to which late-fee date each step is due.
@@ -102,7 +102,7 @@ fn parameters() -> String {
 }
 
 impl Native {
-    fn new(today: Date) -> Self {
+    pub(super) fn new(today: Date) -> Self {
         Self {
             today: today.0,
             minimum: 100,
@@ -149,7 +149,7 @@ impl Native {
         }
     }
 
-    fn evaluate(&self, table: &Customers<'_>) -> Vec<Decision> {
+    pub(super) fn evaluate(&self, table: &Customers<'_>) -> Vec<Decision> {
         let mut out = Vec::new();
         for (n, chunk) in table.chunks.iter().take(table.chunks()).enumerate() {
             self.decide(chunk, (n * CHUNK_ROWS) as u32, &mut out);
@@ -158,13 +158,10 @@ impl Native {
     }
 }
 
-/// Measures; blocks for some seconds.
-pub(super) fn measure(customers: usize, today: Date, report: &mut Report) -> Result<(), CommandError> {
-    let engine = Engine::new(EngineConfig::default(), Clock::system())?;
-    let compiled = compile(defaults::PLUGINS[0], engine.config().guest_memory_bytes)?;
-    let plugin = engine.adopt(&compiled)?;
+/// A scheduled run on `today` with the parameters that [`Native`] holds too.
+pub(super) fn run(today: Date) -> Result<Run, CommandError> {
     let workdays = Workdays::weekdays(today.plus_days(-60), 400).map_err(|e| CommandError::Failed(e.to_string()))?;
-    let run = Run {
+    Ok(Run {
         prefecture: PrefectureCode(140_100),
         now: today.at(9, 0),
         trigger: TriggerId(1),
@@ -172,7 +169,15 @@ pub(super) fn measure(customers: usize, today: Date, report: &mut Report) -> Res
         facts: Vec::new(),
         params: parameters(),
         workdays,
-    };
+    })
+}
+
+/// Measures; blocks for some seconds.
+pub(super) fn measure(customers: usize, today: Date, report: &mut Report) -> Result<(), CommandError> {
+    let engine = Engine::new(EngineConfig::default(), Clock::system())?;
+    let compiled = compile(defaults::PLUGINS[0], engine.config().guest_memory_bytes)?;
+    let plugin = engine.adopt(&compiled)?;
+    let run = run(today)?;
     let chunks = generate(PROVINCE as usize, today);
     let part = Customers { chunks: &chunks, rows: customers.min(PROVINCE as usize) };
     let all = Customers { chunks: &chunks, rows: PROVINCE as usize };

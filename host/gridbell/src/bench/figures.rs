@@ -40,11 +40,15 @@ const fn more(key: &'static str, what: &'static str, must: f64, aim: f64) -> Fig
 }
 
 /// Every promised figure, in the order in which it is printed.
-pub(super) const FIGURES: [Figure; 10] = [
+pub(super) const FIGURES: [Figure; 14] = [
     less("evaluate.ratio_to_native", "arrears-reminder as a plugin to the same rule in native Rust", 2.7, 1.5),
     more("evaluate.customers_per_s_per_core", "customers decided a second, one core", 40e6, 100e6),
     less("evaluate.province_s", "12.84 M customers, all cores, without interest, s", 0.5, 0.2),
     less("evaluate.province_interest_s", "the same with interest, s", 0.10, 0.03),
+    more("guests.js_customers_per_s", "arrears-reminder in JavaScript, customers a second, one core", 0.3e6, 1e6),
+    more("guests.python_customers_per_s", "arrears-reminder in Python, customers a second, one core", 0.2e6, 1e6),
+    less("guests.province_s.js", "12.84 M customers in JavaScript with interest, all cores, s", 2.0, 1.0),
+    less("guests.province_s.python", "the same in Python, s", 3.0, 1.0),
     less("memory.bytes_per_customer", "resident bytes for each further customer", 130.0, 90.0),
     more("import.rows_per_s", "CSV rows a second, durable and in columns", 200e3, 500e3),
     more("load.rows_per_s", "customers a second at start-up, store to ready", 2e6, 4e6),

@@ -5,6 +5,7 @@
 mod carrier;
 mod evaluate;
 mod figures;
+mod guests;
 mod host;
 mod machine;
 mod rig;
@@ -30,6 +31,7 @@ EXAMPLES
   gridbell bench                             all figures at 2 million customers, some minutes
   gridbell bench --json | jq '.\"cmpp.messages_per_s\"'
   gridbell bench --only evaluate,outbox,cmpp
+  plugins/build-guests && gridbell bench --only guests
   gridbell bench --province                  12.84 million customers: import, start-up, run, sending, restart
 
 Run it on an idle machine and from a release build: a busy machine or a debug build measures itself.")]
@@ -46,6 +48,9 @@ pub(crate) struct BenchArgs {
     /// Print one JSON object instead of the table
     #[arg(long)]
     json: bool,
+    /// Where the components of `plugins/build-guests` are; those that are not there are skipped
+    #[arg(long, value_name = "DIR", default_value = "target/plugins/guests")]
+    guests: PathBuf,
     /// Where the bench keeps its files meanwhile, instead of the system's temporary directory
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -59,6 +64,8 @@ pub(crate) struct BenchArgs {
 enum Part {
     /// The plugin against native Rust
     Evaluate,
+    /// The plugin in JavaScript, TypeScript and Python
+    Guests,
     /// Bytes for each customer
     Memory,
     /// CSV to columns
@@ -99,9 +106,16 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
             .await
             .map_err(|e| CommandError::Failed(e.to_string()))??;
     }
+    if args.wants(Part::Guests) {
+        say("  evaluating the guests of plugins/build-guests".to_owned());
+        let folder = args.guests.clone();
+        report = tokio::task::spawn_blocking(move || guests::measure(&folder, today, &mut report).map(|()| report))
+            .await
+            .map_err(|e| CommandError::Failed(e.to_string()))??;
+    }
     let measured = if args.province {
         host::province(PROVINCE, today, &scratch, &mut report, &say).await
-    } else if args.only == [Part::Evaluate] {
+    } else if !args.only.is_empty() && args.only.iter().all(|part| matches!(part, Part::Evaluate | Part::Guests)) {
         Ok(())
     } else {
         host::measure(&args, today, &scratch, &mut report, &say).await

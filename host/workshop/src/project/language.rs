@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::file::Project;
 use super::tools::Tools;
-use super::{c, rust};
+use super::{c, javascript, python, rust};
 
 /// A language that `plugin new` and `plugin build` know.
 pub trait Language: Sync {
@@ -26,7 +26,8 @@ pub trait Language: Sync {
 }
 
 /// Every language, in the order in which help shows them.
-pub static LANGUAGES: &[&dyn Language] = &[&rust::Rust, &c::C];
+pub static LANGUAGES: &[&dyn Language] =
+    &[&rust::Rust, &c::C, &javascript::JavaScript, &javascript::TypeScript, &python::Python];
 
 /// The language with this word.
 #[must_use]

@@ -39,7 +39,7 @@ pub fn make(name: &str, language: &dyn Language, dir: &Path) -> Result<Project, 
         put(dir.join("sdk").join(file.path), file.text)?;
     }
     put(dir.join("cases.toml"), &name.fill(CASES))?;
-    put(dir.join(".gitignore"), "/target\n/node_modules\n__pycache__\n*.wasm\n")?;
+    put(dir.join(".gitignore"), "/target\n/node_modules\n/.venv\n__pycache__\n*.wasm\n")?;
     put(dir.join(PROJECT_FILE), &written(&name, language))?;
     Project::open(dir)
 }

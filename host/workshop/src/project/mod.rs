@@ -6,9 +6,11 @@
 mod build;
 mod c;
 mod file;
+mod javascript;
 mod language;
 mod make;
 mod name;
+mod python;
 mod rust;
 mod tools;
 
