@@ -66,6 +66,7 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::FLOATS
         | WasmFeatures::SIMD
         | WasmFeatures::RELAXED_SIMD
+        // A component made of several has as many memories: one from JavaScript has two, and does not compile without this.
         | WasmFeatures::MULTI_MEMORY
         | WasmFeatures::EXTENDED_CONST
         | WasmFeatures::TAIL_CALL
