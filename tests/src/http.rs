@@ -49,6 +49,11 @@ impl Http {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
+    /// The token that it shows.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Gets a path, which starts with `/`.
     #[track_caller]
     pub fn get(&self, path: &str) -> Reply {

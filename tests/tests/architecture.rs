@@ -71,7 +71,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
     ("utoipa*", &["server"]),
     ("rustls*", &["server"]),
     ("hyper*", &["server"]),
-    ("ureq", &["tests"]),
+    ("ureq", &["gridbell", "tests"]),
     ("calamine", &["intake"]),
     ("minijinja", &["planner", "server"]),
     ("clap*", &["gridbell"]),

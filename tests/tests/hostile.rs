@@ -61,7 +61,8 @@ fn upload(api: &Http, bytes: &[u8]) -> gridbell_tests::Reply {
 fn names(api: &Http) -> BTreeSet<String> {
     let list = api.get("/v1/plugins").expect(200);
     let name = |p: &Value| p["name"].as_str().unwrap_or_default().to_owned();
-    list["items"].as_array().expect("a list").iter().map(name).collect()
+    let usable = |p: &&Value| matches!(p["stage"]["word"].as_str(), Some("approved" | "live"));
+    list["items"].as_array().expect("a list").iter().filter(usable).map(name).collect()
 }
 
 #[test]
@@ -83,8 +84,13 @@ fn what_is_no_policy_is_refused_in_words_and_changes_nothing() {
         ("WASI", wasi, "wasi_snapshot_preview1.fd_write"),
         ("a start that never ends", starts, "while starting"),
     ] {
-        let refused = upload(&host.api, &bytes).expect(422);
-        let said = refused["errors"].to_string();
+        // Taken at once and looked into beside everything else: refused in the background, with a report.
+        let taken = upload(&host.api, &bytes).expect(202);
+        let path = format!("/v1/plugins/{}", taken["digest"].as_str().expect("a digest"));
+        let refused = eventually("a refusal", || {
+            Some(host.api.get(&path).expect(200)).filter(|v| v["stage"]["word"] == "refused")
+        });
+        let said = refused["report"]["summary"].to_string();
         assert!(said.len() > 30 && said.contains(word), "{what}: {refused}");
         assert_eq!(names(&host.api), before, "{what}");
     }
@@ -106,22 +112,32 @@ fn a_plugin_that_fails_at_work_fails_one_run_as_a_whole_and_nobody_elses() {
     let datong = people(DATONG, 3, 3);
     everyone.extend(datong.iter().cloned());
     let house = House::with(&everyone);
-    let host = house.serve(&house.token("ops", "operator"));
     let nobody = "(i32.store8 (i32.const 8192) (i32.const 0)) (i32.store (i32.const 8196) (i32.const 0)) (i32.store (i32.const 8200) (i32.const 0)) (i32.const 8192)";
     // The last batch is the shorter one.
     let last = |then: &str| {
         format!("(if (i32.lt_u (i32.load offset=68 (local.get $args)) (i32.const 4096)) (then {then})) {nobody}")
     };
-    for (name, decide, word) in [
+    let bad = [
         ("traps", last("unreachable"), "trapped"),
         ("loops", "(loop $again (br $again)) unreachable".to_owned(), "ms"),
         ("eats", "(loop $again (drop (memory.grow (i32.const 16))) (br $again)) unreachable".to_owned(), ""),
         ("lies", "(i32.const -16)".to_owned(), ""),
-    ] {
-        upload(&host.api, &guest(name, &decide, "")).expect(201);
-        let text = support::policy(TAIYUAN, name, "");
-        let path = format!("/v1/policies/{TAIYUAN}");
-        host.api.put(&path, &json!({ "document": "taiyuan.toml", "text": text })).expect(200);
+    ];
+    // Certification would refuse each of them; set-up work on a data directory asks nobody.
+    for (name, decide, _) in &bad {
+        let file = format!("{name}.wasm");
+        house.write(&file, guest(name, decide, ""));
+        house.run(&["plugin", "install", &house.text(&file)]);
+    }
+    let host = house.serve(&house.token("ops", "operator"));
+    let approver = house_token(&host.api, "approver");
+    let apply = |name: &str| {
+        let (path, text) = (format!("/v1/policies/{TAIYUAN}"), support::policy(TAIYUAN, name, ""));
+        let proposed = host.api.put(&path, &json!({ "document": "taiyuan.toml", "text": text })).expect(202);
+        host.agree(&approver, &proposed["proposal"]);
+    };
+    for (name, _, word) in bad {
+        apply(name);
         let order = json!({ "prefecture": TAIYUAN, "policy": "arrears-reminder" });
         let failed = host.api.post("/v1/runs", &order).expect(409);
         let said = failed["detail"].as_str().unwrap_or_default();
@@ -130,7 +146,26 @@ fn a_plugin_that_fails_at_work_fails_one_run_as_a_whole_and_nobody_elses() {
         let run = &runs["items"][0];
         assert_eq!((&run["plugin"], &run["queued"]), (&json!(name), &json!(0)), "{run}");
         assert_eq!(host.api.get("/healthz").status, 200);
+        // Its author sees error, input and batch.
+        let faults = host.api.get(&format!("/v1/plugins/{name}@1.0.0/faults")).expect(200);
+        assert_eq!((&faults["in_a_row"], &faults["faults"][0]["policy"]), (&json!(1), &json!("arrears-reminder")));
+        let rows = faults["faults"][0]["rows"].as_array().map_or(0, Vec::len);
+        let lines = faults["batch_csv"].as_str().unwrap_or_default().lines().count();
+        assert!(
+            rows > 0 && lines == rows + 1 && faults["batch_csv"].as_str().unwrap_or_default().starts_with("arrears\n"),
+            "{name}: {rows} rows, {lines} lines"
+        );
     }
+    // Two more failures of the last one, and it is out of use everywhere.
+    let order = json!({ "prefecture": TAIYUAN, "policy": "arrears-reminder" });
+    for _ in 0..2 {
+        host.api.post("/v1/runs", &order).expect(409);
+    }
+    assert_eq!(host.api.get("/v1/plugins/lies@1.0.0").expect(200)["stage"]["word"], "retired");
+    let refused = host.api.post("/v1/runs", &order).expect(409);
+    assert!(refused["detail"].as_str().is_some_and(|d| d.contains("lies@1.0.0 (retired)")), "{refused}");
+    let alarms = host.api.get("/v1/alarms").expect(200);
+    assert!(alarms.to_string().contains("plugin.retired"), "{alarms}");
     assert_eq!(host.run(DATONG, "arrears-reminder")["queued"], 3, "the other prefecture goes on");
     for p in &datong {
         eventually("a delivered message", || {
@@ -139,8 +174,6 @@ fn a_plugin_that_fails_at_work_fails_one_run_as_a_whole_and_nobody_elses() {
     }
     let phones: BTreeSet<String> = datong.iter().map(|p| p.phone.clone()).collect();
     assert_eq!(house.reached(), phones, "nothing of a failed run is ever sent");
-    let text = support::policy(TAIYUAN, "arrears-reminder", "");
-    let path = format!("/v1/policies/{TAIYUAN}");
-    host.api.put(&path, &json!({ "document": "taiyuan.toml", "text": text })).expect(200);
+    apply("arrears-reminder");
     assert_eq!(host.run(TAIYUAN, "arrears-reminder")["queued"], 9_000, "and neither does its own for good");
 }

@@ -184,11 +184,16 @@ fn parameters_take_effect_in_the_next_run_and_bad_ones_are_refused_in_the_schema
     }
     assert_eq!(host.api.get(&path).expect(200), before, "a refused change leaves the policy as it was");
     // The people owe 10.00, 10.01, … yuan.
-    let changed = patch(json!({ "minimum": 1_005 })).expect(200);
-    assert_eq!(changed["applied"], true, "{changed}");
+    let approver = house_token(&host, "approver");
+    let agreed = |body: Value| {
+        let proposed = patch(body).expect(202);
+        assert_eq!(proposed["applied"], false, "{proposed}");
+        host.agree(&approver, &proposed["proposal"]);
+    };
+    agreed(json!({ "minimum": 1_005 }));
     let run = host.run(TAIYUAN, POLICY);
     assert_eq!(run["queued"], 5, "{run}");
-    patch(json!({ "minimum": 100 })).expect(200);
+    agreed(json!({ "minimum": 100 }));
     assert_eq!(host.run(TAIYUAN, POLICY)["queued"], 5, "the others, and nobody twice");
     delivered(&host, &people);
     let runs = host.all("/v1/runs");
@@ -204,8 +209,8 @@ fn a_run_over_its_ceiling_waits_for_somebody_else() {
     let text = support::policy(TAIYUAN, POLICY, "ceiling = 5\n");
     let applied =
         host.api.put(&format!("/v1/policies/{TAIYUAN}"), &json!({ "document": "taiyuan.toml", "text": text }));
-    assert_eq!(applied.expect(200)["applied"], true);
     let (office, approver) = (house_token(&host, "city-office"), house_token(&host, "approver"));
+    host.agree(&approver, &applied.expect(202)["proposal"]);
     let order = json!({ "prefecture": TAIYUAN, "policy": POLICY });
     let run = host.as_other(&office).post("/v1/runs", &order).expect(200);
     assert!(run["waiting"].as_str().is_some_and(|why| why.contains("上限 5")), "{run}");

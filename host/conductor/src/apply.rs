@@ -11,9 +11,11 @@ use gridbell_state::DocChange;
 use crate::documents::{self, CHANGED_BY, POLICY, PROVINCE, SCHEDULE, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::proposals::Beside;
 use crate::province::{ProvinceFile, ProvinceProposal};
 use crate::runs::schedule_key;
 use crate::settings::{RULES, TEMPLATES};
+use crate::versions::Pinned;
 
 impl Host {
     /// Applies a policy file: checked against the plugins' schemas and the province's rules, the difference returned, recorded with who did it.
@@ -29,11 +31,25 @@ impl Host {
         who: &str,
         dry_run: bool,
     ) -> Result<Vec<Change>, HostError> {
+        self.apply_policies_beside(file, text, expected, who, dry_run, Beside::default()).await
+    }
+
+    pub(crate) async fn apply_policies_beside(
+        &self,
+        file: &str,
+        text: &str,
+        expected: Option<u64>,
+        who: &str,
+        dry_run: bool,
+        beside: Beside,
+    ) -> Result<Vec<Change>, HostError> {
         let parsed = PolicyFile::parse(file, text)?;
         let settings = self.settings()?;
-        parsed.check(&*self.catalog(), &settings.rules)?;
+        let catalog = self.catalog();
+        let pinned = Pinned { catalog: &catalog, first: self.first_plugins(parsed.set.prefecture) };
+        parsed.check(&pinned, &settings.rules)?;
         Problems::refuse(file, self.unknown_scopes(&parsed))?;
-        self.apply_set(file, parsed.set, expected, who, "policy.apply", dry_run).await
+        self.apply_set(file, parsed.set, expected, (who, "policy.apply"), dry_run, beside).await
     }
 
     /// Sets the parameters of one policy.
@@ -49,6 +65,18 @@ impl Host {
         who: &str,
         dry_run: bool,
     ) -> Result<Vec<Change>, HostError> {
+        let change = (prefecture, policy, parameters);
+        self.set_parameters_beside(change, expected, who, dry_run, Beside::default()).await
+    }
+
+    pub(crate) async fn set_parameters_beside(
+        &self,
+        (prefecture, policy, parameters): (PrefectureCode, &str, serde_json::Map<String, serde_json::Value>),
+        expected: Option<u64>,
+        who: &str,
+        dry_run: bool,
+        beside: Beside,
+    ) -> Result<Vec<Change>, HostError> {
         self.policy(prefecture, policy)?;
         let (_, set) = self.policies(prefecture).ok_or(HostError::NoPolicies(prefecture))?;
         let mut set = (*set).clone();
@@ -56,8 +84,10 @@ impl Host {
             return Err(HostError::NoPolicies(prefecture));
         };
         target.parameters = parameters;
-        Problems::refuse(policy, check_policy(target, &*self.catalog(), &self.settings()?.rules))?;
-        self.apply_set(policy, set, expected, who, "policy.parameters", dry_run).await
+        let catalog = self.catalog();
+        let pinned = Pinned { catalog: &catalog, first: self.live_plugin(prefecture, target).into_iter().collect() };
+        Problems::refuse(policy, check_policy(target, &pinned, &self.settings()?.rules))?;
+        self.apply_set(policy, set, expected, (who, "policy.parameters"), dry_run, beside).await
     }
 
     /// Policies whose unit there is not, or not in their prefecture, each at its line.
@@ -79,9 +109,9 @@ impl Host {
         document: &str,
         set: PolicySet,
         expected: Option<u64>,
-        who: &str,
-        action: &str,
+        (who, action): (&str, &str),
         dry_run: bool,
+        beside: Beside,
     ) -> Result<Vec<Change>, HostError> {
         Problems::refuse(document, not_yet(&set))?;
         let old = self.policies(set.prefecture).map(|(_, old)| old);
@@ -93,6 +123,7 @@ impl Host {
         let key = set.prefecture.to_string();
         let mut docs = vec![documents::put(POLICY, &key, &set, expected)?];
         docs.extend(self.first_occurrences(&set)?);
+        docs.extend(self.first_versions(&set, who)?);
         for policy in &set.policies {
             let changed = old.as_deref().and_then(|o| o.policy(&policy.name)) != Some(policy);
             if changed {
@@ -100,7 +131,10 @@ impl Host {
             }
         }
         let told: Vec<String> = changes.iter().map(|c| format!("{}: {:?} → {:?}", c.path, c.from, c.to)).collect();
-        self.state().put_docs(docs, vec![note(who, action, &format!("policy/{key}"), told)]).await?;
+        docs.extend(beside.docs);
+        let mut audit = vec![note(who, action, &format!("policy/{key}"), told)];
+        audit.extend(beside.audit);
+        self.state().put_docs(docs, audit).await?;
         self.reload_policies()?;
         Ok(changes)
     }

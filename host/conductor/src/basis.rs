@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::archived::hex;
+use crate::deployment::KeptShare;
 use crate::error::HostError;
 use crate::settings::{Settings, read_segments};
 
@@ -41,6 +42,9 @@ pub struct RunBasis {
     pub carriers: Vec<u8>,
     /// What the sample outside the plugin's interest was drawn with.
     pub sample_seed: u64,
+    /// The customers whom its version decided for, where others decided for the rest; none for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<KeptShare>,
 }
 
 /// [`RunScope`] as it is written down.
@@ -88,6 +92,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) facts: &'a [Fact],
     pub(crate) scope: &'a RunScope,
     pub(crate) carriers: &'a FxHashSet<u8>,
+    pub(crate) share: Option<&'a KeptShare>,
     pub(crate) sample: RunId,
 }
 
@@ -111,6 +116,7 @@ impl Sources<'_> {
             scope: KeptScope::of(self.scope),
             carriers,
             sample_seed: self.sample.0,
+            share: self.share.cloned(),
         };
         let documents = documents.into_iter().map(|(_, d)| d).collect();
         Ok(Written { basis: json("basis", &basis)?.to_vec(), documents })

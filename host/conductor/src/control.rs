@@ -91,7 +91,7 @@ impl Host {
         if own {
             return Err(HostError::OwnChange { who: who.to_owned(), run: id });
         }
-        if !record.scope.is_empty() {
+        if !record.scope.is_empty() && !crate::deployment::is_share(&record.scope) {
             let text = "a run over a part of the customers is not kept with its selection: start it again with the same selection";
             return Err(HostError::Invalid(text.to_owned()));
         }

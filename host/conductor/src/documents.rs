@@ -12,6 +12,18 @@ pub const POLICY: &str = "policy";
 pub const PROVINCE: &str = "province";
 /// Plugins by name and version: their digest.
 pub const PLUGIN: &str = "plugin";
+/// Versions of plugins by digest: where each stands.
+pub(crate) const VERSION: &str = "plugin-version";
+/// Who decides for a policy, by prefecture and policy.
+pub(crate) const DEPLOYMENT: &str = "deployment";
+/// The last rollback of a policy, and how far its recall is.
+pub(crate) const ROLLBACK: &str = "rollback";
+/// Changes that wait for a second person, by number.
+pub(crate) const PROPOSAL: &str = "proposal";
+/// What shadows would have done otherwise, by prefecture, policy and digest.
+pub(crate) const SHADOW: &str = "shadow";
+/// How plugins failed lately, by digest.
+pub(crate) const FAULTS: &str = "plugin-faults";
 /// The last occurrence served of each schedule.
 pub const SCHEDULE: &str = "schedule";
 /// Emergency stops.

@@ -65,6 +65,31 @@ pub enum HostError {
         /// Who.
         who: String,
     },
+    /// There is no such plugin version.
+    #[error("there is no plugin version `{0}`; name it as name@version or by its digest")]
+    NoVersion(String),
+    /// Somebody wants to approve what is his own.
+    #[error("`{what}` is the work of `{who}`; another person must approve it")]
+    OwnWork {
+        /// Who.
+        who: String,
+        /// What.
+        what: String,
+    },
+    /// There is no such proposal.
+    #[error("there is no proposal `{0}`")]
+    NoProposal(u64),
+    /// Somebody wants to decide what is another's to decide.
+    #[error("{0}")]
+    NotYours(String),
+    /// A version that a policy cannot use.
+    #[error("policy `{policy}` cannot use `{version}`: make an approved version live that fits it, or roll back")]
+    NotUsable {
+        /// The policy.
+        policy: String,
+        /// The version and its stage.
+        version: String,
+    },
     /// There is no such link.
     #[error("there is no link `{name}`; there are {known}")]
     NoLink {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gridbell_archive::Archive;
 use gridbell_channels::{LinkConfig, LinkHandle, PartSet};
 use gridbell_clock::{Clock, Seed};
-use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Engine, EngineConfig, Plugin};
+use gridbell_engine::{ArtifactStore, CompilerCommand, Engine, EngineConfig, Plugin};
 use gridbell_model::{MessageId, PrefectureCode, Topic};
 use gridbell_planner::{LinkCapacity, Policy, PolicySet, SendTimes, VersionReq};
 use gridbell_state::State;
@@ -16,13 +16,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::alarms::{Alarm, Alarms};
 use crate::backups::{BackupFile, Backups};
-use crate::catalog::{Catalog, PluginInfo};
-use crate::documents::{self, PLUGIN, POLICY, note};
+use crate::deployment::UnderWay;
+use crate::documents::{self, PLUGIN, POLICY};
 use crate::error::HostError;
 use crate::forecast::Previews;
 use crate::imports::Imports;
 use crate::settings::Settings;
 use crate::stops::Stops;
+use crate::versions::{Catalog, Certifier, Pipeline, PluginInfo};
 
 /// What a host is made of.
 pub struct HostOptions {
@@ -36,6 +37,8 @@ pub struct HostOptions {
     pub artifacts: PathBuf,
     /// The program that compiles uploads in a process of its own.
     pub compiler: CompilerCommand,
+    /// Who certifies uploads: a process of its own in production.
+    pub certifier: Arc<dyn Certifier>,
     /// How the engine is made.
     pub engine: EngineConfig,
     /// Where records go that are older than the province keeps online.
@@ -64,6 +67,9 @@ struct Inner {
     seed: Seed,
     engine: Engine,
     artifacts: ArtifactStore,
+    artifacts_dir: PathBuf,
+    pipeline: Pipeline,
+    under_way: UnderWay,
     compiler: CompilerCommand,
     imports: Imports,
     backups: Backups,
@@ -95,10 +101,11 @@ impl Host {
     /// # Errors
     /// When the engine or the artifact store cannot be opened, or a document cannot be read.
     pub fn open(options: HostOptions) -> Result<Self, HostError> {
-        let HostOptions { state, clock, seed, artifacts, compiler, engine, archive, files } = options;
+        let HostOptions { state, clock, seed, artifacts, compiler, certifier, engine, archive, files } = options;
         let imports = Imports::open(state.clone(), clock.clone(), files.imports, files.max_import_bytes);
         let backups = Backups::new(state.clone(), files.backups);
         let engine = Engine::new(engine, clock.clone())?;
+        let artifacts_dir = artifacts.clone();
         let artifacts = ArtifactStore::open(artifacts)?;
         let (catalog, broken) = Catalog::load(&state, &engine, &artifacts, &compiler);
         let settings = Settings::load(&state)?;
@@ -108,6 +115,9 @@ impl Host {
             seed,
             engine,
             artifacts,
+            artifacts_dir,
+            pipeline: Pipeline::new(certifier),
+            under_way: UnderWay::default(),
             compiler,
             imports,
             backups,
@@ -208,6 +218,26 @@ impl Host {
         &self.0.compiler
     }
 
+    pub(crate) fn artifacts(&self) -> &ArtifactStore {
+        &self.0.artifacts
+    }
+
+    pub(crate) fn artifacts_dir(&self) -> &std::path::Path {
+        &self.0.artifacts_dir
+    }
+
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.0.pipeline
+    }
+
+    pub(crate) fn under_way(&self) -> &UnderWay {
+        &self.0.under_way
+    }
+
+    pub(crate) fn with_catalog(&self, change: impl FnOnce(&mut Arc<Catalog>)) {
+        change(&mut self.0.catalog.write());
+    }
+
     /// What the province sets.
     ///
     /// # Errors
@@ -275,7 +305,7 @@ impl Host {
         Arc::clone(&self.0.catalog.read())
     }
 
-    /// The newest loaded plugin of `name` that fits `version`, as `^0.1`.
+    /// The newest approved plugin of `name` that fits `version`, as `^0.1`.
     ///
     /// # Errors
     /// When there is none or `version` is no requirement.
@@ -292,49 +322,10 @@ impl Host {
         docs.iter().filter_map(|(key, doc)| documents::parse(PLUGIN, key, &doc.value).ok()).collect()
     }
 
-    /// All loaded plugins.
+    /// All plugins that policies may use.
     #[must_use]
     pub fn loaded_plugins(&self) -> Vec<Plugin> {
         self.catalog().plugins().cloned().collect()
-    }
-
-    /// Checks an upload, compiles it in a process of its own, keeps it and loads it. A version that is there cannot be replaced by another.
-    ///
-    /// # Errors
-    /// When the upload is refused: the error says what, where and what to do.
-    pub async fn upload_plugin(&self, upload: Vec<u8>, who: &str) -> Result<PluginInfo, HostError> {
-        let host = self.clone();
-        let work = move || {
-            let memory = host.engine().config().guest_memory_bytes;
-            let stored = host.0.artifacts.add(&upload, host.compiler(), memory, CompileLimits::default())?;
-            let plugin = host.engine().load(&host.0.artifacts, stored.digest)?;
-            Ok::<_, HostError>((stored.digest, plugin))
-        };
-        let (digest, plugin) = self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))??;
-        let manifest = plugin.manifest();
-        let info = PluginInfo {
-            name: manifest.name().to_owned(),
-            version: manifest.version().to_owned(),
-            digest: digest.to_string(),
-            uploaded_by: who.to_owned(),
-        };
-        let key = format!("{}@{}", info.name, info.version);
-        if let Some((_, known)) = documents::read::<PluginInfo>(self.state(), PLUGIN, &key)? {
-            if known.digest == info.digest {
-                // It may have been left out at the start because its files were missing: they are here again.
-                Arc::make_mut(&mut self.0.catalog.write()).insert(plugin);
-                self.clear_alarm("plugin.broken", &key);
-                return Ok(known);
-            }
-            let text =
-                format!("`{key}` is there with another content ({}); raise the version in its manifest", known.digest);
-            return Err(HostError::Invalid(text));
-        }
-        let doc = documents::put(PLUGIN, &key, &info, Some(0))?;
-        self.state().put_docs(vec![doc], vec![note(who, "plugin.upload", &key, &info)]).await?;
-        let mut catalog = self.0.catalog.write();
-        Arc::make_mut(&mut catalog).insert(plugin);
-        Ok(info)
     }
 
     // ---- alarms ----

@@ -8,8 +8,8 @@ mod archive;
 mod archived;
 mod backups;
 mod basis;
-mod catalog;
 mod control;
+mod deployment;
 mod documents;
 mod error;
 mod facts;
@@ -19,19 +19,25 @@ mod imports;
 mod links;
 mod port;
 mod preview;
+mod proposals;
 mod province;
+mod publication;
 mod retention;
 mod runs;
 mod schedule;
 mod settings;
 mod settle;
 mod stops;
+mod versions;
 
 pub use alarms::{Alarm, MAX_ALARMS};
 pub use archive::{ArchivePass, Archiver, MAX_FILE_RECORDS, Titles, Written};
 pub use backups::{BackupFile, Backups, MAX_LISTED_BACKUPS, write_backup};
 pub use basis::{KeptScope, RunBasis};
-pub use catalog::PluginInfo;
+pub use deployment::{
+    Canary, DeployChange, DeployOrder, Deployment, Difference, KeptShare, MAX_PILOT_STATIONS, MAX_SHADOW_SAMPLES,
+    MAX_SHADOWS, Part, Pilot, RecallRecord, RollbackOrder, RolledBack, ShadowReport, ShadowSample,
+};
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
 pub use facts::IntoFact;
@@ -52,6 +58,10 @@ pub use imports::{
 pub use links::REPORT_WAIT_MS;
 pub use port::StateOutbox;
 pub use preview::{MAX_PREVIEW, PreviewRow};
+pub use proposals::{
+    Decided, Decider, Decision, MAX_KEPT_PROPOSALS, MAX_OPEN_PROPOSALS, Needs, PROPOSAL_DAYS, Proposal, ProposalOrder,
+    ProposalState, Proposed,
+};
 pub use province::{
     MAX_CHANGES, MAX_ORG_UNITS, ProvinceFile, ProvinceOutcome, ProvinceProposal, ProvinceValue, apply_province,
     org_version, province_text,
@@ -61,3 +71,7 @@ pub use runs::{RunRequest, RunSummary, RunTrigger};
 pub use schedule::TICK;
 pub use settings::Settings;
 pub use stops::{Stop, StopScope};
+pub use versions::{
+    CERTIFIED_AT_ONCE, Certified, Certifier, CertifyOrder, CertifyWatch, Fault, FaultLog, MAX_FAULTS, MAX_STEPS,
+    MAX_WAITING_VERSIONS, NoCertifier, PluginInfo, Progress, RETIRED_AFTER, Stage, Step, VersionRecord,
+};

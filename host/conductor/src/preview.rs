@@ -68,7 +68,7 @@ impl Host {
             }
         }
         let mut warnings = prepared.guard.warnings().to_vec();
-        if let hold @ BlastVerdict::Hold { limit, .. } = self.reach_limit(request, &prepared)
+        if let hold @ BlastVerdict::Hold { limit, .. } = self.reach_limit(request, &prepared, &record.scope)
             && record.queued > limit
         {
             warnings.push(hold.to_string());

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::documents::{self, PROVINCE, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::proposals::Beside;
 use crate::settings::{CALENDAR, RULES, SEGMENTS, read_segments};
 
 /// Units of an org tree at most: a province has thousands.
@@ -140,6 +141,15 @@ pub async fn apply_province(
     proposal: &ProvinceProposal,
     more: impl FnOnce(&ProvinceValue) -> Vec<Problem> + Send,
 ) -> Result<ProvinceOutcome, HostError> {
+    apply_beside(state, proposal, Beside::default(), more).await
+}
+
+async fn apply_beside(
+    state: &State,
+    proposal: &ProvinceProposal,
+    beside: Beside,
+    more: impl FnOnce(&ProvinceValue) -> Vec<Problem> + Send,
+) -> Result<ProvinceOutcome, HostError> {
     let (file, key) = (proposal.file, proposal.file.key());
     let value = ProvinceValue::read(file, &proposal.document, &proposal.text)?;
     Problems::refuse(&proposal.document, more(&value))?;
@@ -160,28 +170,32 @@ pub async fn apply_province(
         return Ok(ProvinceOutcome { changes, more: rest, version });
     }
     let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
-    let audit = vec![note(
+    let mut audit = vec![note(
         &proposal.who,
         &format!("{key}.apply"),
         &format!("{PROVINCE}/{key}"),
         json!({ "document": proposal.document, "changes": told, "more": rest }),
     )];
+    audit.extend(beside.audit);
     let expected = Some(version);
     match value {
         ProvinceValue::Rules(rules) => {
-            let docs = vec![
+            let mut docs = vec![
                 documents::put(PROVINCE, RULES, &*rules, expected)?,
                 documents::put(PROVINCE, RULES_TEXT, &proposal.text, None)?,
             ];
+            docs.extend(beside.docs);
             state.put_docs(docs, audit).await?;
         }
         ProvinceValue::Calendar(_) | ProvinceValue::Segments(_) => {
-            let doc = documents::put(PROVINCE, key, &proposal.text, expected)?;
-            state.put_docs(vec![doc], audit).await?;
+            let mut docs = vec![documents::put(PROVINCE, key, &proposal.text, expected)?];
+            docs.extend(beside.docs);
+            state.put_docs(docs, audit).await?;
         }
         ProvinceValue::OrgUnits(tree) => {
-            let doc: DocChange = documents::put(PROVINCE, ORG, &tree.iter().count(), expected)?;
-            state.set_org_with(tree, vec![doc], audit).await?;
+            let mut docs: Vec<DocChange> = vec![documents::put(PROVINCE, ORG, &tree.iter().count(), expected)?];
+            docs.extend(beside.docs);
+            state.set_org_with(tree, docs, audit).await?;
         }
     }
     let version = state.doc(PROVINCE, key).map_or(0, |d| d.version);
@@ -234,6 +248,14 @@ impl Host {
     /// # Errors
     /// With every problem, its line and its field: those of the file, and those that it would make for policies in force and for customers.
     pub async fn apply_province(&self, proposal: &ProvinceProposal) -> Result<ProvinceOutcome, HostError> {
+        self.apply_province_beside(proposal, Beside::default()).await
+    }
+
+    pub(crate) async fn apply_province_beside(
+        &self,
+        proposal: &ProvinceProposal,
+        beside: Beside,
+    ) -> Result<ProvinceOutcome, HostError> {
         let org_changes = matches!(proposal.file, ProvinceFile::OrgUnits);
         // Looking for customers whose station would vanish reads columns: not on the runtime's threads.
         let used = if org_changes { self.stations_used().await? } else { BTreeMap::new() };
@@ -242,7 +264,7 @@ impl Host {
             ProvinceValue::OrgUnits(tree) => [orphans(tree, &used), self.scopes_against(tree)].concat(),
             ProvinceValue::Calendar(_) | ProvinceValue::Segments(_) => Vec::new(),
         };
-        let outcome = apply_province(self.state(), proposal, more).await?;
+        let outcome = apply_beside(self.state(), proposal, beside, more).await?;
         if !proposal.dry_run {
             self.reload_settings()?;
         }

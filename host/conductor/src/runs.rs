@@ -1,22 +1,22 @@
 //! A run: snapshot, policy, guardrails, blast radius, publication. It fails as a whole or is published as a whole.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gridbell_clock::Seed;
 use gridbell_contract::{Fact, Run, fact, trigger};
-use gridbell_engine::{EvalOptions, Evaluation, OutsideSample, Plugin};
-use gridbell_model::{
-    CivilMinute, CustomerView, Decision, HoldReason, Initiator, OrgCode, OrgTree, PrefectureCode, RunId, Table,
-};
+use gridbell_engine::{EvalOptions, Evaluation, OutsideSample, Plugin, RunError};
+use gridbell_model::{CivilMinute, CustomerView, Decision, Initiator, OrgCode, OrgTree, PrefectureCode, RunId, Table};
 use gridbell_planner::{BlastVerdict, Guard, GuardSetup, Policy, RunScope, Verdict, blast};
-use gridbell_state::{AuditNote, DocChange, Outcome, Payments, RunRecord, RunStatus, RunWriter, SeenFacts, Snapshot};
+use gridbell_state::{Outcome, Payments, RunRecord, RunStatus, RunWriter, SeenFacts, Snapshot};
 use rayon::prelude::*;
 
 use crate::basis;
-use crate::documents::{self, SCHEDULE, note};
+use crate::deployment::{Arm, KeptShare, is_share};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::preview::PreviewRow;
+use crate::publication::Begun;
 use crate::settings::Settings;
 use crate::settle::{Context, settle};
 
@@ -108,13 +108,20 @@ pub(crate) struct Prepared {
     pub(crate) rows: Option<Vec<u32>>,
     /// Of a run of payments: its rows are these and not the customers.
     pub(crate) payments: Option<Payments>,
+    /// The customers whom the version decides for; none for all.
+    share: Option<KeptShare>,
+    /// Set when it is to end before its next batch.
+    stop: Option<Arc<AtomicBool>>,
 }
 
 /// What a run knows of the world besides its basis and its customers.
+#[derive(Clone)]
 pub(crate) struct Ground {
     pub(crate) org: Arc<OrgTree>,
     /// Numbers about the trigger.
     pub(crate) facts: Vec<Fact>,
+    /// The customers whom the version decides for; none for all.
+    pub(crate) share: Option<KeptShare>,
 }
 
 impl Prepared {
@@ -135,12 +142,6 @@ impl Prepared {
     }
 }
 
-/// What a run that reached too far had begun with.
-struct Begun {
-    snapshot: Snapshot,
-    sample: RunId,
-}
-
 impl Host {
     /// Runs a policy. One run at a time for each prefecture; a second waits.
     ///
@@ -152,22 +153,32 @@ impl Host {
         if request.dry_run {
             return self.dry_run(&request).await;
         }
+        self.run_deployed(&request).await
+    }
+
+    /// The run of one version over the customers that it decides for.
+    pub(crate) async fn run_arm(&self, request: &RunRequest, arm: &Arm) -> Result<RunSummary, HostError> {
         let mut writer = self.state().begin_run(request.prefecture).await?;
         let started = self.clock().now();
-        let prepared = Arc::new(self.prepare(&request, writer.snapshot())?);
+        let prepared = Arc::new(self.prepare_arm(request, arm, writer.snapshot()).await?);
         let sample = writer.id();
-        self.keep(&mut writer, &request, &prepared, sample)?;
-        let mut record = self.record(&request, &prepared, started);
+        self.keep(&mut writer, request, &prepared, sample)?;
+        let mut record = self.record(request, &prepared, started);
+        record.scope = arm.scope_words(record.scope);
         let evaluation = match self.evaluate(&prepared, writer.snapshot(), writer.id()).await {
             Ok(evaluation) => evaluation,
+            // Nobody's fault: whoever stopped it says so in the audit log, and what is live now decides.
+            Err(e @ HostError::Run(RunError::Stopped)) => return Err(e),
             Err(e) => {
-                self.record_failure(&request, writer, record, &e).await?;
+                self.isolate(request, &prepared, writer.snapshot(), writer.id(), &e).await;
+                self.record_failure(request, arm, writer, record, &e).await?;
                 return Err(e);
             }
         };
+        self.did_well(&prepared.plugin).await;
         record.passed = evaluation.passed as u64;
         record.interest_misses = evaluation.interest_misses.len() as u64;
-        let limit = self.reach_limit(&request, &prepared);
+        let limit = self.reach_limit(request, &prepared, &record.scope);
         let snapshot = writer.snapshot().clone();
         let decisions = Arc::new(evaluation.decisions);
         let mut caps = prepared.guard.day_caps();
@@ -186,12 +197,15 @@ impl Host {
             }
             writer.push_seen(records, seen).await?;
         }
+        if arm.stop.load(Ordering::Relaxed) {
+            return Err(RunError::Stopped.into());
+        }
         let (record, warnings) = match over {
-            None => (self.publish(&request, writer, record).await?, prepared.guard.warnings().to_vec()),
+            None => (self.publish(request, arm, writer, record).await?, prepared.guard.warnings().to_vec()),
             Some(_) => {
                 let begun = Begun { snapshot, sample };
                 drop(writer);
-                self.hold(&request, &prepared, record, &decisions, limit, begun).await?
+                self.hold(request, arm, &prepared, record, &decisions, limit, begun).await?
             }
         };
         self.after(&record, &prepared);
@@ -201,9 +215,22 @@ impl Host {
     /// Reads policy, plugin, parameters and settings once; the run uses nothing that changes after this.
     pub(crate) fn prepare(&self, request: &RunRequest, snapshot: &Snapshot) -> Result<Prepared, HostError> {
         let policy = self.policy(request.prefecture, &request.policy)?;
-        let plugin = self.plugin(&policy.plugin, &policy.version)?;
+        let plugin = self.live_plugin(request.prefecture, &policy)?;
         let basis = Basis { policy, plugin, settings: self.settings()?, now: self.clock().civil_minute() };
         self.prepare_from(basis, request, snapshot)
+    }
+
+    /// The same for one version and the customers that it decides for. Looks over columns where it has a share.
+    async fn prepare_arm(&self, request: &RunRequest, arm: &Arm, snapshot: &Snapshot) -> Result<Prepared, HostError> {
+        let policy = self.policy(request.prefecture, &request.policy)?;
+        let (plugin, now) = (arm.plugin.clone(), self.clock().civil_minute());
+        let basis = Basis { policy, plugin, settings: self.settings()?, now };
+        let ground = Ground { share: arm.share.clone(), ..self.ground(request) };
+        let (request, snapshot, stop) = (request.clone(), snapshot.clone(), Arc::clone(&arm.stop));
+        let work = move || Self::prepare_on(ground, basis, &request, &snapshot);
+        let mut prepared = self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))??;
+        prepared.stop = Some(stop);
+        Ok(prepared)
     }
 
     /// The same from what the caller chose: a candidate, another moment, what was true then.
@@ -213,8 +240,12 @@ impl Host {
         request: &RunRequest,
         snapshot: &Snapshot,
     ) -> Result<Prepared, HostError> {
-        let ground = Ground { org: self.state().org(), facts: self.trigger_facts(request) };
-        Self::prepare_on(ground, basis, request, snapshot)
+        Self::prepare_on(self.ground(request), basis, request, snapshot)
+    }
+
+    /// What a run that begins now knows of the world.
+    pub(crate) fn ground(&self, request: &RunRequest) -> Ground {
+        Ground { org: self.state().org(), facts: self.trigger_facts(request), share: None }
     }
 
     /// The same with nothing of the present in it.
@@ -225,7 +256,7 @@ impl Host {
         snapshot: &Snapshot,
     ) -> Result<Prepared, HostError> {
         let Basis { policy, plugin, settings, now } = basis;
-        let Ground { org, facts } = ground;
+        let Ground { org, facts, share } = ground;
         let guard = Guard::new(&GuardSetup {
             rules: &settings.rules,
             policy: &policy,
@@ -259,12 +290,20 @@ impl Host {
             RunTrigger::Payments => (None, Some(snapshot.payments())),
             _ => (selection(&org, &request.scope, snapshot), None),
         };
-        Ok(Prepared { policy, plugin, settings, guard, run, org, rows, payments })
+        let rows = match &share {
+            Some(share) => Some(share.rows(&org, snapshot, rows)),
+            None => rows,
+        };
+        Ok(Prepared { policy, plugin, settings, guard, run, org, rows, payments, share, stop: None })
     }
 
     fn trigger_facts(&self, request: &RunRequest) -> Vec<Fact> {
         let like = |r: &RunRecord| {
-            r.prefecture == request.prefecture && r.policy == request.policy && r.status == RunStatus::Published
+            r.prefecture == request.prefecture
+                && r.policy == request.policy
+                && r.status == RunStatus::Published
+                // A canary's or pilot's run is part of an occurrence; the live version's says when that was.
+                && !is_share(&r.scope)
         };
         let mut facts = Vec::new();
         if let Some(last) = self.state().runs(None, 1, like).first() {
@@ -279,7 +318,7 @@ impl Host {
     }
 
     /// Writes down with the run what it is made from.
-    fn keep(
+    pub(crate) fn keep(
         &self,
         writer: &mut RunWriter,
         request: &RunRequest,
@@ -293,6 +332,7 @@ impl Host {
             facts: &prepared.run.facts,
             scope: &request.scope,
             carriers: &self.queues(),
+            share: prepared.share.as_ref(),
             sample,
         };
         let written = sources.write()?;
@@ -300,7 +340,7 @@ impl Host {
     }
 
     /// What the plugin saw of the customers whom it decided about.
-    async fn seen(
+    pub(crate) async fn seen(
         &self,
         prepared: &Arc<Prepared>,
         snapshot: &Snapshot,
@@ -323,6 +363,7 @@ impl Host {
             use_interest: true,
             rows: prepared.rows.clone(),
             sample_outside: Some(OutsideSample { seed: Seed(run.0), rows: INTEREST_SAMPLE }),
+            stop: prepared.stop.clone(),
             ..EvalOptions::default()
         };
         let work = move || host.engine().evaluate(&prepared.plugin, &prepared.run, prepared.table(&snapshot), &options);
@@ -354,11 +395,10 @@ impl Host {
     }
 
     /// How many messages the run may queue, by the policy's ceiling and its like runs.
-    pub(crate) fn reach_limit(&self, request: &RunRequest, prepared: &Prepared) -> BlastVerdict {
+    pub(crate) fn reach_limit(&self, request: &RunRequest, prepared: &Prepared, scope: &str) -> BlastVerdict {
         if request.release_of.is_some() {
             return BlastVerdict::Pass;
         }
-        let scope = scope_words(&request.scope);
         let like = |r: &RunRecord| {
             r.prefecture == request.prefecture
                 && r.policy == request.policy
@@ -424,109 +464,6 @@ impl Host {
             ended: started,
             status: RunStatus::Published,
         }
-    }
-
-    async fn publish(
-        &self,
-        request: &RunRequest,
-        writer: RunWriter,
-        record: RunRecord,
-    ) -> Result<RunRecord, HostError> {
-        let (docs, audit) = self.side_effects(request, writer.id(), "run.publish")?;
-        Ok(writer.publish(record, docs, audit).await?.0)
-    }
-
-    /// What goes into the same commit as a run: that its schedule's occurrence is served, and who did it.
-    fn side_effects(
-        &self,
-        request: &RunRequest,
-        run: RunId,
-        action: &str,
-    ) -> Result<(Vec<DocChange>, Vec<AuditNote>), HostError> {
-        let mut docs = Vec::new();
-        if let RunTrigger::Schedule { name, scheduled_at, .. } = &request.trigger {
-            let key = schedule_key(request.prefecture, &request.policy, name);
-            docs.push(documents::put(SCHEDULE, &key, scheduled_at, None)?);
-        }
-        let audit = match &request.initiator {
-            Initiator::System => Vec::new(),
-            Initiator::Person(who) => {
-                let what = format!("{}/{}", request.prefecture, request.policy);
-                vec![note(who, action, &run.to_string(), what)]
-            }
-        };
-        Ok((docs, audit))
-    }
-
-    /// Records that a run failed: it sent nothing, and its occurrence is not tried again by itself.
-    async fn record_failure(
-        &self,
-        request: &RunRequest,
-        writer: RunWriter,
-        mut record: RunRecord,
-        error: &HostError,
-    ) -> Result<(), HostError> {
-        let id = writer.id();
-        record.status = RunStatus::Failed { error: error.to_string() };
-        let (docs, audit) = self.side_effects(request, id, "run.fail")?;
-        writer.publish(record, docs, audit).await?;
-        self.raise("run.failed", &format!("{}/{}", request.prefecture, request.policy), format!("{id}: {error}"));
-        Ok(())
-    }
-
-    /// Records a run that reached too far: every decision is held, and a person decides.
-    async fn hold(
-        &self,
-        request: &RunRequest,
-        prepared: &Arc<Prepared>,
-        mut record: RunRecord,
-        decisions: &Arc<Vec<Decision>>,
-        limit: BlastVerdict,
-        begun: Begun,
-    ) -> Result<(RunRecord, Vec<String>), HostError> {
-        // The customers as they were when it was decided: what it is replayed from.
-        let Begun { snapshot, sample } = begun;
-        let mut writer = self.state().begin_run_on(snapshot.clone()).await?;
-        self.keep(&mut writer, request, prepared, sample)?;
-        let mut caps = prepared.guard.day_caps();
-        for block in blocks(decisions.len()) {
-            let seen = self.seen(prepared, &snapshot, decisions, block.clone()).await?;
-            let verdicts = self.consider(prepared, &snapshot, decisions, block).await?;
-            let mut records = settle(self, prepared, &snapshot, verdicts, &mut caps);
-            for record in &mut records {
-                if matches!(record.outcome, Outcome::Queued(_)) {
-                    record.outcome = Outcome::Held(HoldReason::BlastRadius);
-                }
-            }
-            writer.push_seen(records, seen).await?;
-        }
-        let why = limit.to_string();
-        record.status = RunStatus::Waiting { why: why.clone() };
-        let id = writer.id();
-        let (docs, audit) = self.side_effects(request, id, "run.hold")?;
-        let record = writer.publish(record, docs, audit).await?.0;
-        self.raise("run.blast-radius", &id.to_string(), format!("{}/{}: {why}", request.prefecture, request.policy));
-        Ok((record, vec![why]))
-    }
-
-    fn after(&self, record: &RunRecord, prepared: &Prepared) {
-        let subject = format!("{}/{}", record.prefecture, record.policy);
-        if record.interest_misses > 0 {
-            let text = format!(
-                "{}: {} of {INTEREST_SAMPLE} sampled customers outside the interest of {} would have been chosen; retire this version",
-                record.id,
-                record.interest_misses,
-                prepared.plugin.label()
-            );
-            self.raise("plugin.interest", &subject, text);
-        }
-        for warning in prepared.guard.warnings() {
-            self.raise("template.unfit", &subject, warning.clone());
-        }
-        tracing::info!(
-            run = %record.id, prefecture = %record.prefecture, policy = %record.policy, customers = record.customers,
-            passed = record.passed, decided = record.decided, queued = record.queued, "run.published"
-        );
     }
 }
 

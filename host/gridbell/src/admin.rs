@@ -272,6 +272,8 @@ pub(crate) enum PolicyCommand {
     },
     /// See whom a candidate would reach that the live policy would not, before it is live; nothing is written
     Preview(foresee::PreviewArgs),
+    /// Go back to the version before, and take back what the bad one queued and has not left
+    Rollback(crate::release::RollbackArgs),
     /// Check the province's rules and put them in force: topics, classes, quiet hours, caps; a bad file leaves the old rules in force
     Rules {
         /// TOML, as policies/province.toml
@@ -285,6 +287,7 @@ pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
     match command {
         PolicyCommand::Apply { file, dry_run, place } => apply_policies(file, dry_run, place).await,
         PolicyCommand::Preview(args) => foresee::run(args).await,
+        PolicyCommand::Rollback(args) => crate::release::rollback(args).await,
         PolicyCommand::Rules { file, place } => {
             let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
             let host = place.host().await?;

@@ -9,6 +9,7 @@ mod output;
 mod admin;
 mod archive;
 mod bench;
+mod certifier;
 mod config;
 mod defaults;
 mod demo;
@@ -18,6 +19,8 @@ mod import;
 mod open;
 mod plugin;
 mod preview;
+mod release;
+mod remote;
 mod serve;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use gridbell_engine::{CompilerCommand, EngineConfig};
 use gridbell_state::{LoadReport, State};
 use gridbell_store::{Key, KeyOrigin, Sealer, SledOptions, SledStore};
 
+use crate::certifier::InChild;
 use crate::config::{Config, KeyPlace};
 use crate::defaults;
 use crate::error::CommandError;
@@ -54,6 +55,7 @@ pub(crate) fn open(config: &Config, clock: Clock) -> Result<Opened, CommandError
         seed: Seed(config.seed),
         artifacts: config.data.join("plugins"),
         compiler: compiler()?,
+        certifier: Arc::new(InChild::of_this_program()?),
         engine: EngineConfig::default(),
         archive,
         files: Files {
@@ -112,12 +114,12 @@ pub(crate) async fn install_defaults(host: &Host) -> Result<(), CommandError> {
     // The texts come last: without them an earlier first start was cut off, perhaps between two plugins. One that is there stays as it is.
     if host.plugins().is_empty() || !has(gridbell_conductor::PROVINCE, "templates") {
         for plugin in defaults::PLUGINS {
-            host.upload_plugin(plugin.to_vec(), WHO).await?;
+            host.install_plugin(plugin.to_vec(), WHO).await?;
         }
     } else if host.loaded_plugins().len() < host.plugins().len() {
         // A backup restored without its plugins directory: the house's own are in this program and heal by themselves.
         for plugin in defaults::PLUGINS {
-            if let Err(e) = host.upload_plugin(plugin.to_vec(), WHO).await {
+            if let Err(e) = host.install_plugin(plugin.to_vec(), WHO).await {
                 tracing::warn!(error = %e, "plugin.not_healed: a plugin of the house could not be put back");
             }
         }

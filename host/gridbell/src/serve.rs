@@ -77,6 +77,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     for link in config.links.clone() {
         host.start_link(link, Tcp)?;
     }
+    host.resume_versions();
+    host.resume_rollbacks().await?;
     let tls = config.tls.as_ref().map(|t| Tls { certificates: t.certificates.clone(), key: t.key.clone() });
     let server = Server::start(ServerOptions {
         addr: config.listen,

@@ -25,12 +25,12 @@ pub use guard::{
 };
 pub use load::{DayLoad, HourLoad, LinkCapacity, LinkLoad, LoadForecast, Wave, forecast_load};
 pub use policy::{
-    Caps, Change, Event, Hop, MAX_ENTRIES, MAX_POLICIES, Plugins, Policy, PolicyFile, PolicySet, Schedule, SendDays,
-    check as check_policy, check_set as check_policies, diff, diff_values, title_parameters,
+    Caps, Change, Event, Hop, MAX_ENTRIES, MAX_POLICIES, OnFailure, Plugins, Policy, PolicyFile, PolicySet, Schedule,
+    SendDays, check as check_policy, check_set as check_policies, diff, diff_values, title_parameters,
 };
 pub use rules::{
-    BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind,
-    Senders, TopicRule,
+    BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ParameterLimit,
+    ProvinceRules, RecordKind, Senders, TopicRule,
 };
 pub use schedule::{CronExpr, Due, MAX_OCCURRENCES};
 pub use semver::{Version, VersionReq};

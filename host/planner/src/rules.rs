@@ -50,6 +50,37 @@ pub struct ProvinceRules {
     /// How long records stay in the online store, in days. A kind that is not here keeps [`RecordKind::default_days`].
     #[serde(default)]
     pub retention_days: BTreeMap<RecordKind, u32>,
+    /// Within which bounds a city sets a plugin's parameter by itself; beyond them the province's approver is needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameter_limits: Vec<ParameterLimit>,
+}
+
+/// Bounds of one parameter of one plugin, in the parameter's own unit. Of a list each number counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterLimit {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The parameter, as the plugin's schema has it.
+    pub parameter: String,
+    /// The least; none for no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<i64>,
+    /// The most; none for no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<i64>,
+}
+
+impl ParameterLimit {
+    fn holds(&self, value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Array(list) => list.iter().all(|v| self.holds(v)),
+            serde_json::Value::Number(n) => n.as_f64().is_some_and(|n| {
+                self.min.is_none_or(|min| n >= min as f64) && self.max.is_none_or(|max| n <= max as f64)
+            }),
+            _ => true,
+        }
+    }
 }
 
 fn default_shared_phone_accounts() -> u16 {
@@ -206,6 +237,13 @@ impl ProvinceRules {
         self.classes.get(&class).copied().unwrap_or_else(|| ClassRule::default_of(class))
     }
 
+    /// Which of these parameters of `plugin` lie beyond the province's limits.
+    #[must_use]
+    pub fn beyond_limits(&self, plugin: &str, parameters: &serde_json::Map<String, serde_json::Value>) -> Vec<&str> {
+        let of = self.parameter_limits.iter().filter(|l| l.plugin == plugin);
+        of.filter(|l| parameters.get(&l.parameter).is_some_and(|v| !l.holds(v))).map(|l| l.parameter.as_str()).collect()
+    }
+
     /// How long records of `kind` stay online, in days.
     #[must_use]
     pub fn retention(&self, kind: RecordKind) -> u32 {
@@ -248,6 +286,12 @@ impl ProvinceRules {
             }
             if rule.validity_minutes == 0 || rule.validity_minutes > MAX_MINUTES {
                 note(format!("topic.{topic}.validity_minutes"), format!("1 to {MAX_MINUTES} minutes are allowed"));
+            }
+        }
+        for (i, limit) in self.parameter_limits.iter().enumerate() {
+            if limit.min.is_none() && limit.max.is_none() || limit.min > limit.max && limit.max.is_some() {
+                let message = "a limit has a min or a max, and min is no more than max".to_owned();
+                note(format!("parameter_limits.{i}"), message);
             }
         }
         let blast = &self.blast_radius;

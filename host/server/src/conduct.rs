@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{BackupFile, Backups, Imports, ProvinceOutcome, ProvinceProposal};
-use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
 use gridbell_model::{
     AccountNumber, Channel, Date, HoldReason, Moment, OrgCode, Phone, PrefectureCode, RunId, Segments, Topic,
@@ -169,17 +168,6 @@ pub struct RunReport {
     pub waiting: Option<String>,
 }
 
-/// A plugin that is there.
-#[derive(Clone, Debug)]
-pub struct PluginEntry {
-    /// SHA-256 of the component, hex.
-    pub digest: String,
-    /// What it says of itself.
-    pub manifest: Manifest,
-    /// Who uploaded it.
-    pub by: String,
-}
-
 /// What an emergency stop holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StopScope {
@@ -325,7 +313,7 @@ pub struct ArchiveHit {
 }
 
 /// The conductor, as the server sees it.
-pub trait Conduct: Send + Sync + 'static {
+pub trait Conduct: crate::release::Release {
     /// What is true.
     fn state(&self) -> &State;
     /// What time it is.
@@ -383,11 +371,6 @@ pub trait Conduct: Send + Sync + 'static {
         version: u32,
         who: String,
     ) -> Pending<'_, ()>;
-
-    /// The plugins that are there, by name and version.
-    fn plugins(&self) -> Vec<PluginEntry>;
-    /// Checks, compiles and keeps a plugin.
-    fn upload_plugin(&self, component: Vec<u8>, who: String) -> Pending<'_, PluginEntry>;
 
     /// Runs a policy by hand, or says whom it would reach.
     fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport>;

@@ -15,7 +15,7 @@ use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, S
 
 use crate::conduct::{
     AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
-    PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
+    PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -36,7 +36,13 @@ impl From<HostError> for ConductError {
             HostError::NoLink { name, .. } => Self::NotFound(name),
             HostError::NoPlugin { .. } => one("plugin", e.to_string()),
             HostError::NotWaiting(_) => Self::Conflict(e.to_string()),
-            HostError::OwnChange { .. } | HostError::OwnText { .. } => Self::NotYou(e.to_string()),
+            HostError::NoVersion(name) => Self::NotFound(name),
+            HostError::NoProposal(id) => Self::NotFound(id.to_string()),
+            HostError::OwnChange { .. }
+            | HostError::OwnText { .. }
+            | HostError::OwnWork { .. }
+            | HostError::NotYours(_) => Self::NotYou(e.to_string()),
+            HostError::NotUsable { .. } => Self::Conflict(e.to_string()),
             HostError::Invalid(why) => one("", why),
             // What the machine lacks or lost is no mistake of whoever uploads.
             HostError::Engine(e) if e.is_of_the_upload() => Self::Upload {
@@ -284,30 +290,6 @@ impl Conduct for Host {
         who: String,
     ) -> Pending<'_, ()> {
         Box::pin(async move { approve(self, (topic, notice, channel, version), &who).await })
-    }
-
-    fn plugins(&self) -> Vec<PluginEntry> {
-        let uploads = Self::plugins(self);
-        let by = |digest: &str| {
-            uploads.iter().find(|i| i.digest == digest).map(|i| i.uploaded_by.clone()).unwrap_or_default()
-        };
-        let loaded = self.loaded_plugins();
-        loaded
-            .iter()
-            .map(|p| PluginEntry {
-                digest: p.digest().to_string(),
-                manifest: p.manifest().clone(),
-                by: by(&p.digest().to_string()),
-            })
-            .collect()
-    }
-
-    fn upload_plugin(&self, component: Vec<u8>, who: String) -> Pending<'_, PluginEntry> {
-        Box::pin(async move {
-            let info = Self::upload_plugin(self, component, &who).await?;
-            let found = Conduct::plugins(self).into_iter().find(|p| p.digest == info.digest);
-            found.ok_or(ConductError::NotFound(info.name))
-        })
     }
 
     fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport> {

@@ -18,6 +18,7 @@ mod idempotency;
 mod metrics;
 mod observe;
 mod problem;
+mod release;
 mod serve;
 
 pub use access::{
@@ -28,11 +29,12 @@ pub use api::UPLOAD_STALL;
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
 pub use conduct::{
     AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
-    PluginEntry, PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
+    PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};
 pub use observe::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemBody};
+pub use release::{Release, VersionStep};
 pub use serve::{
     DRAIN, HEADER_TIMEOUT, Limits, MAX_CONNECTIONS, Server, ServerError, ServerOptions, Tls, openapi, router,
 };

@@ -39,6 +39,9 @@ fn cases() -> Vec<Case> {
     let approval = json!({ "topic": "arrears-reminder", "notice": "reminder", "channel": "sms", "version": 1 });
     let run = json!({ "prefecture": 140100, "policy": "arrears-reminder", "dry_run": true });
     let user = json!({ "title": "新人", "role": "clerk", "scope": 140105, "password": "long enough it is" });
+    let plugin = |rest: &str| format!("/v1/plugins/arrears-reminder@0.1.0{rest}");
+    let policy = |rest: &str| format!("/v1/policies/140100/arrears-reminder/{rest}");
+    let because = || Some(json!({ "why": "试验" }));
     let tail = |rest: &str| format!("/v1/customers/{account}{rest}");
     let case = |operation, path: String, action, site, body| Case { operation, path, action, site, body };
     vec![
@@ -148,11 +151,54 @@ fn cases() -> Vec<Case> {
             "POST /v1/templates/approval",
             "/v1/templates/approval".into(),
             Some(A::TemplateApprove),
-            S::Anywhere,
+            S::Province,
             Some(approval),
         ),
         case("GET /v1/plugins", "/v1/plugins".into(), Some(A::PluginRead), S::Anywhere, None),
         case("POST /v1/plugins", "/v1/plugins".into(), Some(A::PluginUpload), S::Anywhere, None),
+        case("GET /v1/plugins/{version}", plugin(""), Some(A::PluginRead), S::Anywhere, None),
+        case("GET /v1/plugins/{version}/faults", plugin("/faults"), Some(A::PluginRead), S::Anywhere, None),
+        case("POST /v1/plugins/{version}/approve", plugin("/approve"), Some(A::CodeApprove), S::Province, because()),
+        case("POST /v1/plugins/{version}/retire", plugin("/retire"), Some(A::PluginRetire), S::Province, because()),
+        case("POST /v1/plugins/{version}/cancel", plugin("/cancel"), Some(A::PluginUpload), S::Anywhere, because()),
+        case(
+            "GET /v1/policies/{prefecture}/{policy}/deployment",
+            policy("deployment"),
+            Some(A::PolicyRead),
+            S::Taiyuan,
+            None,
+        ),
+        case(
+            "POST /v1/policies/{prefecture}/{policy}/deployment",
+            policy("deployment"),
+            Some(A::PolicyWrite),
+            S::Taiyuan,
+            Some(json!({ "change": { "mode": "end-canary" }, "why": "试验" })),
+        ),
+        case(
+            "POST /v1/policies/{prefecture}/{policy}/rollback",
+            policy("rollback"),
+            Some(A::Rollback),
+            S::Taiyuan,
+            because(),
+        ),
+        case("GET /v1/policies/{prefecture}/{policy}/shadow", policy("shadow"), Some(A::RunRead), S::Taiyuan, None),
+        case("GET /v1/proposals", "/v1/proposals".into(), Some(A::PolicyRead), S::Anywhere, None),
+        case("GET /v1/proposals/{id}", "/v1/proposals/1".into(), Some(A::PolicyRead), S::Taiyuan, None),
+        case(
+            "POST /v1/proposals/{id}/approve",
+            "/v1/proposals/1/approve".into(),
+            Some(A::ProposalDecide),
+            S::Taiyuan,
+            because(),
+        ),
+        case(
+            "POST /v1/proposals/{id}/refuse",
+            "/v1/proposals/1/refuse".into(),
+            Some(A::ProposalDecide),
+            S::Taiyuan,
+            because(),
+        ),
         case("GET /v1/links", "/v1/links".into(), Some(A::LinkRead), S::Province, None),
         case("PUT /v1/links/{link}/hold", "/v1/links/mobile/hold".into(), Some(A::LinkControl), S::Province, None),
         case("DELETE /v1/links/{link}/hold", "/v1/links/mobile/hold".into(), Some(A::LinkControl), S::Province, None),
@@ -197,7 +243,9 @@ fn operations() -> BTreeSet<String> {
 
 #[test]
 fn every_operation_of_the_document_is_in_the_matrix() {
-    let listed: BTreeSet<String> = cases().iter().map(|c| c.operation.to_owned()).collect();
+    let mut listed: BTreeSet<String> = cases().iter().map(|c| c.operation.to_owned()).collect();
+    // Whoever may propose is refused what another proposed: `only_its_author_withdraws_a_proposal`.
+    listed.insert("POST /v1/proposals/{id}/withdraw".to_owned());
     assert_eq!(listed, operations());
 }
 
@@ -231,6 +279,10 @@ async fn prepared() -> support::Stand {
         let proposal = ProvinceProposal { file, document, text, expected: None, who, dry_run: false };
         gridbell_server::Conduct::apply_province(&stand, proposal).await.unwrap();
     }
+    let office = token(&stand, Role::CityOffice, Some(140_100)).await;
+    let path = "/v1/policies/140100/arrears-reminder/parameters";
+    let proposed = Desk::of(&stand).ask(&office, "PATCH", path, Some(json!({ "minimum": 300 })), &[]).await;
+    assert_eq!((proposed.status.as_u16(), &proposed.json()["proposal"]), (202, &json!(1)), "{}", proposed.text);
     let state = &stand.state;
     gridbell_server::create_user(
         state,
@@ -275,6 +327,20 @@ async fn without_the_right_it_is_403_and_outside_the_scope_404() {
         let stranger = desk.ask("gb_0_0", method, &case.path, case.body.clone(), &[]).await;
         assert_eq!(stranger.status, 401, "{}", case.operation);
         assert_eq!(stranger.header("www-authenticate"), "Bearer realm=\"gridbell\"");
+    }
+}
+
+#[tokio::test]
+async fn only_its_author_withdraws_a_proposal() {
+    let stand = prepared().await;
+    let desk = Desk::of(&stand);
+    let because = || Some(json!({ "why": "试验" }));
+    let withdraw = "/v1/proposals/1/withdraw";
+    for role in Role::ALL {
+        let other = token(&stand, *role, None).await;
+        assert_eq!(desk.ask(&other, "POST", withdraw, because(), &[]).await.status, 403, "{role}");
+        let outside = token(&stand, *role, Some(140_200)).await;
+        assert_eq!(desk.ask(&outside, "POST", withdraw, because(), &[]).await.status, 404, "{role} elsewhere");
     }
 }
 

@@ -269,9 +269,15 @@ async fn parameters_change_with_a_difference_and_only_from_the_version_that_was_
         .await
         .json();
     assert_eq!((dry["applied"].as_bool(), dry["changes"][0]["to"].as_str()), (Some(false), Some("500")));
-    let done = desk.ask(&office, "PATCH", path, Some(json!({ "minimum": 500 })), &[("if-match", &etag)]).await;
-    assert_eq!(done.json()["applied"], true, "{}", done.text);
-    assert_ne!(done.header("etag"), etag);
+    let proposed = desk.ask(&office, "PATCH", path, Some(json!({ "minimum": 500 })), &[("if-match", &etag)]).await;
+    assert_eq!((proposed.status.as_u16(), proposed.json()["applied"].as_bool()), (202, Some(false)));
+    assert_eq!(proposed.header("etag"), etag, "nothing is in force yet");
+    let approve = format!("/v1/proposals/{}/approve", proposed.json()["proposal"]);
+    let why = || Some(json!({ "why": "同意" }));
+    assert_eq!(desk.ask(&office, "POST", &approve, why(), &[]).await.status, 403, "nobody agrees with himself");
+    let second = token(&stand, Role::Approver, Some(140_100)).await;
+    assert_eq!(desk.ask(&second, "POST", &approve, why(), &[]).await.json()["state"]["word"], "applied");
+    assert_ne!(desk.get(&office, "/v1/policies/140100").await.header("etag"), etag);
     let late = desk.ask(&office, "PATCH", path, Some(json!({ "minimum": 600 })), &[("if-match", &etag)]).await;
     assert_eq!((late.status.as_u16(), late.json()["code"].as_str()), (412, Some("precondition-failed")));
     let file = json!({ "document": "t.toml", "text": "prefecture = 140100\nname = 3" });
@@ -474,10 +480,10 @@ async fn parameters_are_edited_in_a_form_that_shows_the_difference_first() {
         .unwrap();
     let saved =
         desk.form(&cookie, path, &[("csrf", &csrf), ("version", "1"), ("act", "save"), ("json", &pending)]).await;
-    assert!(saved.text.contains("已保存，立即生效"), "{}", saved.text);
-    assert_eq!(set().policy("arrears-reminder").unwrap().parameters["minimum"], 2000);
+    assert!(saved.text.contains("已提交审批（提案 1）"), "{}", saved.text);
+    assert_eq!(set().policy("arrears-reminder").unwrap().parameters["minimum"], 100, "another person agrees first");
     let wrong =
-        desk.form(&cookie, path, &[("csrf", &csrf), ("version", "2"), ("act", "preview"), ("minimum", "很多")]).await;
+        desk.form(&cookie, path, &[("csrf", &csrf), ("version", "1"), ("act", "preview"), ("minimum", "很多")]).await;
     assert!(wrong.text.contains("内容不符合规则") && wrong.text.contains("很多"), "{}", wrong.text);
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use gridbell_archive::Archive;
 use gridbell_channels::LinkConfig;
 use gridbell_clock::{Clock, Seed};
-use gridbell_conductor::{Files, Host, HostError, HostOptions, MAX_IMPORT_BYTES, PLUGIN, PluginInfo};
+use gridbell_conductor::{Files, Host, HostError, HostOptions, MAX_IMPORT_BYTES, NoCertifier, PLUGIN, PluginInfo};
 use gridbell_engine::{ArtifactStore, CompilerCommand, EngineConfig, compile};
 use gridbell_state::{DocChange, LoadReport, State};
 use gridbell_store::{Key, MemStore, Sealer};
@@ -110,6 +110,7 @@ pub(crate) fn start(
         artifacts: workshop.path("plugins"),
         // Never asked: every plugin is compiled already.
         compiler: CompilerCommand { program: PathBuf::from("/"), args: Vec::new() },
+        certifier: Arc::new(NoCertifier),
         engine: EngineConfig { threads: 1, ..EngineConfig::default() },
         // Nothing is old enough for it within these days.
         archive: Archive::new(workshop.path("archive"), sealer()?),

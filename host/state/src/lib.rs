@@ -45,7 +45,7 @@ pub use kept::{ContentHash, KeptRun, MAX_RUN_DOCUMENTS, SeenFacts, content_hash}
 pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;
-pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage};
+pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage, RecallStates};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
 pub use outbox::{AcceptedPart, MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
 pub use payments::Payments;

@@ -35,6 +35,26 @@ pub struct OutgoingMessage {
     pub open: Vec<u8>,
 }
 
+/// What a recall of a run's messages came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct RecallStates {
+    /// Taken back: nobody gets them.
+    pub recalled: u64,
+    /// With a carrier, or in a link's hands: somebody got them or may get them.
+    pub left: u64,
+}
+
+impl RecallStates {
+    fn count(&mut self, status: Option<&MessageStatus>) {
+        let Some(status) = status else { return };
+        if status.state == MessageState::Submitting || !status.accepted.is_empty() || status.maybe_twice {
+            self.left += 1;
+        } else if status.reason == Some(gridbell_model::HoldReason::Recalled) {
+            self.recalled += 1;
+        }
+    }
+}
+
 /// How messages stand that are not final.
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
 pub struct OutboxDepth {
@@ -145,6 +165,30 @@ impl State {
         }
         let block = read_statuses(self.shared(), id.prefecture(), id.number() / keys::STATUS_BLOCK)?;
         Ok(block.get(&(id.number() % keys::STATUS_BLOCK)).cloned())
+    }
+
+    /// How the messages of a run stand that tell what a recall came to: taken back, and those that a carrier or a link's hands had. None of a run
+    /// that left for the archives.
+    ///
+    /// # Errors
+    /// When there is no such run or the store cannot be read.
+    pub fn recall_states(&self, run: RunId) -> Result<RecallStates, StateError> {
+        let record = self.run(run).ok_or(StateError::NoRun(run))?;
+        let mut states = RecallStates::default();
+        let end = record.first_message + u32::try_from(record.queued).unwrap_or(u32::MAX);
+        let mut number = record.first_message;
+        while number < end {
+            let block = number / keys::STATUS_BLOCK;
+            let next = end.min((block + 1) * keys::STATUS_BLOCK);
+            let ended = read_statuses(self.shared(), record.prefecture, block)?;
+            let outbox = self.shared().core.outbox.read();
+            for n in number..next {
+                let live = outbox.live.get(&MessageId::new(record.prefecture, n)).map(|l| &l.status);
+                states.count(live.or_else(|| ended.get(&(n % keys::STATUS_BLOCK))));
+            }
+            number = next;
+        }
+        Ok(states)
     }
 
     /// Whether message `id` was there and has left for the archives.

@@ -243,6 +243,14 @@ impl Host {
         Http::new(&self.base).bearer(token)
     }
 
+    /// Has the holder of `token` agree to a proposal.
+    #[track_caller]
+    pub(crate) fn agree(&self, token: &str, proposal: &Value) {
+        let path = format!("/v1/proposals/{proposal}/approve");
+        let agreed = self.as_other(token).post(&path, &json!({ "why": "同意" })).expect(200);
+        assert_eq!(agreed["state"]["word"], "applied", "{agreed}");
+    }
+
     /// Runs a policy by hand.
     #[track_caller]
     pub(crate) fn run(&self, prefecture: u32, policy: &str) -> Value {

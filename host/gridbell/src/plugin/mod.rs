@@ -42,9 +42,14 @@ pub(crate) enum PluginCommand {
     Bench(bench::BenchArgs),
     /// Prove by trial what the contract asks, as the host does before a plugin may go live
     Certify(certify::CertifyArgs),
+    #[command(flatten)]
+    Life(crate::release::VersionCommand),
 }
 
 pub(crate) async fn plugin(command: PluginCommand) -> Result<(), CommandError> {
+    if let PluginCommand::Life(command) = command {
+        return crate::release::version(command).await;
+    }
     // Compiling and deciding block for seconds: not on the runtime's threads.
     let work = move || match command {
         PluginCommand::New(args) => project::new(&args),
@@ -55,6 +60,7 @@ pub(crate) async fn plugin(command: PluginCommand) -> Result<(), CommandError> {
         PluginCommand::Run(args) => run::run(&args),
         PluginCommand::Bench(args) => bench::bench(&args),
         PluginCommand::Certify(args) => certify::certify(&args),
+        PluginCommand::Life(_) => Ok(()),
     };
     tokio::task::spawn_blocking(work).await.map_err(|e| CommandError::Failed(e.to_string()))?
 }

@@ -54,6 +54,8 @@ const LABELS: &[(&str, &str)] = &[
     ("routes", "渠道顺序"),
     ("ceiling", "规模上限"),
     ("lane", "优先级"),
+    ("on_failure", "插件出错时"),
+    ("parameter_limits", "参数上下限"),
     ("prefecture", "地市"),
     ("holds_from", "生效日期"),
     ("signature", "签名"),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use gridbell_model::{Lane, OrgCode, PrefectureCode};
 use serde_json::{Map, Value};
 
-use super::{Caps, Event, Hop, MAX_ENTRIES, MAX_POLICIES, Plugins, Policy, PolicySet, Schedule, SendDays, check};
+use super::{
+    Caps, Event, Hop, MAX_ENTRIES, MAX_POLICIES, OnFailure, Plugins, Policy, PolicySet, Schedule, SendDays, check,
+};
 use crate::error::{Place, Problems};
 use crate::read::{Document, Fields, Item};
 use crate::rules::{MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules};
@@ -143,6 +145,7 @@ fn read_policy(mut f: Fields<'_, '_>) -> Option<Policy> {
     let routes = f.required("routes").and_then(|i| i.fields()).map(read_routes);
     let ceiling = f.optional("ceiling").and_then(|i| i.integer(1..=i64::from(u32::MAX)));
     let lane = f.optional("lane").map_or(Some(Lane::Bulk), |i| i.parsed());
+    let on_failure = f.optional("on_failure").map_or(Some(OnFailure::Stop), |i| i.parsed());
     f.finish();
     Some(Policy {
         name: name?,
@@ -164,6 +167,7 @@ fn read_policy(mut f: Fields<'_, '_>) -> Option<Policy> {
         routes: routes?,
         ceiling,
         lane: lane?,
+        on_failure: on_failure?,
     })
 }
 

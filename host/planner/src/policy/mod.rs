@@ -95,6 +95,40 @@ pub struct Policy {
     pub ceiling: Option<u64>,
     /// Which messages go first on a link.
     pub lane: Lane,
+    /// What a run does when its plugin fails.
+    #[serde(default, skip_serializing_if = "OnFailure::is_stop")]
+    pub on_failure: OnFailure,
+}
+
+/// What a run does when its plugin fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// It ends and sends nothing; a person looks first. What a city does not get it can still send; what went out wrongly stays out.
+    #[default]
+    Stop,
+    /// It begins again with the version that was live before.
+    LastGood,
+}
+
+impl OnFailure {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+    fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
+}
+
+impl std::str::FromStr for OnFailure {
+    type Err = String;
+
+    /// `stop` or `last-good`.
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "stop" => Ok(Self::Stop),
+            "last-good" => Ok(Self::LastGood),
+            _ => Err(format!("`{s}` is not what a run can do when its plugin fails: use stop or last-good")),
+        }
+    }
 }
 
 /// A time at which a policy runs.

@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use gridbell_model::{Topic, TopicClass};
 
 use super::{
-    BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ProvinceRules, RecordKind,
-    Senders, TopicRule,
+    BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ParameterLimit,
+    ProvinceRules, RecordKind, Senders, TopicRule,
 };
 use crate::error::Problems;
 use crate::policy::Caps;
 use crate::read::{Document, Fields, Item};
+
+/// Limits of parameters at most: a handful for each plugin.
+const MAX_LIMITS: usize = 200;
 
 impl ProvinceRules {
     /// Reads the file `document` with the content `text`.
@@ -52,6 +55,8 @@ fn read_rules(mut f: Fields<'_, '_>) -> Option<ProvinceRules> {
     let shared = f.optional("shared_phone_accounts").and_then(|i| i.integer(1..=i64::from(MAX_COUNT)));
     let shared_phone_accounts = shared.unwrap_or(DEFAULT_SHARED_PHONE_ACCOUNTS);
     let retention_days = f.optional("retention_days").and_then(|i| i.fields()).map(read_retention).unwrap_or_default();
+    let limits = f.optional("parameter_limits").map(|i| i.list(MAX_LIMITS)).unwrap_or_default();
+    let parameter_limits = limits.iter().filter_map(|item| item.fields().and_then(read_limit)).collect();
     f.finish();
     Some(ProvinceRules {
         name: name?,
@@ -65,7 +70,18 @@ fn read_rules(mut f: Fields<'_, '_>) -> Option<ProvinceRules> {
         blast_radius,
         shared_phone_accounts,
         retention_days,
+        parameter_limits,
     })
+}
+
+fn read_limit(mut f: Fields<'_, '_>) -> Option<ParameterLimit> {
+    const WIDE: i64 = 1 << 53;
+    let plugin = f.required("plugin").and_then(|i| i.short_text(64));
+    let parameter = f.required("parameter").and_then(|i| i.short_text(64));
+    let min = f.optional("min").and_then(|i| i.integer(-WIDE..=WIDE));
+    let max = f.optional("max").and_then(|i| i.integer(-WIDE..=WIDE));
+    f.finish();
+    Some(ParameterLimit { plugin: plugin?, parameter: parameter?, min, max })
 }
 
 fn read_senders(mut f: Fields<'_, '_>) -> Option<Senders> {

@@ -112,8 +112,16 @@ pub enum Action {
     TemplateApprove,
     /// See plugins.
     PluginRead,
-    /// Upload plugins.
+    /// Upload plugin versions and give one's uploads up.
     PluginUpload,
+    /// Approve plugin versions; agree to changes of code, texts and limits.
+    CodeApprove,
+    /// Take a plugin version out of use.
+    PluginRetire,
+    /// Agree to a change that another person proposed; to which is the proposal's and the scope's to say.
+    ProposalDecide,
+    /// Go back to a policy's version before, and take back what the bad one queued.
+    Rollback,
     /// See links, stops and alarms.
     LinkRead,
     /// Hold links and let them go on.
@@ -147,7 +155,7 @@ impl Role {
         use Action as A;
         match self {
             // Approval is another person's: the one who runs the host does not approve texts or release runs.
-            Self::Operator => !matches!(action, A::TemplateApprove | A::RunDecide),
+            Self::Operator => !matches!(action, A::TemplateApprove | A::RunDecide | A::CodeApprove | A::ProposalDecide),
             Self::Approver => matches!(
                 action,
                 A::CustomerRead
@@ -158,6 +166,10 @@ impl Role {
                     | A::TemplateRead
                     | A::TemplateApprove
                     | A::PluginRead
+                    | A::CodeApprove
+                    | A::PluginRetire
+                    | A::ProposalDecide
+                    | A::Rollback
                     | A::LinkRead
                     | A::StopSet
                     | A::StopRelease
@@ -173,6 +185,8 @@ impl Role {
                     | A::Erase
                     | A::PolicyRead
                     | A::PolicyWrite
+                    | A::ProposalDecide
+                    | A::Rollback
                     | A::RunRead
                     | A::RunStart
                     | A::MessageRead
@@ -366,8 +380,12 @@ mod tests {
     #[test]
     fn nobody_but_an_approver_approves_and_only_the_auditor_and_operator_read_the_log() {
         for role in Role::ALL {
-            let approves = role.may(Action::TemplateApprove) || role.may(Action::RunDecide);
+            let approves =
+                [Action::TemplateApprove, Action::RunDecide, Action::CodeApprove].iter().any(|a| role.may(*a));
             assert_eq!(approves, *role == Role::Approver, "{role}");
+            // Parameters are the city's own: one of its office proposes, another agrees.
+            let decides = matches!(role, Role::Approver | Role::CityOffice);
+            assert_eq!(role.may(Action::ProposalDecide), decides, "{role}");
             assert_eq!(role.may(Action::AuditRead), matches!(role, Role::Auditor | Role::Operator), "{role}");
             assert_eq!(role.word().parse::<Role>().unwrap(), *role);
         }

@@ -111,8 +111,8 @@ fn view(app: &App, detail: &MessageDetail, text: bool, unmask: bool) -> Option<M
 
 /// What the run's plugin calls its reasons; empty if that plugin is no longer there.
 pub(crate) fn reason_titles(app: &App, run: &RunRecord) -> Vec<String> {
-    let plugin = app.conduct.plugins().into_iter().find(|p| p.digest == run.digest);
-    plugin.map(|p| p.manifest.reasons().iter().map(|r| r.title.clone()).collect()).unwrap_or_default()
+    let manifest = app.conduct.version_manifest(&run.digest);
+    manifest.map(|m| m.reasons().iter().map(|r| r.title.clone()).collect()).unwrap_or_default()
 }
 
 /// One message with every step of its life. With `unmask=true` and a reason the number is in the clear, and the audit log says so.

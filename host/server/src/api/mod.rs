@@ -9,6 +9,7 @@ mod audit;
 mod backups;
 mod carrier_codes;
 mod customers;
+mod deployments;
 mod facts;
 mod imports;
 mod inbound;
@@ -18,6 +19,7 @@ mod messages;
 mod page;
 mod plugins;
 mod policies;
+mod proposals;
 mod province;
 mod runs;
 mod statistics;
@@ -50,8 +52,8 @@ pub(crate) use inbound::inbound as inbound_views;
 pub(crate) use links::links as link_views;
 pub(crate) use messages::of_account;
 pub(crate) use page::{Page, PageQuery};
-pub(crate) use plugins::{plugins as plugin_views, upload as upload_plugin_bytes};
-pub(crate) use policies::{ChangeAnswer, apply_parameters, form_of, policy_of, visible_prefectures};
+pub(crate) use plugins::{upload as upload_plugin_bytes, versions as version_views};
+pub(crate) use policies::{ChangeAnswer, DryRun, apply_parameters, form_of, policy_of, visible_prefectures};
 pub(crate) use province::units as org_units;
 pub(crate) use runs::{
     RunBody, RunFilter, decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start,
@@ -127,6 +129,19 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(templates::post_preview))
         .routes(routes!(templates::post_approval))
         .routes(routes!(plugins::list_plugins, plugins::upload_plugin))
+        .routes(routes!(plugins::get_plugin))
+        .routes(routes!(plugins::get_faults))
+        .routes(routes!(plugins::approve_plugin))
+        .routes(routes!(plugins::retire_plugin))
+        .routes(routes!(plugins::cancel_plugin))
+        .routes(routes!(deployments::get_deployment, deployments::post_deployment))
+        .routes(routes!(deployments::post_rollback))
+        .routes(routes!(deployments::get_shadow))
+        .routes(routes!(proposals::list_proposals))
+        .routes(routes!(proposals::get_proposal))
+        .routes(routes!(proposals::approve_proposal))
+        .routes(routes!(proposals::refuse_proposal))
+        .routes(routes!(proposals::withdraw_proposal))
         .routes(routes!(links::list_links))
         .routes(routes!(links::hold_link, links::resume_link))
         .routes(routes!(links::list_alarms))

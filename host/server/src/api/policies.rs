@@ -1,13 +1,17 @@
 //! Policies: what is in force, files to apply, parameters to change; each change shown before it is made.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use gridbell_conductor::Proposed;
 use gridbell_contract::Manifest;
 use gridbell_model::PrefectureCode;
-use gridbell_planner::{Change, Policy, PolicySet, Version};
+use gridbell_planner::{Change, Policy, PolicySet};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::page::Page;
+use super::proposals::{self, ProposalView};
 use super::view::{UnitRef, WordView, word};
 use crate::access::{Action, Caller};
 use crate::app::App;
@@ -129,7 +133,16 @@ pub(crate) struct PolicyFileBody {
 pub(crate) struct DryRun {
     /// Only say what would change.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
+    /// Why, for whoever is to agree.
+    #[serde(default)]
+    pub(crate) why: Option<String>,
+}
+
+impl DryRun {
+    fn why(&self) -> String {
+        self.why.clone().unwrap_or_default()
+    }
 }
 
 /// One difference.
@@ -157,6 +170,31 @@ pub(crate) struct ChangeAnswer {
     /// How many more there are than listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) more: u64,
+    /// The proposal that waits for a second person; none if nothing changes, and for what needs nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) proposal: Option<u64>,
+    /// Who must agree to it: `city` or `province`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) needs: Option<WordView>,
+}
+
+impl ChangeAnswer {
+    /// What somebody proposed; with nothing to change there is no proposal.
+    pub(crate) fn proposed(proposal: Option<ProposalView>, version: u64) -> Self {
+        let (changes, more, id, needs) = match proposal {
+            Some(p) => (p.changes, p.more, Some(p.id), Some(p.needs)),
+            None => (Vec::new(), 0, None, None),
+        };
+        Self { applied: false, version, changes, more, proposal: id, needs }
+    }
+}
+
+impl IntoResponse for ChangeAnswer {
+    /// 202 for what waits for a second person. `ETag` is the version in force.
+    fn into_response(self) -> Response {
+        let status = if self.proposal.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
+        (status, Versioned(self.version, self)).into_response()
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
@@ -170,18 +208,22 @@ impl ChangeView {
     }
 }
 
-fn answer(outcome: PolicyOutcome, dry_run: bool) -> ChangeAnswer {
+/// What a change would come to.
+fn answer(outcome: PolicyOutcome) -> ChangeAnswer {
     ChangeAnswer {
-        applied: !dry_run && !outcome.changes.is_empty(),
+        applied: false,
         version: outcome.version,
         changes: outcome.changes.into_iter().map(ChangeView::of).collect(),
         more: 0,
+        proposal: None,
+        needs: None,
     }
 }
 
-/// Applies a policy file; with `dry_run=true` only says what would change. A file with a mistake changes nothing: each mistake comes with its line.
+/// Proposes a policy file (202): it is in force when another person agrees. With `dry_run=true` only says what would change. A file with a mistake is
+/// refused: each mistake comes with its line.
 #[utoipa::path(put, path = "/v1/policies/{prefecture}", tag = "policies", params(("prefecture" = String, Path, description = "GB/T 2260 code"), DryRun),
-    request_body = PolicyFileBody, responses((status = 200, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    request_body = PolicyFileBody, responses((status = 200, body = ChangeAnswer), (status = 202, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn put_policies(
     State(app): State<App>,
     caller: Caller,
@@ -189,21 +231,26 @@ pub(crate) async fn put_policies(
     Query(query): Query<DryRun>,
     IfMatch(expected): IfMatch,
     Json(body): Json<PolicyFileBody>,
-) -> Result<Versioned<ChangeAnswer>, Problem> {
+) -> Result<ChangeAnswer, Problem> {
     let code = PrefectureCode(named(&prefecture)?);
     let org = app.org();
     org.get(code.org()).ok_or_else(Problem::not_found)?;
     caller.at_prefecture(&org, code, Action::PolicyWrite)?;
-    let proposal = PolicyProposal {
-        prefecture: code,
-        document: body.document,
-        text: body.text,
-        who: caller.name,
-        dry_run: query.dry_run,
-        expected,
-    };
-    let outcome = app.conduct.apply_policies(proposal).await?;
-    Ok(Versioned(outcome.version, answer(outcome, query.dry_run)))
+    if query.dry_run {
+        let proposal = PolicyProposal {
+            prefecture: code,
+            document: body.document,
+            text: body.text,
+            who: caller.name,
+            dry_run: true,
+            expected,
+        };
+        return Ok(answer(app.conduct.apply_policies(proposal).await?));
+    }
+    let version = app.conduct.policies(code).map_or(0, |(_, v)| v);
+    let what = Proposed::Policies { document: body.document, text: body.text };
+    let made = proposals::propose(&app, Some(code), what, expected, query.why(), caller.name).await?;
+    Ok(ChangeAnswer::proposed(made, version))
 }
 
 /// One policy with what a form needs to edit its parameters.
@@ -219,14 +266,9 @@ pub(crate) struct PolicyView {
     description: String,
 }
 
-/// The policy and its plugin's manifest: what a form is made from.
-pub(crate) fn form_of(app: &App, policy: &Policy) -> Option<Manifest> {
-    let fits = |m: &Manifest| {
-        m.name() == policy.plugin && m.version().parse::<Version>().is_ok_and(|v| policy.version.matches(&v))
-    };
-    let mut found: Vec<Manifest> = app.conduct.plugins().into_iter().map(|p| p.manifest).filter(fits).collect();
-    found.sort_by_key(|m| m.version().parse::<Version>().ok());
-    found.pop()
+/// The manifest of what decides for the policy: what a form is made from.
+pub(crate) fn form_of(app: &App, prefecture: PrefectureCode, policy: &Policy) -> Option<Manifest> {
+    app.conduct.live_manifest(prefecture, policy)
 }
 
 /// One policy of a prefecture within the caller's sight.
@@ -251,8 +293,8 @@ pub(crate) async fn get_policy(
     caller: Caller,
     At((prefecture, name)): At<(String, String)>,
 ) -> Result<Versioned<PolicyView>, Problem> {
-    let (_, policy, version) = policy_of(&app, &caller, &prefecture, &name, Action::PolicyRead)?;
-    let manifest = form_of(&app, &policy);
+    let (code, policy, version) = policy_of(&app, &caller, &prefecture, &name, Action::PolicyRead)?;
+    let manifest = form_of(&app, code, &policy);
     let view = PolicyView {
         policy: serde_json::to_value(&policy).map_err(|e| Problem::internal(&e))?,
         schema: manifest.as_ref().map(|m| m.parameters().clone()).unwrap_or_default(),
@@ -261,26 +303,34 @@ pub(crate) async fn get_policy(
     Ok(Versioned(version, view))
 }
 
-/// Changes one policy's parameters.
+/// Proposes one policy's parameters, or says what would change.
 pub(crate) async fn apply_parameters(
     app: &App,
     caller: &Caller,
     at: (&str, &str),
     parameters: serde_json::Value,
-    dry_run: bool,
+    query: &DryRun,
     expected: Option<u64>,
 ) -> Result<ChangeAnswer, Problem> {
-    let (prefecture, policy, _) = policy_of(app, caller, at.0, at.1, Action::PolicyWrite)?;
-    let change =
-        ParameterChange { prefecture, policy: policy.name, parameters, who: caller.name.clone(), dry_run, expected };
-    let outcome = app.conduct.set_parameters(change).await?;
-    Ok(answer(outcome, dry_run))
+    let (prefecture, policy, version) = policy_of(app, caller, at.0, at.1, Action::PolicyWrite)?;
+    if query.dry_run {
+        let who = caller.name.clone();
+        let change = ParameterChange { prefecture, policy: policy.name, parameters, who, dry_run: true, expected };
+        return Ok(answer(app.conduct.set_parameters(change).await?));
+    }
+    let serde_json::Value::Object(parameters) = parameters else {
+        return Err(Problem::field("parameters", "parameters are an object"));
+    };
+    let what = Proposed::Parameters { policy: policy.name, parameters };
+    let made = proposals::propose(app, Some(prefecture), what, expected, query.why(), caller.name.clone()).await?;
+    Ok(ChangeAnswer::proposed(made, version))
 }
 
-/// Changes some parameters of a policy (JSON merge patch, RFC 7396); with `dry_run=true` only says what would change.
+/// Proposes some parameters of a policy (JSON merge patch, RFC 7396; 202): a second person of the city's agrees, beyond the province's limits an approver of
+/// the province's. With `dry_run=true` only says what would change.
 #[utoipa::path(patch, path = "/v1/policies/{prefecture}/{policy}/parameters", tag = "policies",
     params(("prefecture" = String, Path, description = "GB/T 2260 code"), ("policy" = String, Path, description = "its name"), DryRun),
-    request_body = Object, responses((status = 200, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    request_body = Object, responses((status = 200, body = ChangeAnswer), (status = 202, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn patch_parameters(
     State(app): State<App>,
     caller: Caller,
@@ -288,11 +338,10 @@ pub(crate) async fn patch_parameters(
     Query(query): Query<DryRun>,
     IfMatch(expected): IfMatch,
     Json(patch): Json<serde_json::Map<String, serde_json::Value>>,
-) -> Result<Versioned<ChangeAnswer>, Problem> {
+) -> Result<ChangeAnswer, Problem> {
     let (_, policy, _) = policy_of(&app, &caller, &prefecture, &name, Action::PolicyWrite)?;
     let mut parameters = policy.parameters;
     gridbell_conductor::merge_patch(&mut parameters, patch);
     let parameters = serde_json::Value::Object(parameters);
-    let answer = apply_parameters(&app, &caller, (&prefecture, &name), parameters, query.dry_run, expected).await?;
-    Ok(Versioned(answer.version, answer))
+    apply_parameters(&app, &caller, (&prefecture, &name), parameters, &query, expected).await
 }

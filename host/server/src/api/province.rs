@@ -4,12 +4,13 @@
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use gridbell_conductor::{ProvinceFile, ProvinceProposal, org_version, province_text};
+use gridbell_conductor::{Proposed, ProvinceFile, ProvinceProposal, org_version, province_text};
 use gridbell_model::OrgUnit;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::policies::{ChangeAnswer, ChangeView};
+use super::proposals;
 use crate::access::{Action, Caller};
 use crate::app::App;
 use crate::conduct::ConductError;
@@ -49,6 +50,13 @@ pub(crate) async fn put(
 ) -> Result<ChangeAnswer, Problem> {
     caller.at_province(&app.org(), Action::ProvinceWrite)?;
     let document = document.filter(|d| !d.trim().is_empty()).unwrap_or_else(|| file.file_name().to_owned());
+    if file == ProvinceFile::Rules && !dry_run {
+        // Limits are for two people of the province's.
+        let version = province_text(app.state(), file).map_err(ConductError::from)?.map_or(0, |(_, v)| v);
+        let what = Proposed::Rules { document, text };
+        let made = proposals::propose(app, None, what, expected, String::new(), caller.name.clone()).await?;
+        return Ok(ChangeAnswer::proposed(made, version));
+    }
     let proposal = ProvinceProposal { file, document, text, expected, who: caller.name.clone(), dry_run };
     let outcome = app.conduct.apply_province(proposal).await?;
     Ok(ChangeAnswer {
@@ -56,6 +64,8 @@ pub(crate) async fn put(
         version: outcome.version,
         changes: outcome.changes.into_iter().map(ChangeView::of).collect(),
         more: outcome.more as u64,
+        proposal: None,
+        needs: None,
     })
 }
 
@@ -66,7 +76,7 @@ async fn put_request(
     query: FileQuery,
     expected: Option<u64>,
     request: Request,
-) -> Result<Versioned<ChangeAnswer>, Problem> {
+) -> Result<ChangeAnswer, Problem> {
     caller.at_province(&app.org(), Action::ProvinceWrite)?;
     let (parts, body) = request.into_parts();
     let media = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -81,8 +91,7 @@ async fn put_request(
     let bytes = read_body(&parts.headers, body, MAX_PROVINCE_BYTES).await?;
     let text = String::from_utf8(bytes.to_vec())
         .map_err(|_| Problem::because(Code::BadRequest, "the file is not UTF-8; save it as UTF-8"))?;
-    let answer = put(&app, &caller, file, text, query.document, query.dry_run, expected).await?;
-    Ok(Versioned(answer.version, answer))
+    put(&app, &caller, file, text, query.document, query.dry_run, expected).await
 }
 
 /// The province's rules in force, as the TOML file. `ETag` is the version that `If-Match` takes.
@@ -92,16 +101,17 @@ pub(crate) async fn get_rules(State(app): State<App>, caller: Caller) -> Result<
     get(&app, &caller, ProvinceFile::Rules)
 }
 
-/// Replaces the province's rules: topics, classes, quiet hours, caps. With `dry_run=true` only says what would change. Each mistake comes with its line.
+/// Proposes the province's rules: topics, classes, quiet hours, caps, limits (202): in force when an approver of the province's agrees. With `dry_run=true`
+/// only says what would change. Each mistake comes with its line.
 #[utoipa::path(put, path = "/v1/rules", tag = "province", params(FileQuery), request_body(content = String, content_type = "application/toml"),
-    responses((status = 200, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
+    responses((status = 200, body = ChangeAnswer), (status = 202, body = ChangeAnswer), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 412, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn put_rules(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<FileQuery>,
     IfMatch(expected): IfMatch,
     request: Request,
-) -> Result<Versioned<ChangeAnswer>, Problem> {
+) -> Result<ChangeAnswer, Problem> {
     put_request(app, caller, ProvinceFile::Rules, query, expected, request).await
 }
 
@@ -121,7 +131,7 @@ pub(crate) async fn put_calendar(
     Query(query): Query<FileQuery>,
     IfMatch(expected): IfMatch,
     request: Request,
-) -> Result<Versioned<ChangeAnswer>, Problem> {
+) -> Result<ChangeAnswer, Problem> {
     put_request(app, caller, ProvinceFile::Calendar, query, expected, request).await
 }
 
@@ -141,7 +151,7 @@ pub(crate) async fn put_segments(
     Query(query): Query<FileQuery>,
     IfMatch(expected): IfMatch,
     request: Request,
-) -> Result<Versioned<ChangeAnswer>, Problem> {
+) -> Result<ChangeAnswer, Problem> {
     put_request(app, caller, ProvinceFile::Segments, query, expected, request).await
 }
 
@@ -179,6 +189,6 @@ pub(crate) async fn put_org_units(
     Query(query): Query<FileQuery>,
     IfMatch(expected): IfMatch,
     request: Request,
-) -> Result<Versioned<ChangeAnswer>, Problem> {
+) -> Result<ChangeAnswer, Problem> {
     put_request(app, caller, ProvinceFile::OrgUnits, query, expected, request).await
 }

@@ -168,7 +168,7 @@ pub(crate) struct ApprovalBody {
 
 /// Approves a draft.
 pub(crate) async fn approve(app: &App, caller: &Caller, body: ApprovalBody) -> Result<(), Problem> {
-    caller.require(Action::TemplateApprove)?;
+    caller.at_province(&app.org(), Action::TemplateApprove)?;
     let topic = given::<Topic, _>("topic", &body.topic)?;
     let channel = given::<Channel, _>("channel", &body.channel)?;
     app.conduct.approve_template(topic, body.notice, channel, body.version, caller.name.clone()).await?;

@@ -12,8 +12,8 @@ use minijinja::context;
 use super::page::{Said, data};
 use crate::access::{Action, Session};
 use crate::api::{
-    ImportQuery, PageQuery, import_list, import_one, import_order, import_report, import_start, plugin_views,
-    receive_file, upload_plugin_bytes,
+    ImportQuery, PageQuery, import_list, import_one, import_order, import_report, import_start, receive_file,
+    upload_plugin_bytes, version_views,
 };
 use crate::app::App;
 use crate::extract::{At, MAX_PLUGIN_BYTES, Query, named};
@@ -135,7 +135,7 @@ pub(super) async fn plugins(State(app): State<App>, session: Session) -> Result<
 
 fn plugins_page(app: &App, session: &Session, said: Option<Said>) -> Result<Response, Problem> {
     let more = context! {
-        plugins => data(plugin_views(app, &session.caller)?), said => data(said),
+        plugins => data(version_views(app, &session.caller)?), said => data(said),
         may => context! { upload => session.caller.may(Action::PluginUpload) },
     };
     Ok(app.pages.show(app, session, "plugins.html", "/plugins", more))
@@ -167,8 +167,8 @@ async fn take_plugin(app: &App, session: &Session, form: &mut Multipart) -> Resu
         if component.is_empty() {
             return Err(no_file());
         }
-        let plugin = upload_plugin_bytes(app, &session.caller, component).await?;
-        return Ok(format!("{} {} 已通过检查并保存；策略指定该版本后才会使用。", plugin.name, plugin.version));
+        upload_plugin_bytes(app, &session.caller, component).await?;
+        return Ok("已上传，正在检查和认证；批准并启用后才会使用。".to_owned());
     }
     session.check_csrf(fields.get("csrf").map(String::as_str).unwrap_or_default())?;
     Err(no_file())

@@ -9,7 +9,7 @@ use minijinja::context;
 use super::form;
 use super::page::{Said, data};
 use crate::access::{Action, Session};
-use crate::api::{ChangeAnswer, apply_parameters, form_of, policy_of, visible_prefectures};
+use crate::api::{ChangeAnswer, DryRun, apply_parameters, form_of, policy_of, visible_prefectures};
 use crate::app::App;
 use crate::extract::{At, Form};
 use crate::problem::Problem;
@@ -40,7 +40,7 @@ struct Shown {
 
 fn page(app: &App, session: &Session, at: (&str, &str), shown: Shown) -> Result<Response, Problem> {
     let (code, policy, version) = policy_of(app, &session.caller, at.0, at.1, Action::PolicyRead)?;
-    let manifest = form_of(app, &policy);
+    let manifest = form_of(app, code, &policy);
     let present = serde_json::Value::Object(policy.parameters.clone());
     let parameters = shown.parameters.unwrap_or(present);
     let schema = manifest.as_ref().map(|m| m.parameters().clone()).unwrap_or_default();
@@ -71,18 +71,25 @@ pub(super) async fn change(
     session.check_csrf(text("csrf"))?;
     let at = (prefecture.as_str(), name.as_str());
     let version: Option<u64> = text("version").parse().ok();
-    let (_, policy, _) = policy_of(&app, &session.caller, at.0, at.1, Action::PolicyWrite)?;
+    let (code, policy, _) = policy_of(&app, &session.caller, at.0, at.1, Action::PolicyWrite)?;
     let saves = text("act") == "save";
-    let schema = form_of(&app, &policy).map(|m| m.parameters().clone()).unwrap_or_default();
+    let schema = form_of(&app, code, &policy).map(|m| m.parameters().clone()).unwrap_or_default();
     let present = serde_json::Value::Object(policy.parameters);
     let wanted = if saves {
         serde_json::from_str(text("json")).map_err(|e| Problem::field("json", e.to_string()))?
     } else {
         form::read(&schema, &present, &given)
     };
-    let outcome = apply_parameters(&app, &session.caller, at, wanted.clone(), !saves, version).await;
+    let query = DryRun { dry_run: !saves, why: Some(text("why").to_owned()).filter(|w| !w.is_empty()) };
+    let outcome = apply_parameters(&app, &session.caller, at, wanted.clone(), &query, version).await;
     let shown = match outcome {
-        Ok(_) if saves => Shown { said: Some(Said::good("已保存，立即生效。")), ..Shown::default() },
+        Ok(answer) if saves => {
+            let said = match (answer.proposal, answer.needs) {
+                (Some(id), Some(needs)) => format!("已提交审批（提案 {id}），须由{}同意后生效。", needs.chinese),
+                _ => "没有变化。".to_owned(),
+            };
+            Shown { said: Some(Said::good(said)), ..Shown::default() }
+        }
         Ok(changes) => Shown { parameters: Some(wanted), changes: Some(changes), version, ..Shown::default() },
         Err(problem) => {
             Shown { parameters: Some(wanted), said: Some(Said::problem(&problem)), version, ..Shown::default() }

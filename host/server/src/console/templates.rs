@@ -18,8 +18,8 @@ use crate::extract::{Form, Query, given, named};
 use crate::problem::Problem;
 
 fn notice_of(app: &App, topic: Topic, name: &str) -> Option<Notice> {
-    let plugins = app.conduct.plugins();
-    let notices = plugins.iter().filter(|p| p.manifest.topic() == topic).flat_map(|p| p.manifest.notices());
+    let manifests = app.conduct.usable_manifests();
+    let notices = manifests.iter().filter(|m| m.topic() == topic).flat_map(|m| m.notices());
     notices.into_iter().find(|n| n.name == name).cloned()
 }
 
@@ -31,10 +31,10 @@ pub(super) async fn list(State(app): State<App>, session: Session) -> Result<Res
 fn list_page(app: &App, session: &Session, said: Option<Said>) -> Response {
     let (set, _) = app.conduct.templates();
     let mut groups: BTreeMap<(Topic, &str, Channel), Vec<&Template>> = BTreeMap::new();
-    for plugin in app.conduct.plugins() {
+    for manifest in app.conduct.usable_manifests() {
         // A notice without a text is shown, too: somebody must write it.
-        for notice in plugin.manifest.notices() {
-            let known = set.templates.iter().find(|t| t.topic == plugin.manifest.topic() && t.notice == notice.name);
+        for notice in manifest.notices() {
+            let known = set.templates.iter().find(|t| t.topic == manifest.topic() && t.notice == notice.name);
             if let Some(t) = known {
                 groups.entry((t.topic, t.notice.as_str(), t.channel)).or_default();
             }

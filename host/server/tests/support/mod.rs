@@ -9,6 +9,7 @@
 )]
 
 mod ask;
+mod release;
 mod stand;
 
 use std::sync::Arc;

@@ -35,11 +35,12 @@ pub struct Stand {
     pub clock: Clock,
     rules: Arc<ProvinceRules>,
     segments: Arc<Segments>,
-    manifests: Arc<Vec<Manifest>>,
+    pub(super) manifests: Arc<Vec<Manifest>>,
     policies: Arc<Mutex<Policies>>,
     templates: Arc<Mutex<(Arc<TemplateSet>, u64)>>,
     authors: Arc<Mutex<BTreeMap<u32, String>>>,
     stops: Arc<Mutex<Vec<Stop>>>,
+    pub(super) proposals: Arc<Mutex<Vec<gridbell_conductor::Proposal>>>,
     links: Arc<Mutex<Vec<LinkEntry>>>,
     pub alarms: Arc<Mutex<Vec<AlarmEntry>>>,
     /// A run by hand that reaches more waits for a release.
@@ -54,7 +55,7 @@ pub struct Stand {
 /// The most bytes of a file that this stand takes.
 pub const MAX_FILE: u64 = 3 << 20;
 
-struct Shelf<'a>(&'a [Manifest]);
+pub(super) struct Shelf<'a>(pub(super) &'a [Manifest]);
 
 impl Plugins for Shelf<'_> {
     fn manifest(&self, name: &str, version: &VersionReq) -> Option<&Manifest> {
@@ -114,6 +115,7 @@ impl Stand {
             templates: Arc::new(Mutex::new((Arc::new(templates), 1))),
             authors: Arc::default(),
             stops: Arc::default(),
+            proposals: Arc::default(),
             links: Arc::new(Mutex::new(vec![
                 link("mobile", "山西移动", 100, 97, "up"),
                 link("unicom", "山西联通", 100, 42, "up"),
@@ -136,7 +138,12 @@ impl Stand {
         Ok(version)
     }
 
-    fn adopt(&self, set: PolicySet, dry_run: bool, expected: Option<u64>) -> Result<PolicyOutcome, ConductError> {
+    pub(super) fn adopt(
+        &self,
+        set: PolicySet,
+        dry_run: bool,
+        expected: Option<u64>,
+    ) -> Result<PolicyOutcome, ConductError> {
         let mut all = self.policies.lock();
         let old = all.get(&set.prefecture).cloned();
         let version = old.as_ref().map_or(0, |(_, v)| *v);
@@ -243,7 +250,7 @@ impl Stand {
         if order.dry_run {
             return Ok(report);
         }
-        let digest = self.plugins()[0].digest.clone();
+        let digest = super::release::digest_of(0);
         let record = RunRecord {
             id: RunId(0),
             prefecture: order.prefecture,
@@ -327,7 +334,7 @@ fn payment_fact(r: PaymentRow) -> PaymentFact {
     PaymentFact { account: r.account, key: payment_key(&id), amount, paid_on: r.paid_at.date() }
 }
 
-fn done<'a, T: Send + 'a>(result: Result<T, ConductError>) -> Pending<'a, T> {
+pub(super) fn done<'a, T: Send + 'a>(result: Result<T, ConductError>) -> Pending<'a, T> {
     Box::pin(async move { result })
 }
 
@@ -453,20 +460,6 @@ impl Conduct for Stand {
             Ok(version)
         });
         done(found.map(|_| ()))
-    }
-    fn plugins(&self) -> Vec<PluginEntry> {
-        let entry = |(n, m): (usize, &Manifest)| PluginEntry {
-            digest: format!("{n:02}").repeat(32),
-            manifest: m.clone(),
-            by: "operator".into(),
-        };
-        self.manifests.iter().enumerate().map(entry).collect()
-    }
-    fn upload_plugin(&self, component: Vec<u8>, _: String) -> Pending<'_, PluginEntry> {
-        if !component.starts_with(b"\0asm") {
-            return done(Err(ConductError::Invalid(vec![("component".into(), "this is no WebAssembly".into())])));
-        }
-        done(Ok(self.plugins().remove(0)))
     }
     fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport> {
         let who = Initiator::Person(order.who.clone());

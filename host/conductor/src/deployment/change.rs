@@ -1,0 +1,276 @@
+//! Changes of who decides: live, canary, pilot, shadow, and their ends. Checked here; whether a second person is needed is the proposals' to ask.
+
+use gridbell_engine::Plugin;
+use gridbell_model::{OrgCode, PrefectureCode};
+use gridbell_planner::{Event, Policy, Problems};
+use gridbell_state::DocChange;
+use serde::{Deserialize, Serialize};
+
+use super::{Canary, Deployment, MAX_PILOT_STATIONS, MAX_SHADOWS, Pilot, fits, key, problems};
+use crate::documents::{self, DEPLOYMENT, VERSION, note};
+use crate::error::HostError;
+use crate::host::Host;
+use crate::proposals::Beside;
+use crate::versions::{Stage, VersionRecord};
+
+/// A change of who decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DeployChange {
+    /// This version decides for everybody.
+    Live {
+        /// `name@version` or digest.
+        version: String,
+    },
+    /// This version decides for a share.
+    Canary {
+        /// `name@version` or digest.
+        version: String,
+        /// 1 to 99.
+        percent: u8,
+    },
+    /// The live version decides for everybody again.
+    EndCanary,
+    /// This version decides for some stations.
+    Pilot {
+        /// `name@version` or digest.
+        version: String,
+        /// Stations, or units above them.
+        stations: Vec<OrgCode>,
+    },
+    /// The live version decides for them again.
+    EndPilot,
+    /// This version decides about everybody and sends nothing.
+    Shadow {
+        /// `name@version` or digest.
+        version: String,
+    },
+    /// It no longer does.
+    EndShadow {
+        /// `name@version` or digest.
+        version: String,
+    },
+}
+
+impl DeployChange {
+    /// Whether another person must agree: where something goes out that did not.
+    #[must_use]
+    pub fn needs_approval(&self) -> bool {
+        matches!(self, Self::Live { .. } | Self::Canary { .. } | Self::Pilot { .. })
+    }
+
+    /// Its word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Live { .. } => "live",
+            Self::Canary { .. } => "canary",
+            Self::EndCanary => "end-canary",
+            Self::Pilot { .. } => "pilot",
+            Self::EndPilot => "end-pilot",
+            Self::Shadow { .. } => "shadow",
+            Self::EndShadow { .. } => "end-shadow",
+        }
+    }
+}
+
+/// Who wants which change of a policy's deployment, and why.
+#[derive(Clone, Debug)]
+pub struct DeployOrder {
+    /// Where.
+    pub prefecture: PrefectureCode,
+    /// The policy's name.
+    pub policy: String,
+    /// What.
+    pub change: DeployChange,
+    /// Why.
+    pub why: String,
+    /// Who.
+    pub who: String,
+}
+
+impl Host {
+    /// What a change would come to; nothing is changed.
+    ///
+    /// # Errors
+    /// When the version cannot decide for the policy, with every problem.
+    pub fn check_deployment(&self, order: &DeployOrder) -> Result<Deployment, HostError> {
+        Ok(self.changed(order)?.2)
+    }
+
+    /// Makes a change of who decides, in force from the next run on.
+    ///
+    /// # Errors
+    /// When the version cannot decide for the policy, or somebody was faster.
+    pub async fn deploy(&self, order: &DeployOrder) -> Result<Deployment, HostError> {
+        self.deploy_beside(order, None, Beside::default()).await
+    }
+
+    /// The same in one commit with `beside`, if the deployment is at version `base`.
+    pub(crate) async fn deploy_beside(
+        &self,
+        order: &DeployOrder,
+        base: Option<u64>,
+        beside: Beside,
+    ) -> Result<Deployment, HostError> {
+        let (found, old, new) = self.changed(order)?;
+        let expected = base.unwrap_or(found);
+        let key = key(order.prefecture, &order.policy);
+        let mut docs = vec![documents::put(DEPLOYMENT, &key, &new, Some(expected))?];
+        docs.extend(self.stages_of(&key, &old, &new, &order.who, &order.why)?);
+        docs.extend(beside.docs);
+        let detail = serde_json::json!({ "change": order.change, "why": order.why });
+        let mut audit = vec![note(&order.who, &format!("deployment.{}", order.change.word()), &key, detail)];
+        audit.extend(beside.audit);
+        self.state().put_docs(docs, audit).await?;
+        Ok(new)
+    }
+
+    fn changed(&self, order: &DeployOrder) -> Result<(u64, Deployment, Deployment), HostError> {
+        let policy = self.policy(order.prefecture, &order.policy)?;
+        let (expected, old) = match self.deployment(order.prefecture, &order.policy)? {
+            Some(found) => found,
+            None => {
+                let live = self.plugin(&policy.plugin, &policy.version)?.digest().to_string();
+                (0, Deployment::of(&live, "system", self.clock().now(), "it decided already"))
+            }
+        };
+        let mut new = Deployment {
+            by: order.who.clone(),
+            at: self.clock().now(),
+            why: order.why.chars().take(crate::versions::MAX_WHY).collect(),
+            ..old.clone()
+        };
+        match &order.change {
+            DeployChange::Live { version } => {
+                let digest = self.candidate(&policy, version, true)?.digest().to_string();
+                if digest != old.live {
+                    new.last_good = Some(old.live.clone());
+                    new.live.clone_from(&digest);
+                }
+                new.canary = new.canary.filter(|c| c.digest != digest);
+                new.pilot = new.pilot.filter(|p| p.digest != digest);
+                new.shadows.retain(|s| *s != digest);
+            }
+            DeployChange::Canary { version, percent } => {
+                let digest = self.beside(&policy, version, &old)?;
+                if !(1..=99).contains(percent) {
+                    return Err(HostError::Invalid(format!("a canary decides for 1 to 99 percent, not {percent}")));
+                }
+                new.canary = Some(Canary { digest, percent: *percent });
+            }
+            DeployChange::EndCanary => new.canary = None,
+            DeployChange::Pilot { version, stations } => {
+                let digest = self.beside(&policy, version, &old)?;
+                self.check_stations(order.prefecture, stations)?;
+                new.pilot = Some(Pilot { digest, stations: stations.clone() });
+            }
+            DeployChange::EndPilot => new.pilot = None,
+            DeployChange::Shadow { version } => {
+                let digest = self.candidate(&policy, version, false)?.digest().to_string();
+                if !new.shadows.contains(&digest) {
+                    new.shadows.push(digest);
+                }
+                if new.shadows.len() > MAX_SHADOWS {
+                    return Err(HostError::Refused(format!(
+                        "a policy has at most {MAX_SHADOWS} shadows; end one first"
+                    )));
+                }
+            }
+            DeployChange::EndShadow { version } => {
+                let digest = self.version(version)?.digest;
+                new.shadows.retain(|s| *s != digest);
+            }
+        }
+        Ok((expected, old, new))
+    }
+
+    /// The version that is to decide for `policy`; for real or only as a shadow.
+    fn candidate(&self, policy: &Policy, version: &str, sends: bool) -> Result<Plugin, HostError> {
+        let record = self.version(version)?;
+        let enough = record.stage.is_usable() || !sends && record.stage == Stage::Certified;
+        if !enough {
+            let needs = if sends { "approved" } else { "certified" };
+            let text = format!("`{}` is {}; it must be {needs} first", record.label(), record.stage.word());
+            return Err(HostError::Refused(text));
+        }
+        let plugin = self.version_plugin(&record.digest)?;
+        if plugin.manifest().name() != policy.plugin {
+            let text = format!("policy `{}` uses plugin `{}`, not `{}`", policy.name, policy.plugin, record.name);
+            return Err(HostError::Invalid(text));
+        }
+        if sends && !fits(policy, &plugin) {
+            let text = format!(
+                "policy `{}` asks for versions `{}`, and this is {}: change the policy first",
+                policy.name, policy.version, record.version
+            );
+            return Err(HostError::Invalid(text));
+        }
+        Problems::refuse(&policy.name, problems(self, policy, &plugin)?)?;
+        Ok(plugin)
+    }
+
+    /// A version that is to decide beside the live one.
+    fn beside(&self, policy: &Policy, version: &str, old: &Deployment) -> Result<String, HostError> {
+        if policy.events.contains(&Event::PaymentReceived) {
+            let text = format!(
+                "policy `{}` tells of payments, each of which one run sees: try the version as a shadow, then make it live",
+                policy.name
+            );
+            return Err(HostError::Refused(text));
+        }
+        let digest = self.candidate(policy, version, true)?.digest().to_string();
+        if digest == old.live {
+            return Err(HostError::Refused(format!("`{version}` is live already")));
+        }
+        Ok(digest)
+    }
+
+    fn check_stations(&self, prefecture: PrefectureCode, stations: &[OrgCode]) -> Result<(), HostError> {
+        if stations.is_empty() || stations.len() > MAX_PILOT_STATIONS {
+            return Err(HostError::Invalid(format!("a pilot has 1 to {MAX_PILOT_STATIONS} stations")));
+        }
+        let org = self.state().org();
+        let wrong = stations.iter().find_map(|s| crate::province::scope_problem(&org, prefecture, *s));
+        wrong.map_or(Ok(()), |why| Err(HostError::Invalid(why)))
+    }
+
+    /// Records of versions that become live by this, or are live nowhere any more.
+    pub(crate) fn stages_of(
+        &self,
+        key: &str,
+        old: &Deployment,
+        new: &Deployment,
+        who: &str,
+        why: &str,
+    ) -> Result<Vec<DocChange>, HostError> {
+        let now = self.clock().now();
+        let mut docs = Vec::new();
+        let mut put = |expected: u64, record: &VersionRecord| {
+            documents::put(VERSION, &record.digest, record, Some(expected)).map(|d| docs.push(d))
+        };
+        if old.live == new.live && self.stage_of(&new.live) == Some(Stage::Live) {
+            return Ok(docs);
+        }
+        if let Some((expected, mut record)) = crate::versions::read(self.state(), &new.live)?
+            && record.stage == Stage::Approved
+        {
+            record.go(Stage::Live, who, now, &format!("{key}: {why}"));
+            put(expected, &record)?;
+        }
+        let elsewhere = self.deployments().iter().any(|(k, d)| k != key && d.live == old.live);
+        if old.live != new.live
+            && !elsewhere
+            && let Some((expected, mut record)) = crate::versions::read(self.state(), &old.live)?
+            && record.stage == Stage::Live
+        {
+            record.go(Stage::Approved, who, now, &format!("{key}: no longer live"));
+            put(expected, &record)?;
+        }
+        Ok(docs)
+    }
+
+    fn stage_of(&self, digest: &str) -> Option<Stage> {
+        self.version(digest).ok().map(|r| r.stage)
+    }
+}

@@ -1,0 +1,238 @@
+//! `gridbell plugin upload` and what follows it, on a running host; `plugin install` and `policy rollback` on a data directory, too.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gridbell_conductor::RollbackOrder;
+use gridbell_model::PrefectureCode;
+use serde_json::{Value, json};
+
+use crate::admin::{Place, who};
+use crate::error::CommandError;
+use crate::remote::Remote;
+
+/// How often the host is asked how far an upload is.
+const ASK_AGAIN: Duration = Duration::from_millis(300);
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum VersionCommand {
+    /// Upload a plugin to a running host and wait until it is certified
+    Upload(UploadArgs),
+    /// Install a plugin into a data directory while no host runs: set-up work, without certification and second person
+    Install {
+        /// The plugin, .wasm
+        file: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Show the versions on a running host, or one with its report
+    Status {
+        /// name@version or digest; all without
+        version: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Approve a certified version: by an approver of the province's who did not upload it
+    Approve(StepArgs),
+    /// Take a version out of use everywhere
+    Retire(StepArgs),
+    /// Give up an upload that is not certified yet
+    Cancel(StepArgs),
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+The host keeps the file and answers at once; it is then compiled and certified in processes of their own. This waits, with progress, and ends with
+  0  certified: an approver of the province's can approve it
+  3  refused: it is no plugin of the contract
+  4  a promise of the contract is broken: the report has a case to paste into `gridbell plugin test`
+
+EXAMPLE
+  gridbell plugin upload my-policy.wasm --url http://127.0.0.1:8080 --token gb_…")]
+pub(crate) struct UploadArgs {
+    /// The plugin, .wasm
+    file: PathBuf,
+    #[command(flatten)]
+    remote: Remote,
+    /// Do not wait for the certification
+    #[arg(long)]
+    no_wait: bool,
+    /// Print the version as JSON at the end
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct StepArgs {
+    /// name@version or digest
+    version: String,
+    /// Why, for the audit log
+    #[arg(long)]
+    why: String,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+pub(crate) async fn version(command: VersionCommand) -> Result<(), CommandError> {
+    if let VersionCommand::Install { file, place } = command {
+        let bytes = std::fs::read(&file).map_err(CommandError::file("read", &file))?;
+        let host = place.host().await?;
+        let installed = host.install_plugin(bytes, &who()).await;
+        host.state().close().await;
+        let info = installed?;
+        println!("{}@{} ({:.12}) is installed; policies may use it", info.name, info.version, info.digest);
+        return Ok(());
+    }
+    // The client blocks: not on the runtime's threads.
+    let work = move || match command {
+        VersionCommand::Upload(args) => upload(&args),
+        VersionCommand::Status { version, remote, json } => status(version.as_deref(), &remote, json),
+        VersionCommand::Approve(args) => step(&args, "approve"),
+        VersionCommand::Retire(args) => step(&args, "retire"),
+        VersionCommand::Cancel(args) => step(&args, "cancel"),
+        VersionCommand::Install { .. } => Ok(()),
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|e| CommandError::Failed(e.to_string()))?
+}
+
+fn word<'a>(v: &'a Value, path: &str) -> &'a str {
+    v.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn upload(args: &UploadArgs) -> Result<(), CommandError> {
+    let bytes = std::fs::read(&args.file).map_err(CommandError::file("read", &args.file))?;
+    let mut version = args.remote.call("POST", "/v1/plugins", "application/wasm", &bytes)?;
+    let path = format!("/v1/plugins/{}", word(&version, "/digest"));
+    let mut shown = String::new();
+    while !args.no_wait && matches!(word(&version, "/stage/word"), "uploaded" | "checked") {
+        let percent = version.pointer("/progress/percent").and_then(Value::as_u64).unwrap_or(0);
+        let line = format!("{:3} % {}", percent, word(&version, "/progress/doing"));
+        if !args.json && line != shown {
+            eprintln!("{line}");
+            shown = line;
+        }
+        std::thread::sleep(ASK_AGAIN);
+        version = args.remote.get(&path)?;
+    }
+    if args.json {
+        println!("{version}");
+    } else {
+        print_version(&version);
+    }
+    let why = word(&version, "/report/summary").to_owned();
+    match word(&version, "/stage/word") {
+        "refused" => Err(CommandError::Refused(why)),
+        "failed-certification" => Err(CommandError::Found("the certification failed; see the report above".to_owned())),
+        "cancelled" => Err(CommandError::Refused("somebody cancelled it".to_owned())),
+        _ => Ok(()),
+    }
+}
+
+fn print_version(v: &Value) {
+    let (name, version) = (word(v, "/name"), word(v, "/version"));
+    let label = if name.is_empty() { "?".to_owned() } else { format!("{name}@{version}") };
+    println!("{label}  {} {}  {:.12}", word(v, "/stage/word"), word(v, "/stage/chinese"), word(v, "/digest"));
+    for step in v["steps"].as_array().into_iter().flatten() {
+        let why = word(step, "/why");
+        println!("  {}  {:<21} {}  {why}", word(step, "/at"), word(step, "/stage/word"), word(step, "/who"));
+    }
+    for failure in v.pointer("/report/failures").and_then(Value::as_array).into_iter().flatten() {
+        println!("\n# {}: {}\n{}", word(failure, "/check"), word(failure, "/explanation"), word(failure, "/case_toml"));
+    }
+}
+
+fn status(version: Option<&str>, remote: &Remote, json: bool) -> Result<(), CommandError> {
+    let found = match version {
+        Some(version) => remote.get(&format!("/v1/plugins/{version}"))?,
+        None => remote.get("/v1/plugins")?,
+    };
+    if json {
+        println!("{found}");
+        return Ok(());
+    }
+    match found["items"].as_array() {
+        Some(items) => {
+            for v in items {
+                let label = format!("{}@{}", word(v, "/name"), word(v, "/version"));
+                println!(
+                    "{label:<32} {:<21} {:.12}  {}",
+                    word(v, "/stage/word"),
+                    word(v, "/digest"),
+                    word(v, "/uploaded_by")
+                );
+            }
+        }
+        None => print_version(&found),
+    }
+    Ok(())
+}
+
+fn step(args: &StepArgs, step: &str) -> Result<(), CommandError> {
+    let done = args.remote.post(&format!("/v1/plugins/{}/{step}", args.version), &json!({ "why": args.why }))?;
+    println!("{}@{} is {}", word(&done, "/name"), word(&done, "/version"), word(&done, "/stage/word"));
+    Ok(())
+}
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+The version before decides from the next batch of a run under way on, and what the bad version queued and has not left is taken back. Nobody else is
+asked: less goes out by it. While a host runs, say which by --url and --token; else name the data directory.
+
+EXAMPLE
+  gridbell policy rollback 140100 arrears-reminder --why 误发 --url http://127.0.0.1:8080 --token gb_…")]
+pub(crate) struct RollbackArgs {
+    /// GB/T 2260 code
+    prefecture: u32,
+    /// Name of the policy
+    policy: String,
+    /// name@version to go to; without it the live one where a canary or pilot is under way, else the one before the live one
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// Why, for the audit log
+    #[arg(long)]
+    why: String,
+    /// The running host, as http://127.0.0.1:8080
+    #[arg(long, value_name = "URL", requires = "token", conflicts_with_all = ["config", "data"])]
+    url: Option<String>,
+    /// A bearer token of its API
+    #[arg(long, requires = "url")]
+    token: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
+    let (from, to, recalled, left) = match (args.url, args.token) {
+        (Some(url), Some(token)) => {
+            let remote = Remote::new(url, token);
+            let path = format!("/v1/policies/{}/{}/rollback", args.prefecture, args.policy);
+            let body = json!({ "to": args.to, "why": args.why });
+            let asked = tokio::task::spawn_blocking(move || remote.post(&path, &body)).await;
+            let done = asked.map_err(|e| CommandError::Failed(e.to_string()))??;
+            let from: Vec<String> =
+                done["from"].as_array().into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect();
+            let number = |key: &str| done[key].as_u64().unwrap_or(0);
+            (from, word(&done, "/to").to_owned(), number("recalled"), number("left"))
+        }
+        _ => {
+            let host = args.place.host().await?;
+            let order = RollbackOrder {
+                prefecture: PrefectureCode(args.prefecture),
+                policy: args.policy.clone(),
+                to: args.to,
+                why: args.why,
+                who: who(),
+            };
+            let done = host.rollback(&order).await;
+            host.state().close().await;
+            let done = done?;
+            (done.from, done.to, done.recalled, done.left)
+        }
+    };
+    println!("{} decides for {}/{} instead of {}", to, args.prefecture, args.policy, from.join(", "));
+    println!("{recalled} messages were taken back, {left} had left");
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! Changes that wait for a second person.
+
+use axum::extract::State;
+use gridbell_conductor::{Decider, Decision, Needs, Proposal, ProposalOrder, ProposalState, Proposed};
+use gridbell_model::PrefectureCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::page::Page;
+use super::plugins::{WhyBody, reason};
+use super::policies::ChangeView;
+use super::view::{UnitRef, WordView};
+use crate::access::{Action, Caller, Role};
+use crate::app::App;
+use crate::extract::{At, Json, Query, named};
+use crate::problem::{Problem, ProblemBody};
+
+/// A change that waits for a second person, or what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ProposalView {
+    /// Its number.
+    pub(crate) id: u64,
+    /// Where; none for the province.
+    prefecture: Option<UnitRef>,
+    /// `policies`, `parameters`, `deployment`, `rules`.
+    kind: WordView,
+    /// The change as it was proposed.
+    #[schema(value_type = Object)]
+    what: serde_json::Value,
+    /// The differences.
+    pub(crate) changes: Vec<ChangeView>,
+    /// How many more there are than listed.
+    pub(crate) more: u64,
+    /// `city`: a second person of the city's or the province's approver; `province`: an approver of the province's.
+    pub(crate) needs: WordView,
+    /// Its author.
+    by: String,
+    /// Why.
+    why: String,
+    /// When it was made.
+    at: String,
+    /// When it is over.
+    expires: String,
+    /// `open`, `applied`, `refused`, `withdrawn`, `stale`, `expired`.
+    pub(crate) state: WordView,
+    /// Who decided.
+    decided_by: Option<String>,
+    /// Why.
+    decided_why: Option<String>,
+    /// Whether the caller may agree.
+    #[serde(default)]
+    pub(crate) may_decide: bool,
+    /// Whether the caller may take it back.
+    #[serde(default)]
+    pub(crate) may_withdraw: bool,
+}
+
+fn both(word: &str, chinese: &str) -> WordView {
+    WordView { word: word.to_owned(), chinese: chinese.to_owned() }
+}
+
+fn view(app: &App, caller: Option<&Caller>, p: Proposal) -> ProposalView {
+    let org = app.org();
+    let open = p.state == ProposalState::Open;
+    let decider = caller.map(|c| decider(app, c, &p));
+    let own = caller.is_some_and(|c| c.name == p.by);
+    let may = decider.as_ref().is_some_and(|d| match p.needs {
+        Needs::City => d.city || d.province,
+        Needs::Province => d.province,
+    });
+    let needs = match p.needs {
+        Needs::City => "city",
+        Needs::Province => "province",
+    };
+    ProposalView {
+        id: p.id,
+        prefecture: p.prefecture.map(|code| UnitRef::prefecture(&org, code)),
+        kind: both(p.what.word(), p.what.chinese()),
+        what: serde_json::to_value(&p.what).unwrap_or_default(),
+        changes: p.changes.into_iter().map(ChangeView::of).collect(),
+        more: p.more,
+        needs: both(needs, p.needs.chinese()),
+        by: p.by,
+        why: p.why,
+        at: p.at.to_string(),
+        expires: p.expires.to_string(),
+        state: both(p.state.word(), p.state.chinese()),
+        decided_by: p.decided.as_ref().map(|d| d.by.clone()),
+        decided_why: p.decided.map(|d| d.why),
+        may_decide: open && may && !own,
+        may_withdraw: open && own,
+    }
+}
+
+/// What role and scope let the caller agree to.
+fn decider(app: &App, caller: &Caller, p: &Proposal) -> Decider {
+    let org = app.org();
+    let decides = caller.may(Action::ProposalDecide);
+    let city = p.prefecture.is_some_and(|code| caller.scope.covers(&org, code.org()));
+    let province = caller.role == Role::Approver && caller.scope.covers_province(&org);
+    Decider { who: caller.name.clone(), city: decides && city, province: decides && province }
+}
+
+/// Keeps a change until another person agrees; none if nothing would change.
+pub(crate) async fn propose(
+    app: &App,
+    prefecture: Option<PrefectureCode>,
+    what: Proposed,
+    expected: Option<u64>,
+    why: String,
+    who: String,
+) -> Result<Option<ProposalView>, Problem> {
+    let made = app.conduct.propose(ProposalOrder { prefecture, what, expected, why, who }).await?;
+    Ok(made.map(|p| view(app, None, p)))
+}
+
+/// Whether the caller sees it: within the scope, and of the province whoever reads policies.
+fn seen(app: &App, caller: &Caller, p: &Proposal) -> bool {
+    p.prefecture.is_none_or(|code| caller.scope.touches(&app.org(), code))
+}
+
+/// The proposals within the caller's sight, newest first; of one state, or all.
+pub(crate) fn list(app: &App, caller: &Caller, state: Option<&str>) -> Result<Vec<ProposalView>, Problem> {
+    caller.require(Action::PolicyRead)?;
+    let wanted = |p: &Proposal| state.is_none_or(|s| p.state.word() == s) && seen(app, caller, p);
+    Ok(app.conduct.proposals().into_iter().filter(wanted).map(|p| view(app, Some(caller), p)).collect())
+}
+
+/// Which proposals.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ProposalQuery {
+    /// Only those in this state, as `open`.
+    #[serde(default)]
+    state: Option<String>,
+}
+
+/// Changes that wait for a second person, and what became of the others; newest first.
+#[utoipa::path(get, path = "/v1/proposals", tag = "proposals", params(ProposalQuery), responses((status = 200, body = Page<ProposalView>), (status = 403, body = ProblemBody)))]
+pub(crate) async fn list_proposals(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ProposalQuery>,
+) -> Result<axum::Json<Page<ProposalView>>, Problem> {
+    Ok(axum::Json(Page::whole(list(&app, &caller, query.state.as_deref())?)))
+}
+
+fn found(app: &App, caller: &Caller, id: &str, action: Action) -> Result<Proposal, Problem> {
+    let proposal = app.conduct.proposal(named(id)?)?;
+    if !seen(app, caller, &proposal) {
+        return Err(Problem::not_found());
+    }
+    caller.require(action)?;
+    Ok(proposal)
+}
+
+/// One proposal.
+#[utoipa::path(get, path = "/v1/proposals/{id}", tag = "proposals", params(("id" = String, Path, description = "its number")),
+    responses((status = 200, body = ProposalView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+pub(crate) async fn get_proposal(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+) -> Result<axum::Json<ProposalView>, Problem> {
+    let proposal = found(&app, &caller, &id, Action::PolicyRead)?;
+    Ok(axum::Json(view(&app, Some(&caller), proposal)))
+}
+
+/// Agrees, refuses or takes back.
+pub(crate) async fn decide(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    decision: Decision,
+    why: &str,
+) -> Result<ProposalView, Problem> {
+    let action = if decision == Decision::Withdraw { Action::PolicyWrite } else { Action::ProposalDecide };
+    let proposal = found(app, caller, id, action)?;
+    let decider = decider(app, caller, &proposal);
+    let decided = app.conduct.decide_proposal(proposal.id, decision, reason(why)?, decider).await?;
+    Ok(view(app, Some(caller), decided))
+}
+
+/// Agrees: the change is made in the commit that says so. Nobody agrees with himself; what was proposed for another version is stale.
+#[utoipa::path(post, path = "/v1/proposals/{id}/approve", tag = "proposals", params(("id" = String, Path, description = "its number")), request_body = WhyBody,
+    responses((status = 200, body = ProposalView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
+pub(crate) async fn approve_proposal(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+    Json(body): Json<WhyBody>,
+) -> Result<axum::Json<ProposalView>, Problem> {
+    Ok(axum::Json(decide(&app, &caller, &id, Decision::Approve, &body.why).await?))
+}
+
+/// Refuses: nothing is changed.
+#[utoipa::path(post, path = "/v1/proposals/{id}/refuse", tag = "proposals", params(("id" = String, Path, description = "its number")), request_body = WhyBody,
+    responses((status = 200, body = ProposalView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
+pub(crate) async fn refuse_proposal(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+    Json(body): Json<WhyBody>,
+) -> Result<axum::Json<ProposalView>, Problem> {
+    Ok(axum::Json(decide(&app, &caller, &id, Decision::Refuse, &body.why).await?))
+}
+
+/// Takes one's own proposal back.
+#[utoipa::path(post, path = "/v1/proposals/{id}/withdraw", tag = "proposals", params(("id" = String, Path, description = "its number")), request_body = WhyBody,
+    responses((status = 200, body = ProposalView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody)))]
+pub(crate) async fn withdraw_proposal(
+    State(app): State<App>,
+    caller: Caller,
+    At(id): At<String>,
+    Json(body): Json<WhyBody>,
+) -> Result<axum::Json<ProposalView>, Problem> {
+    Ok(axum::Json(decide(&app, &caller, &id, Decision::Withdraw, &body.why).await?))
+}
