@@ -487,7 +487,7 @@ fn selection(org: &OrgTree, scope: &RunScope, snapshot: &Snapshot) -> Option<Vec
 }
 
 /// A scope in words that are the same for the same scope.
-fn scope_words(scope: &RunScope) -> String {
+pub(crate) fn scope_words(scope: &RunScope) -> String {
     let mut words = Vec::new();
     let mut orgs: Vec<u32> = scope.orgs.iter().map(|o| o.0).collect();
     orgs.sort_unstable();

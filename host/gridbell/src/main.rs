@@ -70,9 +70,12 @@ enum Command {
     /// Check and apply policy files
     #[command(subcommand)]
     Policy(admin::PolicyCommand),
-    /// Check, test, try and measure a plugin before it is uploaded
+    /// A plugin before it is uploaded, and its versions on a host
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Versions that decide and send nothing
+    #[command(subcommand)]
+    Shadow(release::ShadowCommand),
     /// Users of the console
     #[command(subcommand)]
     User(admin::UserCommand),
@@ -135,6 +138,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Run(args) => admin::run_policy(args).await,
         Command::Policy(command) => admin::policy(command).await,
         Command::Plugin(command) => plugin::plugin(command).await,
+        Command::Shadow(command) => release::shadow(command).await,
         Command::User(command) => admin::user(command).await,
         Command::Token(command) => admin::token(command).await,
         Command::Backup(args) => admin::backup(args).await,

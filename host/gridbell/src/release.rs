@@ -236,3 +236,57 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
     println!("{recalled} messages were taken back, {left} had left");
     Ok(())
 }
+
+#[derive(clap::Subcommand, Debug)]
+pub(crate) enum ShadowCommand {
+    /// What the shadows of a policy would have done otherwise, with samples
+    Report {
+        /// GB/T 2260 code
+        prefecture: u32,
+        /// Name of the policy
+        policy: String,
+        #[command(flatten)]
+        remote: Remote,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub(crate) async fn shadow(command: ShadowCommand) -> Result<(), CommandError> {
+    let ShadowCommand::Report { prefecture, policy, remote, json } = command;
+    let path = format!("/v1/policies/{prefecture}/{policy}/shadow");
+    let asked = tokio::task::spawn_blocking(move || remote.get(&path)).await;
+    let found = asked.map_err(|e| CommandError::Failed(e.to_string()))??;
+    if json {
+        println!("{found}");
+        return Ok(());
+    }
+    let reports = found["items"].as_array().cloned().unwrap_or_default();
+    if reports.is_empty() {
+        println!("policy {prefecture}/{policy} has had no shadow");
+    }
+    for report in &reports {
+        let number = |key: &str| report[key].as_u64().unwrap_or(0);
+        println!(
+            "{}: {} runs since {}, live would send {}, shadow {}, same {}",
+            word(report, "/version"),
+            number("runs"),
+            word(report, "/since"),
+            number("live_sends"),
+            number("shadow_sends"),
+            number("same")
+        );
+        if let Some(why) = report["failed"].as_str() {
+            println!("  it failed in its latest run: {why}");
+        }
+        for (kind, count) in report["differences"].as_object().into_iter().flatten() {
+            println!("  {kind}: {count}");
+            for sample in report["samples"][kind].as_array().into_iter().flatten().take(3) {
+                let (live, shadow) = (word(sample, "/live"), word(sample, "/shadow"));
+                println!("    {}  live [{live}]  shadow [{shadow}]", word(sample, "/account"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 
 use super::ask::{Candidate, PluginChoice};
 use crate::apply::not_yet;
-use crate::catalog::Catalog;
 use crate::error::HostError;
 use crate::host::Host;
+use crate::versions::Catalog;
 
 /// A policy with the plugin that decides for it.
 pub(crate) struct Deciding {
@@ -82,16 +82,16 @@ impl Host {
                 .map_err(|e| HostError::Invalid(format!("`{version}` is no version: {e}")))?;
         }
         policy.enabled = true;
-        self.check_candidate(prefecture, &policy, plugin.as_ref())?;
-        let plugin = match plugin {
+        // As it would be if it were applied: the version that decides goes on where it fits, else the newest approved one.
+        let deciding = plugin.or_else(|| self.live_plugin(prefecture, &policy).ok());
+        self.check_candidate(prefecture, &policy, deciding.as_ref())?;
+        let plugin = match deciding {
             Some(plugin) => plugin,
             None => self.plugin(&policy.plugin, &policy.version)?,
         };
         let live = live.filter(|p| p.enabled && !candidate.is_live());
         let live = live
-            .map(|policy| {
-                Ok::<_, HostError>(Deciding { plugin: self.plugin(&policy.plugin, &policy.version)?, policy })
-            })
+            .map(|policy| Ok::<_, HostError>(Deciding { plugin: self.live_plugin(prefecture, &policy)?, policy }))
             .transpose()?;
         Ok(Compared { live, candidate: Deciding { policy, plugin } })
     }
@@ -131,18 +131,8 @@ impl Host {
     fn chosen(&self, choice: &PluginChoice) -> Result<Plugin, HostError> {
         match choice {
             PluginChoice::Loaded(plugin) => Ok(plugin.clone()),
-            PluginChoice::Uploaded(word) => match word.split_once('@') {
-                Some((name, version)) => self.loaded_plugin(name, &format!("={version}")),
-                None => {
-                    let found = self.loaded_plugins().into_iter().find(|p| p.digest().to_string() == *word);
-                    found.ok_or_else(|| {
-                        let word: String = word.chars().take(80).collect();
-                        HostError::Invalid(format!(
-                            "no plugin `{word}` was uploaded: name it as NAME@VERSION or by the SHA-256 of its upload"
-                        ))
-                    })
-                }
-            },
+            // Whatever its stage: a preview is what one looks at before an approval.
+            PluginChoice::Uploaded(word) => self.version_plugin(word),
         }
     }
 }

@@ -145,7 +145,7 @@ impl Stage {
             now: self.horizon.from,
         };
         let prepared = host.prepare_from(basis, &request, setting.snapshot)?;
-        let limit = host.reach_limit(&request, &prepared);
+        let limit = host.reach_limit(&request, &prepared, &crate::runs::scope_words(&request.scope));
         Ok(Base { prepared, limit })
     }
 

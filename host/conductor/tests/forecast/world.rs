@@ -187,6 +187,7 @@ impl World {
             seed: Seed(1),
             artifacts: path("plugins"),
             compiler: CompilerCommand { program: PathBuf::from("/"), args: Vec::new() },
+            certifier: std::sync::Arc::new(gridbell_conductor::NoCertifier),
             engine: EngineConfig::default(),
             archive: Archive::new(path("archive"), sealer),
             files: Files { imports: path("imports"), max_import_bytes: MAX_IMPORT_BYTES, backups: None },
