@@ -46,9 +46,10 @@ async fn each_page_opens_for_those_whose_role_and_scope_have_it() {
     for name in ["boss", "city", "agent", "auditor"] {
         cookies.push(desk.sign_in(name, PASSWORD).await.0);
     }
-    let table: [(&str, [u16; 4]); 6] = [
+    let table: [(&str, [u16; 4]); 7] = [
         ("/imports", [200, 200, 403, 200]),
         ("/plugins", [200, 200, 403, 200]),
+        ("/proposals", [200, 200, 403, 200]),
         ("/people", [200, 403, 403, 403]),
         // The province's own: a city's office sees nothing there, whatever its role.
         ("/audit", [200, 404, 404, 200]),
@@ -114,7 +115,7 @@ async fn a_plugin_is_checked_on_the_page_that_uploads_it() {
     let wrong = send(&cookie, &csrf, b"MZ").await.text;
     assert!(wrong.contains("this is no WebAssembly"), "{wrong}");
     let good = send(&cookie, &csrf, b"\0asm").await.text;
-    assert!(good.contains("已通过检查并保存") && good.contains("0000000000000000"), "{good}");
+    assert!(good.contains("已上传，正在检查和认证") && good.contains("0000000000000000"), "{good}");
     let (city, csrf) = desk.sign_in("city", PASSWORD).await;
     assert!(!desk.page(&city, "/plugins").await.text.contains("type=\"file\""));
     assert_eq!(send(&city, &csrf, b"\0asm").await.status, 403);

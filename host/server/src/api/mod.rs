@@ -52,8 +52,9 @@ pub(crate) use inbound::inbound as inbound_views;
 pub(crate) use links::links as link_views;
 pub(crate) use messages::of_account;
 pub(crate) use page::{Page, PageQuery};
-pub(crate) use plugins::{upload as upload_plugin_bytes, versions as version_views};
+pub(crate) use plugins::{step as step_version, upload as upload_plugin_bytes, versions as version_views};
 pub(crate) use policies::{ChangeAnswer, DryRun, apply_parameters, form_of, policy_of, visible_prefectures};
+pub(crate) use proposals::{decide as decide_proposal, list as proposal_views};
 pub(crate) use province::units as org_units;
 pub(crate) use runs::{
     RunBody, RunFilter, decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start,

@@ -120,10 +120,10 @@ fn view(app: &App, r: VersionRecord, whole: bool) -> VersionView {
     }
 }
 
-/// The plugin versions that are there, for whoever may see them.
-pub(crate) fn versions(app: &App, caller: &Caller) -> Result<Vec<VersionView>, Problem> {
+/// The plugin versions that are there, for whoever may see them; `whole` with their reports.
+pub(crate) fn versions(app: &App, caller: &Caller, whole: bool) -> Result<Vec<VersionView>, Problem> {
     caller.require(Action::PluginRead)?;
-    Ok(app.conduct.versions().into_iter().map(|r| view(app, r, false)).collect())
+    Ok(app.conduct.versions().into_iter().map(|r| view(app, r, whole)).collect())
 }
 
 /// The plugin versions that are there, and where each stands.
@@ -132,7 +132,7 @@ pub(crate) async fn list_plugins(
     State(app): State<App>,
     caller: Caller,
 ) -> Result<axum::Json<Page<VersionView>>, Problem> {
-    Ok(axum::Json(Page::whole(versions(&app, &caller)?)))
+    Ok(axum::Json(Page::whole(versions(&app, &caller, false)?)))
 }
 
 /// One version with its report.

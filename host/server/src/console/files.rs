@@ -133,10 +133,14 @@ pub(super) async fn plugins(State(app): State<App>, session: Session) -> Result<
     plugins_page(&app, &session, None)
 }
 
-fn plugins_page(app: &App, session: &Session, said: Option<Said>) -> Result<Response, Problem> {
+pub(super) fn plugins_page(app: &App, session: &Session, said: Option<Said>) -> Result<Response, Problem> {
     let more = context! {
-        plugins => data(version_views(app, &session.caller)?), said => data(said),
-        may => context! { upload => session.caller.may(Action::PluginUpload) },
+        plugins => data(version_views(app, &session.caller, true)?), said => data(said),
+        may => context! {
+            upload => session.caller.may(Action::PluginUpload),
+            approve => session.caller.at_province(&app.org(), Action::CodeApprove).is_ok(),
+            retire => session.caller.at_province(&app.org(), Action::PluginRetire).is_ok(),
+        },
     };
     Ok(app.pages.show(app, session, "plugins.html", "/plugins", more))
 }

@@ -9,6 +9,7 @@ mod page;
 mod people;
 mod policies;
 mod records;
+mod release;
 mod runs;
 mod signin;
 mod statistics;
@@ -44,6 +45,10 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/imports/{id}", get(files::import))
         .route("/imports/{id}/rejects", get(files::rejects))
         .route("/plugins", get(files::plugins).post(files::send_plugin).layer(DefaultBodyLimit::disable()))
+        .route("/plugins/approve", post(release::approve))
+        .route("/plugins/retire", post(release::retire))
+        .route("/proposals", get(release::list))
+        .route("/proposals/decide", post(release::decide))
         .route("/people", get(people::show))
         .route("/people/user", post(people::user))
         .route("/people/user/delete", post(people::delete_user))
