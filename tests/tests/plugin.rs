@@ -153,3 +153,26 @@ fn measurements_are_numbers_within_the_budget() {
     assert!(number("/fuel_per_customer") > 1.0 && number("/customers_per_s") > 1.0);
     assert!(number("/memory_bytes/used") > 65_536.0 && number("/memory_bytes/share") < 1.0);
 }
+
+#[test]
+fn a_plugin_is_certified_or_what_fails_is_shown_as_a_case() {
+    let dir = scratch();
+    let customers = dir.path().join("customers.csv");
+    std::fs::write(&customers, "account,arrears,late-fee-from\n1,20.00,2026-11-24\n2,0,none\n").expect("a file");
+    let file = prebuilt("arrears-reminder");
+    let at = ["--at", "2026-11-21 09:00"];
+    let (code, out) = done(&["certify", text(&file), "--customers", text(&customers), at[0], at[1], "--json"]);
+    let said: Value = serde_json::from_str(&out).expect("one JSON object");
+    assert_eq!((code, &said["passed"], &said["real"]), (Some(0), &Value::Bool(true), &Value::from(2)), "{out}");
+    assert_eq!(said["checks"].as_array().map(Vec::len), Some(16));
+    assert!(said["batch_cost_us"].as_u64() > Some(0) && said["fuel_per_customer"].as_u64() > Some(0));
+
+    let (code, out) = done(&["certify", text(&file), at[0], at[1], "--fuel", "1"]);
+    assert_eq!(code, Some(4), "{out}");
+    assert!(out.contains("NOT certified") && out.contains("FAILED  fuel") && out.contains("[[case]]"), "{out}");
+
+    let broken = dir.path().join("text.wasm");
+    std::fs::write(&broken, b"(module)").expect("a file");
+    assert_eq!(done(&["certify", text(&broken)]).0, Some(3));
+    assert_eq!(done(&["certify", text(&dir.path().join("absent.wasm"))]).0, Some(1));
+}

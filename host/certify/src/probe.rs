@@ -201,24 +201,41 @@ impl Ask<'_> {
         Some(self.shown(n, text, self.subject.expected(first)))
     }
 
+    /// A failure where the same customers were decided about before.
+    fn broke(&self, check: Check, how: &str, fault: &GuestError) -> Option<Shown> {
+        let own = responsible(check, fault) == check;
+        own.then(|| self.shown(self.input.about.unwrap_or(0), format!("{how} it fails: {}", told(fault)), Vec::new()))
+    }
+
     fn same_twice(&self) -> Showing {
         let own = &self.input.customers;
         let Ok(once) = self.subject.answers(self.run, own)? else { return Ok(None) };
         // Once more, in another instance, with other code in between.
-        let Ok(plain) = self.subject.decide_plain(self.run, own)? else { return Ok(None) };
+        let plain = match self.subject.decide_plain(self.run, own)? {
+            Ok(plain) => plain,
+            Err(fault) => return Ok(self.broke(Check::SameTwice, "in code that does not count fuel", &fault)),
+        };
         let plain = once.iter().zip(plain.decisions).map(|(a, decision)| Answer { decision, ..*a }).enumerate();
         if let Some(shown) = self.differs(&once, plain, |_| {
             "the same input gives different answers in code that counts fuel and in code that does not".to_owned()
         }) {
             return Ok(Some(shown));
         }
-        let Ok(again) = self.subject.answers(self.run, own)? else { return Ok(None) };
+        let again = match self.subject.answers(self.run, own)? {
+            Ok(again) => again,
+            Err(fault) => return Ok(self.broke(Check::SameTwice, "in a second instance", &fault)),
+        };
         let how = |_| "the same input gives different answers in two instances".to_owned();
         if let Some(shown) = self.differs(&once, again.into_iter().enumerate(), how) {
             return Ok(Some(shown));
         }
         // And twice within one batch, which is what a guest can remember.
-        let Ok(both) = self.subject.answers(self.run, &repeated(own, 2 * own.len()))? else { return Ok(None) };
+        let both = match self.subject.answers(self.run, &repeated(own, 2 * own.len()))? {
+            Ok(both) => both,
+            Err(fault) => {
+                return Ok(self.broke(Check::SameTwice, "when each customer stands twice in the batch", &fault));
+            }
+        };
         let (first, second) = both.split_at(own.len().min(both.len()));
         let how = |_| format!("a customer stands twice in a batch of {} and gets different answers", 2 * own.len());
         Ok(self.differs(first, second.iter().copied().enumerate(), how))
@@ -233,7 +250,13 @@ impl Ask<'_> {
         sizes.sort_unstable();
         sizes.dedup();
         for size in sizes {
-            let Ok(more) = self.subject.answers(self.run, &repeated(own, size))? else { return Ok(None) };
+            let more = match self.subject.answers(self.run, &repeated(own, size))? {
+                Ok(more) => more,
+                Err(fault) => {
+                    let how = format!("in a batch of {size}, and not in one of {n}");
+                    return Ok(self.broke(Check::BatchSize, &how, &fault));
+                }
+            };
             // Those who stand where they stood, before customers who are like those before them.
             let first = more.into_iter().take(n).enumerate();
             let how = |_| {
@@ -253,7 +276,10 @@ impl Ask<'_> {
         let Ok(once) = self.subject.answers(self.run, own)? else { return Ok(None) };
         for order in orders(own.len()) {
             let moved: Vec<Customer> = order.iter().map(|n| own[*n].clone()).collect();
-            let Ok(again) = self.subject.answers(self.run, &moved)? else { return Ok(None) };
+            let again = match self.subject.answers(self.run, &moved)? {
+                Ok(again) => again,
+                Err(fault) => return Ok(self.broke(Check::RowOrder, "with the same batch in another order", &fault)),
+            };
             let mut back: Vec<(usize, Answer)> = order.iter().copied().zip(again).collect();
             back.sort_unstable_by_key(|(n, _)| *n);
             let place = |n: usize| order.iter().position(|o| *o == n).unwrap_or_default();
@@ -279,7 +305,18 @@ impl Ask<'_> {
         for kept in kept {
             let swap = |n: usize| if kept.contains(&n) { &own[n] } else { &others[n] };
             let batch: Vec<Customer> = (0..own.len()).map(|n| swap(n).clone()).collect();
-            let Ok(again) = self.subject.answers(self.run, &batch)? else { return Ok(None) };
+            let again = match self.subject.answers(self.run, &batch)? {
+                Ok(again) => again,
+                Err(fault) => {
+                    for other in others {
+                        // Whoever breaks it by himself is no matter of neighbours.
+                        if self.subject.answers(self.run, std::slice::from_ref(other))?.is_err() {
+                            return Ok(None);
+                        }
+                    }
+                    return Ok(self.broke(Check::Neighbours, "with other neighbours", &fault));
+                }
+            };
             let again = kept.iter().map(|n| (*n, again[*n]));
             let how = |_| "a customer in the same row of a batch of the same size, with other neighbours".to_owned();
             if let Some(shown) = self.differs(&once, again, how) {

@@ -268,3 +268,40 @@ fn a_policy_that_cannot_decide_about_ordinary_customers_fails_and_the_rest_is_no
     let gap = c.checks.iter().find(|r| r.name == Check::Gap).unwrap();
     assert!(gap.detail.starts_with("not tried"), "{}", gap.detail);
 }
+
+#[test]
+fn parameters_that_are_refused_for_everybody_are_told_and_no_fault() {
+    let guest = Guest {
+        refuse: "(if (i32.ge_u (local.get $len) (i32.const 21)) (then (return (call $err))))",
+        ..Guest::default()
+    };
+    let c = certificate(&guest.bytes(), &terms());
+    assert!(c.passed, "{:#?}", c.failures);
+    let parameters = c.checks.iter().find(|r| r.name == Check::Parameters).unwrap();
+    assert!(
+        parameters.detail.contains("the plugin refuses") && parameters.detail.contains("`name`"),
+        "{}",
+        parameters.detail
+    );
+}
+
+#[test]
+fn defaults_that_are_refused_are_a_fault() {
+    let c = certificate(&Guest { refuse: "(return (call $err))", ..Guest::default() }.bytes(), &terms());
+    assert!(!c.passed);
+    let failure = c.failure().unwrap();
+    assert_eq!(failure.check, Check::Decisions);
+    assert!(failure.explanation.contains("it refused: `name`"), "{}", failure.explanation);
+}
+
+#[test]
+fn neighbours_that_break_it_together() {
+    // Room for so many of whom nothing is known; nobody alone is too many.
+    let begin = "(global.set $flag (i32.const 0))
+        (block $done (loop $next (br_if $done (i32.ge_u (local.get $i) (global.get $rows)))
+          (if (i32.eq (call $due (local.get $i)) (i32.const -2147483648)) (then (global.set $flag (i32.add (global.get $flag) (i32.const 1)))))
+          (local.set $i (i32.add (local.get $i) (i32.const 1))) (br $next)))
+        (if (i32.and (i32.gt_u (global.get $flag) (i32.const 38)) (i32.eq (global.get $rows) (i32.const 64))) (then unreachable))";
+    let c = certificate(&Guest { begin: begin.to_owned(), ..Guest::default() }.bytes(), &terms());
+    assert!(failed(&c).contains(&Check::Neighbours), "{:#?}", c.checks);
+}

@@ -28,6 +28,8 @@ pub(crate) struct Guest {
     pub(crate) reason: String,
     /// How many days ahead its interest looks.
     pub(crate) interest_days: Option<u8>,
+    /// In `decide` and `explain` before anything is answered: what `(return (call $err))` is wrapped in; `$len` is the length of the parameters.
+    pub(crate) refuse: &'static str,
     /// The rule from where it is known that something is owed; `$left` are the days that are left.
     pub(crate) when: Option<&'static str>,
 }
@@ -36,7 +38,7 @@ impl Guest {
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let data: String = MANIFEST.bytes().map(|b| format!("\\{b:02x}")).collect();
         let len = MANIFEST.len();
-        let Self { begin, rule, decision, reason, .. } = self;
+        let Self { begin, rule, decision, reason, refuse, .. } = self;
         let days = self.interest_days.unwrap_or(7);
         let when = self.when.unwrap_or(
             "(i32.and (i32.and (i32.ge_s (local.get $left) (i32.const 1)) (i32.le_s (local.get $left) (i32.const 7)))
@@ -62,6 +64,10 @@ impl Guest {
   (i32.store8 (local.get $r) (i32.const 0))
   (i32.store offset=4 (local.get $r) (local.get $ptr))
   (i32.store offset=8 (local.get $r) (local.get $len))
+  (local.get $r))
+(func $err (result i32) (local $r i32)
+  (local.set $r (call $ok (i32.const 18) (i32.const 4)))
+  (i32.store8 (local.get $r) (i32.const 1))
   (local.get $r))
 (func $column (param $n i32) (result i32)
   (i32.load offset=8 (i32.add (i32.load offset=72 (global.get $args)) (i32.mul (local.get $n) (i32.const 16)))))
@@ -93,6 +99,9 @@ impl Guest {
   (i64.store offset=16 (local.get $at) (local.get $high)))
 (func (export "gridbell:policy/plugin@0.1.0#interest")
   (param $p i32) (param $now i64) (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32) (local $b i32) (local $r i32) (local $today i64)
+  (local $len i32)
+  (local.set $len (local.get 8))
+  {refuse}
   (local.set $today (i64.div_s (local.get $now) (i64.const 1440)))
   (local.set $b (call $alloc (i32.const 72)))
   (call $bound (local.get $b) (i32.const 2) (i64.const 100) (i64.const 9223372036854775807))
@@ -107,8 +116,10 @@ impl Guest {
   (i32.store offset=20 (local.get $r) (i32.const 3))
   (local.get $r))
 (func (export "gridbell:policy/plugin@0.1.0#decide") (param $args i32) (result i32)
-  (local $i i32) (local $list i32) (local $n i32) (local $at i32) (local $step i32)
+  (local $i i32) (local $list i32) (local $n i32) (local $at i32) (local $step i32) (local $len i32)
   (call $begin (local.get $args))
+  (local.set $len (i32.load offset=40 (local.get $args)))
+  {refuse}
   (local.set $list (call $alloc (i32.mul (global.get $rows) (i32.const 48))))
   (block $done (loop $next
     (br_if $done (i32.ge_u (local.get $i) (global.get $rows)))
@@ -128,8 +139,11 @@ impl Guest {
     (local.set $i (i32.add (local.get $i) (i32.const 1)))
     (br $next)))
   (call $ok (local.get $list) (local.get $n)))
-(func (export "gridbell:policy/plugin@0.1.0#explain") (param $args i32) (result i32) (local $i i32) (local $list i32) (local $at i32)
+(func (export "gridbell:policy/plugin@0.1.0#explain") (param $args i32) (result i32)
+  (local $i i32) (local $list i32) (local $at i32) (local $len i32)
   (call $begin (local.get $args))
+  (local.set $len (i32.load offset=40 (local.get $args)))
+  {refuse}
   (local.set $list (call $alloc (i32.mul (global.get $rows) (i32.const 2))))
   (block $done (loop $next
     (br_if $done (i32.ge_u (local.get $i) (global.get $rows)))

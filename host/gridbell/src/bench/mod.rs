@@ -9,6 +9,7 @@ mod guests;
 mod host;
 mod machine;
 mod rig;
+mod upload;
 
 use std::path::PathBuf;
 
@@ -66,6 +67,8 @@ enum Part {
     Evaluate,
     /// The plugin in JavaScript, TypeScript and Python
     Guests,
+    /// An upload to its certificate
+    Upload,
     /// Bytes for each customer
     Memory,
     /// CSV to columns
@@ -113,9 +116,17 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
             .await
             .map_err(|e| CommandError::Failed(e.to_string()))??;
     }
+    if args.wants(Part::Upload) {
+        say("  uploading".to_owned());
+        let dir = scratch.0.join("upload");
+        report = tokio::task::spawn_blocking(move || upload::measure(today, &dir, &mut report).map(|()| report))
+            .await
+            .map_err(|e| CommandError::Failed(e.to_string()))??;
+    }
+    let alone = |part: &Part| matches!(part, Part::Evaluate | Part::Guests | Part::Upload);
     let measured = if args.province {
         host::province(PROVINCE, today, &scratch, &mut report, &say).await
-    } else if !args.only.is_empty() && args.only.iter().all(|part| matches!(part, Part::Evaluate | Part::Guests)) {
+    } else if !args.only.is_empty() && args.only.iter().all(alone) {
         Ok(())
     } else {
         host::measure(&args, today, &scratch, &mut report, &say).await
