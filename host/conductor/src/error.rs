@@ -90,6 +90,16 @@ pub enum HostError {
         /// The version and its stage.
         version: String,
     },
+    /// A version whose files cannot be loaded; the alarm `plugin.broken` has the cause.
+    #[error(
+        "policy `{policy}` cannot use `{version}`: its files are damaged or missing; upload it again, or roll back"
+    )]
+    Broken {
+        /// The policy.
+        policy: String,
+        /// The version.
+        version: String,
+    },
     /// There is no such link.
     #[error("there is no link `{name}`; there are {known}")]
     NoLink {

@@ -42,7 +42,7 @@ impl From<HostError> for ConductError {
             | HostError::OwnText { .. }
             | HostError::OwnWork { .. }
             | HostError::NotYours(_) => Self::NotYou(e.to_string()),
-            HostError::NotUsable { .. } => Self::Conflict(e.to_string()),
+            HostError::NotUsable { .. } | HostError::Broken { .. } => Self::Conflict(e.to_string()),
             HostError::Invalid(why) => one("", why),
             // What the machine lacks or lost is no mistake of whoever uploads.
             HostError::Engine(e) if e.is_of_the_upload() => Self::Upload {

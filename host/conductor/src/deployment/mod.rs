@@ -126,10 +126,14 @@ impl Host {
         let catalog = self.catalog();
         let found = catalog.usable(digest).filter(|p| fits(policy, p));
         found.cloned().ok_or_else(|| {
-            let label = self
-                .version(digest)
-                .map_or_else(|_| digest.to_owned(), |r| format!("{} ({})", r.label(), r.stage.word()));
-            HostError::NotUsable { policy: policy.name.clone(), version: label }
+            let policy = policy.name.clone();
+            match self.version(digest) {
+                Ok(r) if r.stage.is_usable() && catalog.get(digest).is_none() => {
+                    HostError::Broken { policy, version: r.label() }
+                }
+                Ok(r) => HostError::NotUsable { policy, version: format!("{} ({})", r.label(), r.stage.word()) },
+                Err(_) => HostError::NotUsable { policy, version: digest.to_owned() },
+            }
         })
     }
 

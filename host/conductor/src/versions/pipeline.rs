@@ -185,8 +185,10 @@ impl Host {
         let plugin = match compiled {
             Ok(plugin) => plugin,
             Err(e) if e.is_of_the_upload() => {
-                let why = e.to_string();
-                return refused(record, json!({ "passed": false, "summary": why }), why.clone()).await;
+                let (why, code) = (e.to_string(), e.code().word());
+                let causes: Vec<&str> = e.cause().map(|c| c.word()).into_iter().collect();
+                let report = json!({ "passed": false, "code": code, "causes": causes, "summary": why });
+                return refused(record, report, why).await;
             }
             Err(e) => return Err(e.into()),
         };
