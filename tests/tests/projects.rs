@@ -61,6 +61,16 @@ fn c_from_nothing_to_passing_cases() {
 }
 
 #[test]
+fn go_from_nothing_to_passing_cases() {
+    walk("go");
+}
+
+#[test]
+fn the_contract_by_hand_from_nothing_to_passing_cases() {
+    walk("wat");
+}
+
+#[test]
 fn rust_from_nothing_to_passing_cases() {
     walk("rust");
 }
@@ -94,7 +104,7 @@ fn what_cannot_be_made_is_refused_with_a_reason() {
         ("fn", "rust", dir.path().join("new"), "compilers have another use"),
         ("../up", "c", dir.path().join("new"), "begins with a letter"),
         ("a/b", "c", dir.path().join("new"), "`/` cannot be in it"),
-        ("fine", "cobol", dir.path().join("new"), "possible values: rust, c"),
+        ("fine", "cobol", dir.path().join("new"), "possible values: rust"),
         ("fine", "c", taken.clone(), "is there already and not empty"),
     ] {
         let (code, _, err) = plugin(&["new", name, "--lang", language, "--dir", text(&at)]);

@@ -9,6 +9,7 @@ macro_rules! line {
     }};
 }
 
+mod go;
 mod javascript;
 mod python;
 
@@ -31,6 +32,7 @@ pub fn generated(registry: &Registry) -> Vec<Generated> {
         Generated { path: "host/contract/src/ids.rs", text: host_ids(registry) },
         Generated { path: "plugins/sdk/rust/src/registry.rs", text: sdk_registry(registry) },
         Generated { path: "plugins/sdk/c/gridbell_registry.h", text: c_registry(registry) },
+        Generated { path: "plugins/sdk/go/registry.go", text: go::registry(registry) },
         Generated { path: "plugins/sdk/js/registry.js", text: javascript::registry(registry) },
         Generated { path: "plugins/sdk/js/registry.d.ts", text: javascript::types(registry) },
         Generated { path: "plugins/sdk/python/gridbell/registry.py", text: python::registry(registry) },

@@ -9,6 +9,8 @@ use crate::artifact::Digest;
 use crate::encode;
 use crate::error::Refusal;
 use crate::fault::sanitise;
+use crate::inert;
+use crate::initialise::is_reactor;
 use crate::limits::{
     MAX_BODY_BYTES, MAX_CUSTOM_BYTES, MAX_EXPORTS, MAX_FUNCTIONS, MAX_ITEMS, MAX_MODULES, MAX_NESTING, MAX_SECTIONS,
     MAX_UPLOAD_BYTES,
@@ -30,6 +32,8 @@ pub struct Checked {
     kind: UploadKind,
     digest: Digest,
     component: Vec<u8>,
+    /// The module, if it has an initialisation to be run once.
+    reactor: Option<Vec<u8>>,
 }
 
 impl Checked {
@@ -49,6 +53,11 @@ impl Checked {
     #[must_use]
     pub fn component(&self) -> &[u8] {
         &self.component
+    }
+
+    /// The module whose `_initialize` is to be run before it is compiled.
+    pub(crate) fn reactor(&self) -> Option<&[u8]> {
+        self.reactor.as_deref()
     }
 }
 
@@ -91,12 +100,16 @@ pub fn check(bytes: &[u8]) -> Result<Checked, Refusal> {
     let mut validator = Validator::new_with_features(features());
     let types = validator.validate_all(bytes).map_err(|e| unsound(bytes, &e))?;
     drop(types);
-    let component = match kind {
-        UploadKind::Component => bytes.to_vec(),
-        UploadKind::Module => encode::component(bytes)?,
+    let (component, reactor) = match kind {
+        UploadKind::Component => (bytes.to_vec(), None),
+        UploadKind::Module => {
+            let own = inert::without_wasi(bytes)?;
+            let module = own.as_deref().unwrap_or(bytes);
+            (encode::component(module)?, is_reactor(module).then(|| module.to_vec()))
+        }
     };
     check_component(&component)?;
-    Ok(Checked { kind, digest: Digest::of(bytes), component })
+    Ok(Checked { kind, digest: Digest::of(bytes), component, reactor })
 }
 
 /// Why `bytes` do not hold: broken off, or what no WebAssembly is.
@@ -254,7 +267,8 @@ pub(crate) fn imports(module: &str, name: Option<&str>) -> Refusal {
     let import = sanitise(&name.map_or_else(|| module.to_owned(), |n| format!("{module}.{n}")));
     let advice = if module.starts_with("wasi") {
         "for Rust build with `--target wasm32-unknown-unknown` instead of a wasi target; for C avoid printf, files and time; with jco add \
-         `--backend-qjs-stub-wasi` (or `--disable all`), with componentize-py `--stub-wasi`"
+         `--backend-qjs-stub-wasi` (or `--disable all`), with componentize-py `--stub-wasi`; for Go leave out files, sockets and processes: \
+         the host stands in for what Go's own runtime imports, and for nothing else"
     } else if module == "env" {
         "a symbol is declared and not defined: link what defines it, or remove the use; for AssemblyScript add `--use abort=`"
     } else {

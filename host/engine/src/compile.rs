@@ -11,6 +11,7 @@ use crate::engine::{Allocation, Sandbox};
 use crate::error::{EngineError, Refusal};
 use crate::fault::sanitise;
 use crate::guest::{CallLimits, Failure, Program};
+use crate::initialise::{Uninitialised, initialised};
 use crate::limits::{EngineConfig, MANIFEST_DEADLINE, MAX_ANSWER_BYTES};
 use crate::ticker::Ticker;
 
@@ -83,21 +84,24 @@ pub(crate) struct Artifact {
 /// A [`Refusal`], or [`EngineError::Setup`] if the machine does not allow a sandbox.
 pub fn compile(upload: &[u8], guest_memory: usize) -> Result<Compiled, EngineError> {
     let checked = check(upload)?;
+    // One place in pools like the host's: what does not fit here would not fit there.
+    let config = EngineConfig { guest_memory_bytes: guest_memory, ..EngineConfig::default() };
+    let initialised = match checked.reactor() {
+        Some(module) => Some(run_once(module, &config)?),
+        None => None,
+    };
+    let component = initialised.as_deref().unwrap_or_else(|| checked.component());
     let mut artifacts = Vec::new();
     let mut manifest_json = None;
     for variant in Variant::ALL {
-        // One place in a pool like the host's: what does not fit here would not fit there.
-        let allocation = Allocation { instances: 1, limits: EngineConfig::default().pool, guest_memory };
-        let sandbox = Sandbox::new(variant, allocation)?;
-        let bytes = sandbox
+        let lean = Sandbox::new(variant, Allocation::lean(&config, 1))?;
+        let bytes = lean
             .engine
-            .precompile_component(checked.component())
+            .precompile_component(component)
             .map_err(|e| Refusal::NotCompilable { detail: sanitise(&format!("{e:#}")) })?;
-        // SAFETY: the line above made `bytes`, and nobody else had them.
-        let component = unsafe { Component::deserialize(&sandbox.engine, &bytes) }
-            .map_err(|e| Refusal::DoesNotFit { detail: sanitise(&format!("{e:#}")) })?;
+        let (sandbox, component) = smallest(variant, lean, &config, &bytes)?;
         if variant == Variant::Plain {
-            manifest_json = Some(read_manifest(&sandbox, &component, guest_memory)?);
+            manifest_json = Some(read_manifest(&sandbox, &component)?);
         }
         artifacts.push(Artifact { variant, compatibility: sandbox.compatibility(), bytes });
     }
@@ -106,25 +110,62 @@ pub fn compile(upload: &[u8], guest_memory: usize) -> Result<Compiled, EngineErr
     Ok(Compiled { digest: checked.digest(), manifest, manifest_json, artifacts })
 }
 
-fn read_manifest(sandbox: &Sandbox, component: &Component, guest_memory: usize) -> Result<String, EngineError> {
-    let program = Program::new(sandbox, component).map_err(|e| Refusal::NotCompilable { detail: sanitise(&e) })?;
-    let ticker =
-        Ticker::start(vec![sandbox.engine.clone()]).map_err(|e| EngineError::Setup { detail: e.to_string() })?;
-    let limits = CallLimits {
-        deadline: MANIFEST_DEADLINE,
-        fuel: None,
-        memory: guest_memory,
-        tables: EngineConfig::default().pool.table_elements,
-        answer: MAX_ANSWER_BYTES,
-    };
+/// The smallest sandbox that takes `code`, as the host will look for it, and the component in it.
+fn smallest(
+    variant: Variant,
+    lean: Sandbox,
+    config: &EngineConfig,
+    code: &[u8],
+) -> Result<(Sandbox, Component), EngineError> {
+    // SAFETY: both: `compile` made `code` with an engine of the same settings just now, and nobody else had it.
+    if let Ok(component) = unsafe { Component::deserialize(&lean.engine, code) } {
+        return Ok((lean, component));
+    }
+    let heavy = Sandbox::new(variant, Allocation::heavy(config, 1))?;
+    // SAFETY: as above.
+    let component = unsafe { Component::deserialize(&heavy.engine, code) };
+    let component = component.map_err(|e| Refusal::DoesNotFit { detail: sanitise(&format!("{e:#}")) })?;
+    Ok((heavy, component))
+}
+
+/// The component of a module whose initialisation is behind it.
+fn run_once(module: &[u8], config: &EngineConfig) -> Result<Vec<u8>, EngineError> {
+    let sandbox = Sandbox::new(Variant::Plain, Allocation::heavy(config, 1))?;
+    let limits = limits(&sandbox);
+    let ticker = ticker(&sandbox)?;
     let running = ticker.running();
-    let answer = program.start(limits).and_then(|mut session| session.manifest());
+    let done = initialised(module, &sandbox, limits);
     drop(running);
-    let refusal = |failure: Failure| match failure {
+    done.map_err(|e| match e {
+        Uninitialised::Refused(refusal) => refusal,
+        Uninitialised::Failed(failure) => refusal(failure),
+    })
+    .map_err(EngineError::from)
+}
+
+/// What a guest may use while its manifest is asked for, and before.
+fn limits(sandbox: &Sandbox) -> CallLimits {
+    CallLimits { deadline: MANIFEST_DEADLINE, fuel: None, ceiling: sandbox.ceiling, answer: MAX_ANSWER_BYTES }
+}
+
+fn ticker(sandbox: &Sandbox) -> Result<Ticker, EngineError> {
+    Ticker::start(vec![sandbox.engine.clone()]).map_err(|e| EngineError::Setup { detail: e.to_string() })
+}
+
+fn refusal(failure: Failure) -> Refusal {
+    match failure {
         Failure::Guest(call, fault) => {
             Refusal::ManifestCall { cause: Some(fault.code()), detail: sanitise(&format!("{call}, {fault}")) }
         }
         Failure::Host(detail) => Refusal::ManifestCall { cause: None, detail: sanitise(&detail) },
-    };
+    }
+}
+
+fn read_manifest(sandbox: &Sandbox, component: &Component) -> Result<String, EngineError> {
+    let program = Program::new(sandbox, component).map_err(|e| Refusal::NotCompilable { detail: sanitise(&e) })?;
+    let ticker = ticker(sandbox)?;
+    let running = ticker.running();
+    let answer = program.start(limits(sandbox)).and_then(|mut session| session.manifest());
+    drop(running);
     Ok(answer.map_err(refusal)?)
 }

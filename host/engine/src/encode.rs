@@ -2,11 +2,11 @@
 
 use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
 
 use crate::check;
 use crate::error::Refusal;
 use crate::fault::sanitise;
+use crate::versions::newest;
 
 /// The component that `module` is, after naming any import that it has. Without a `component-type` section it is taken to speak the contract of this
 /// host: the encoder would otherwise make it a component without any world, and call that success.
@@ -28,7 +28,7 @@ pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, Refusal> {
     // The encoder is written for the output of compilers; a hostile module that trips one of its assertions is refused like any other.
     let encoded = std::panic::catch_unwind(move || {
         if !described {
-            let (resolve, world) = contract()?;
+            let (resolve, world) = newest().parse()?;
             embed_component_metadata(&mut bytes, &resolve, world, StringEncoding::UTF8)
                 .map_err(|e| Refusal::NotEncodable { detail: sanitise(&format!("{e:#}")) })?;
         }
@@ -39,15 +39,6 @@ pub(crate) fn component(module: &[u8]) -> Result<Vec<u8>, Refusal> {
             .map_err(|e| Refusal::NotEncodable { detail: sanitise(&format!("{e:#}")) })
     });
     encoded.unwrap_or_else(|_| Err(Refusal::NotEncodable { detail: "the encoder gave up".to_owned() }))
-}
-
-/// The contract, parsed.
-pub(crate) fn contract() -> Result<(Resolve, wit_parser::WorldId), Refusal> {
-    let broken = |e: String| Refusal::NotEncodable { detail: format!("the host's own contract does not parse: {e}") };
-    let mut resolve = Resolve::default();
-    let package = resolve.push_str("policy.wit", gridbell_contract::WIT).map_err(|e| broken(format!("{e:#}")))?;
-    let world = resolve.select_world(&[package], Some("policy")).map_err(|e| broken(format!("{e:#}")))?;
-    Ok((resolve, world))
 }
 
 fn not_encodable(error: wasmparser::BinaryReaderError) -> Refusal {

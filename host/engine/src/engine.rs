@@ -23,17 +23,35 @@ use crate::ticker::Ticker;
 pub struct Engine {
     config: EngineConfig,
     clock: Clock,
-    plain: Sandbox,
-    metered: Sandbox,
+    lean: Sandboxes,
+    heavy: Sandboxes,
     threads: usize,
     pool: ThreadPool,
     ticker: Ticker,
+}
+
+/// Both variants with one pool.
+#[derive(Debug)]
+struct Sandboxes {
+    plain: Sandbox,
+    metered: Sandbox,
 }
 
 /// One wasmtime engine: code that counts fuel is other code, so there are two.
 pub(crate) struct Sandbox {
     pub(crate) engine: wasmtime::Engine,
     pub(crate) linker: Linker<Guest>,
+    /// What an instance in it may have at most.
+    pub(crate) ceiling: Ceiling,
+}
+
+/// What one instance may have at most.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ceiling {
+    /// Bytes of each memory.
+    pub(crate) memory: usize,
+    /// Elements of each table.
+    pub(crate) tables: usize,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -53,6 +71,19 @@ pub(crate) struct Allocation {
     pub(crate) guest_memory: usize,
 }
 
+impl Allocation {
+    /// For so many lean guests at once.
+    pub(crate) fn lean(config: &EngineConfig, instances: u32) -> Self {
+        Self { instances, limits: config.pool, guest_memory: config.guest_memory_bytes }
+    }
+
+    /// For so many guests at once that bring an interpreter or a runtime along.
+    pub(crate) fn heavy(config: &EngineConfig, instances: u32) -> Self {
+        let guest_memory = config.heavy_memory_bytes.max(config.guest_memory_bytes);
+        Self { instances, limits: config.heavy_pool, guest_memory }
+    }
+}
+
 impl Engine {
     /// Sets up the sandbox and starts its threads.
     ///
@@ -64,18 +95,21 @@ impl Engine {
         let threads = if config.threads == 0 { cores } else { config.threads };
         // Guests run on these threads only, one instance at a time on each; one is spare.
         let instances = u32::try_from(threads + 1).unwrap_or(u32::MAX);
-        let allocation = Allocation { instances, limits: config.pool, guest_memory: config.guest_memory_bytes };
-        let plain = Sandbox::new(Variant::Plain, allocation)?;
-        let metered = Sandbox::new(Variant::Metered, allocation)?;
+        let sandboxes = |allocation: Allocation| {
+            let sandbox = |variant| Sandbox::new(variant, allocation);
+            Ok::<_, EngineError>(Sandboxes { plain: sandbox(Variant::Plain)?, metered: sandbox(Variant::Metered)? })
+        };
+        let lean = sandboxes(Allocation::lean(&config, instances))?;
+        let heavy = sandboxes(Allocation::heavy(&config, instances))?;
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .stack_size(THREAD_STACK_BYTES)
             .thread_name(|n| format!("gridbell-eval-{n}"))
             .build()
             .map_err(|e| setup(e.to_string()))?;
-        let ticker =
-            Ticker::start(vec![plain.engine.clone(), metered.engine.clone()]).map_err(|e| setup(e.to_string()))?;
-        Ok(Self { config, clock, plain, metered, threads, pool, ticker })
+        let engines = [&lean.plain, &lean.metered, &heavy.plain, &heavy.metered].map(|s| s.engine.clone());
+        let ticker = Ticker::start(engines.into()).map_err(|e| setup(e.to_string()))?;
+        Ok(Self { config, clock, lean, heavy, threads, pool, ticker })
     }
 
     /// How it was made.
@@ -93,14 +127,14 @@ impl Engine {
     /// Version and compatibility of the precompiled code that this engine can load: part of an artifact's name.
     #[must_use]
     pub fn compatibility(&self, variant: Variant) -> String {
-        self.sandbox(variant).compatibility()
+        // How instances are pooled makes no difference to the code.
+        self.lean.of(variant).compatibility()
     }
 
-    pub(crate) fn sandbox(&self, variant: Variant) -> &Sandbox {
-        match variant {
-            Variant::Plain => &self.plain,
-            Variant::Metered => &self.metered,
-        }
+    /// Loads what `load` loads into the smallest sandbox that takes it.
+    pub(crate) fn smallest<T, E>(&self, variant: Variant, load: impl Fn(&Sandbox) -> Result<T, E>) -> Result<T, E> {
+        // What a pool cannot hold is refused when it is loaded; there is no other list of what it needs.
+        load(self.lean.of(variant)).or_else(|_| load(self.heavy.of(variant)))
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -113,6 +147,15 @@ impl Engine {
 
     pub(crate) fn ticker(&self) -> &Ticker {
         &self.ticker
+    }
+}
+
+impl Sandboxes {
+    fn of(&self, variant: Variant) -> &Sandbox {
+        match variant {
+            Variant::Plain => &self.plain,
+            Variant::Metered => &self.metered,
+        }
     }
 }
 
@@ -132,7 +175,8 @@ impl Sandbox {
             .map_err(|e| EngineError::Setup { detail: format!("{e:#}") })?;
         // Nothing is ever defined in it: a policy imports nothing.
         let linker = Linker::new(&engine);
-        Ok(Self { engine, linker })
+        let ceiling = Ceiling { memory: allocation.guest_memory, tables: allocation.limits.table_elements };
+        Ok(Self { engine, linker, ceiling })
     }
 
     /// The same on every process of one build on one kind of machine, and another wherever artifacts could differ.

@@ -506,14 +506,7 @@ impl<'a> Job<'a> {
     }
 
     fn limits(&self, answer: usize) -> CallLimits {
-        let config = self.engine.config();
-        CallLimits {
-            deadline: self.plugin.deadline(),
-            fuel: self.fuel,
-            memory: config.guest_memory_bytes,
-            tables: config.pool.table_elements,
-            answer,
-        }
+        CallLimits { deadline: self.plugin.deadline(), fuel: self.fuel, ceiling: self.plugin.ceiling(), answer }
     }
 
     fn failed(&self, failure: Failure, batch: Option<usize>) -> RunError {

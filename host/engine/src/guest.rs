@@ -9,16 +9,15 @@ use wasmtime::component::{
 use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store};
 
 use crate::abi::{BatchArgs, DecideAnswer, ExplainAnswer, InterestAnswer, InterestArgs, ManifestAnswer, ManifestArgs};
-use crate::engine::{Sandbox, epochs};
+use crate::engine::{Ceiling, Sandbox, epochs};
 use crate::fault::{Call, Ceilings, GuestFault, classify};
 use crate::limits::GUEST_STACK_BYTES;
-use crate::shape::INTERFACE;
+use crate::versions::{Adapter, VERSIONS, Version, served};
 
 /// What the store of an instance holds: its ceiling on memory, and whether it was met.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    memory: usize,
-    tables: usize,
+    ceiling: Ceiling,
     refused: bool,
     /// The most that one of its memories had.
     peak: usize,
@@ -26,7 +25,7 @@ pub(crate) struct Guest {
 
 impl ResourceLimiter for Guest {
     fn memory_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.memory;
+        let allowed = desired <= self.ceiling.memory;
         self.refused |= !allowed;
         if allowed {
             self.peak = self.peak.max(desired);
@@ -35,7 +34,7 @@ impl ResourceLimiter for Guest {
     }
 
     fn table_growing(&mut self, _now: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.tables;
+        let allowed = desired <= self.ceiling.tables;
         self.refused |= !allowed;
         Ok(allowed)
     }
@@ -49,6 +48,8 @@ pub(crate) struct Program {
     interest: ComponentExportIndex,
     decide: ComponentExportIndex,
     explain: ComponentExportIndex,
+    /// Of the sandbox in which it was loaded.
+    pub(crate) ceiling: Ceiling,
 }
 
 /// The bounds of one instance's life.
@@ -58,12 +59,24 @@ pub(crate) struct CallLimits {
     pub(crate) deadline: Duration,
     /// Units of fuel, in a sandbox that counts them.
     pub(crate) fuel: Option<u64>,
-    /// Bytes of memory, over all of its memories each.
-    pub(crate) memory: usize,
-    /// Elements of a table.
-    pub(crate) tables: usize,
+    /// What it may have of memory and tables.
+    pub(crate) ceiling: Ceiling,
     /// Bytes that an answer may carry.
     pub(crate) answer: usize,
+}
+
+impl CallLimits {
+    /// A store under these limits.
+    pub(crate) fn store(self, engine: &wasmtime::Engine) -> Result<Store<Guest>, Failure> {
+        let mut store = Store::new(engine, Guest { ceiling: self.ceiling, refused: false, peak: 0 });
+        store.limiter(|guest| guest);
+        store.set_epoch_deadline(epochs(self.deadline));
+        store.set_hostcall_fuel(self.answer);
+        if let Some(fuel) = self.fuel {
+            store.set_fuel(fuel).map_err(|e| Failure::Host(format!("{e:#}")))?;
+        }
+        Ok(store)
+    }
 }
 
 /// Why an instance gave no answer.
@@ -76,30 +89,27 @@ pub(crate) enum Failure {
 }
 
 impl Program {
-    /// Finds the contract's functions in `component` and checks their types, once, so that a call need not.
+    /// Finds the contract's functions in `component`, in the newest version that it exports, and checks their types, once, so that a call need not.
     pub(crate) fn new(sandbox: &Sandbox, component: &Component) -> Result<Self, String> {
         let pre = sandbox.linker.instantiate_pre(component).map_err(|e| format!("{e:#}"))?;
-        let interface =
-            component.get_export_index(None, INTERFACE).ok_or_else(|| format!("it does not export `{INTERFACE}`"))?;
-        Ok(Self {
-            manifest: find::<ManifestArgs, ManifestAnswer>(component, &pre, &interface, "manifest")?,
-            interest: find::<InterestArgs<'_>, InterestAnswer>(component, &pre, &interface, "interest")?,
-            decide: find::<BatchArgs<'_>, DecideAnswer>(component, &pre, &interface, "decide")?,
-            explain: find::<BatchArgs<'_>, ExplainAnswer>(component, &pre, &interface, "explain")?,
-            pre,
-        })
+        let exported = |v: &'static Version| Some((v, component.get_export_index(None, v.interface)?));
+        let found = VERSIONS.iter().rev().find_map(exported);
+        let (version, interface) = found.ok_or_else(|| format!("it does not export `{}`", served()))?;
+        match version.adapter {
+            Adapter::V0_1_0 => Ok(Self {
+                manifest: find::<ManifestArgs, ManifestAnswer>(component, &pre, &interface, "manifest")?,
+                interest: find::<InterestArgs<'_>, InterestAnswer>(component, &pre, &interface, "interest")?,
+                decide: find::<BatchArgs<'_>, DecideAnswer>(component, &pre, &interface, "decide")?,
+                explain: find::<BatchArgs<'_>, ExplainAnswer>(component, &pre, &interface, "explain")?,
+                ceiling: sandbox.ceiling,
+                pre,
+            }),
+        }
     }
 
     /// Makes an instance.
     pub(crate) fn start(&self, limits: CallLimits) -> Result<Session<'_>, Failure> {
-        let guest = Guest { memory: limits.memory, tables: limits.tables, refused: false, peak: 0 };
-        let mut store = Store::new(self.pre.engine(), guest);
-        store.limiter(|guest| guest);
-        store.set_epoch_deadline(epochs(limits.deadline));
-        store.set_hostcall_fuel(limits.answer);
-        if let Some(fuel) = limits.fuel {
-            store.set_fuel(fuel).map_err(|e| Failure::Host(format!("{e:#}")))?;
-        }
+        let mut store = limits.store(self.pre.engine())?;
         match self.pre.instantiate(&mut store) {
             Ok(instance) => Ok(Session { program: self, store, instance, limits }),
             Err(error) if error.is::<PoolConcurrencyLimitError>() => Err(Failure::Host(format!("{error:#}"))),
@@ -123,15 +133,15 @@ where
             func.typecheck::<P, R>(&pre.instance_type()).map_err(|e| format!("`{name}` has another type: {e:#}"))?;
             Ok(index)
         }
-        _ => Err(format!("it does not export `{INTERFACE}#{name}`")),
+        _ => Err(format!("its interface lacks `{name}`")),
     }
 }
 
-fn failed(store: &Store<Guest>, limits: CallLimits, call: Call, error: &wasmtime::Error) -> Failure {
+pub(crate) fn failed(store: &Store<Guest>, limits: CallLimits, call: Call, error: &wasmtime::Error) -> Failure {
     let ceilings = Ceilings {
         deadline_ms: u64::try_from(limits.deadline.as_millis()).unwrap_or(u64::MAX),
         fuel: limits.fuel.unwrap_or_default(),
-        memory: limits.memory,
+        memory: limits.ceiling.memory,
         stack: GUEST_STACK_BYTES,
         answer: limits.answer,
         memory_refused: store.data().refused,
@@ -190,7 +200,7 @@ impl Session<'_> {
         let func = self
             .instance
             .get_func(&mut self.store, export)
-            .ok_or_else(|| Failure::Host(format!("`{INTERFACE}` lost a function after it was loaded")))?;
+            .ok_or_else(|| Failure::Host("the plugin lost a function after it was loaded".to_owned()))?;
         // SAFETY: `export` was found by `find::<P, R>` in the component of this instance, which checked that its type is `P` to `R`; each
         // caller above names the same pair of types as `Program::new` did for that export.
         let typed = unsafe { TypedFunc::<P, R>::new_unchecked(func) };

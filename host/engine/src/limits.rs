@@ -46,17 +46,25 @@ pub(crate) const MANIFEST_DEADLINE: Duration = Duration::from_secs(2);
 /// Rows that [`crate::EvalOptions::sample_outside`] draws at most.
 pub(crate) const MAX_SAMPLE: usize = 65_536;
 
+/// Memory of a guest that carries an interpreter: a Python guest begins with 30 MiB, a JavaScript one with 10 (measured).
+pub(crate) const HEAVY_MEMORY_BYTES: usize = 256 << 20;
+
 /// How an [`crate::Engine`] is made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EngineConfig {
     /// Threads that evaluate; 0 for one on each core.
     pub threads: usize,
-    /// Memory that one instance of a guest may have, in bytes.
+    /// Memory that one instance of a lean guest may have, in bytes.
     pub guest_memory_bytes: usize,
+    /// The same of a heavy guest: one that does not fit into `pool` and fits into `heavy_pool`.
+    pub heavy_memory_bytes: usize,
     /// Cost of a full batch of a plugin that has no certified cost yet. The deadline is ten times it.
     pub batch_cost: Duration,
-    /// How many and how large the pooled instances are.
+    /// How many and how large the pooled instances of lean guests are.
     pub pool: PoolLimits,
+    /// The same for guests that bring an interpreter or a runtime along. Each kind has a pool of its own: what a large one reserves and wipes would
+    /// slow down the small ones that are most of all runs.
+    pub heavy_pool: PoolLimits,
 }
 
 impl Default for EngineConfig {
@@ -64,8 +72,10 @@ impl Default for EngineConfig {
         Self {
             threads: 0,
             guest_memory_bytes: 64 << 20,
+            heavy_memory_bytes: HEAVY_MEMORY_BYTES,
             batch_cost: Duration::from_millis(200),
             pool: PoolLimits::small(),
+            heavy_pool: PoolLimits::large(),
         }
     }
 }

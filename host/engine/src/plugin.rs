@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 use crate::artifact::{ArtifactStore, Digest};
 use crate::compile::{Compiled, Variant};
-use crate::engine::{Engine, deadline};
+use crate::engine::{Ceiling, Engine, deadline};
 use crate::error::EngineError;
 use crate::guest::Program;
 
@@ -62,6 +62,16 @@ impl Plugin {
     #[must_use]
     pub fn deadline(&self) -> Duration {
         deadline(self.0.cost)
+    }
+
+    /// Bytes of memory that an instance of it may have: more for a guest that brings an interpreter or a runtime along.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.ceiling().memory
+    }
+
+    pub(crate) fn ceiling(&self) -> Ceiling {
+        self.0.plain.ceiling
     }
 
     /// The same plugin with `cost` certified for a full batch; its deadline is ten times that.
@@ -144,12 +154,13 @@ impl Engine {
     }
 
     fn program(&self, digest: Digest, variant: Variant, code: &[u8]) -> Result<Program, EngineError> {
-        let sandbox = self.sandbox(variant);
         let damaged = |detail: String| EngineError::Damaged { digest, detail };
-        // SAFETY: `code` was made by `Component::serialize` in this host's compiler process, and the caller checked its digest against what
-        // was recorded then (`ArtifactStore::artifact`) or holds it from that very compilation (`Compiled`).
-        let component =
-            unsafe { Component::deserialize(&sandbox.engine, code) }.map_err(|e| damaged(format!("{e:#}")))?;
-        Program::new(sandbox, &component).map_err(damaged)
+        self.smallest(variant, |sandbox| {
+            // SAFETY: `code` was made by `Component::serialize` in this host's compiler process, and the caller checked its digest against
+            // what was recorded then (`ArtifactStore::artifact`) or holds it from that very compilation (`Compiled`).
+            let component =
+                unsafe { Component::deserialize(&sandbox.engine, code) }.map_err(|e| damaged(format!("{e:#}")))?;
+            Program::new(sandbox, &component).map_err(damaged)
+        })
     }
 }

@@ -1,7 +1,6 @@
 //! Whether a component's types are the contract's. Types are written out in full and compared as text, which also gives the error its words.
 
 use std::fmt::Write as _;
-use std::sync::LazyLock;
 
 use wasmparser::Validator;
 use wasmparser::component_types::{
@@ -11,41 +10,36 @@ use wasmparser::component_types::{
 use wasmparser::types::TypesRef;
 
 use crate::check::features;
-use crate::encode;
 use crate::error::Refusal;
 use crate::fault::sanitise;
 use crate::limits::MAX_SHAPE_CHARS;
+use crate::versions::{VERSIONS, Version, family, newest, served};
 
-/// The interface that a plugin exports.
-pub(crate) const INTERFACE: &str = "gridbell:policy/plugin@0.1.0";
-/// Its functions.
+/// The functions of the contract's interface.
 const FUNCTIONS: [&str; 4] = ["manifest", "interest", "decide", "explain"];
 /// Characters of each type that an error shows, from the first difference on.
 const SHOWN_CHARS: usize = 90;
 
-/// The functions of the contract's interface with their types, from the contract's own text.
-static CONTRACT: LazyLock<Result<Vec<(String, String)>, Refusal>> = LazyLock::new(contract);
-
-/// That the component with these `types` and `exports` exports the contract's interface.
+/// That the component with these `types` and `exports` exports the contract's interface in a version that this host serves.
 pub(crate) fn check(types: TypesRef<'_>, exports: &[&str]) -> Result<(), Refusal> {
     let not_a_policy = || {
         let names: Vec<String> = exports.iter().take(5).map(|e| format!("`{}`", sanitise(e))).collect();
         let found =
             if names.is_empty() { " or anything else".to_owned() } else { format!(" but {}", names.join(", ")) };
-        Refusal::NotAPolicy { expected: INTERFACE.to_owned(), found }
+        Refusal::NotAPolicy { expected: newest().interface.to_owned(), found }
     };
-    let Some(item) = types.component_item_for_export(INTERFACE) else {
-        let (interface, _) = INTERFACE.split_once('@').unwrap_or((INTERFACE, ""));
-        let other = exports.iter().find(|e| e.split('@').next() == Some(interface));
-        return Err(other.map_or_else(not_a_policy, |found| Refusal::OtherVersion {
-            found: sanitise(found),
-            served: INTERFACE.to_owned(),
-        }));
+    let exported = |v: &'static Version| types.component_item_for_export(v.interface).map(|item| (v, item));
+    // The newest first, should a plugin speak several.
+    let Some((version, item)) = VERSIONS.iter().rev().find_map(exported) else {
+        let other = exports.iter().find(|e| e.split('@').next() == Some(family()));
+        return Err(
+            other.map_or_else(not_a_policy, |found| Refusal::OtherVersion { found: sanitise(found), served: served() })
+        );
     };
     let ComponentEntityType::Instance(instance) = item.ty else { return Err(not_a_policy()) };
     let found = functions(types, instance);
-    for (name, expected) in CONTRACT.as_ref().map_err(Clone::clone)? {
-        let function = format!("{INTERFACE}#{name}");
+    for (name, expected) in version.functions.as_ref().map_err(Clone::clone)? {
+        let function = format!("{}#{name}", version.interface);
         let Some((_, found)) = found.iter().find(|(n, _)| n == name) else {
             return Err(Refusal::NotAPolicy { expected: function, found: String::new() });
         };
@@ -70,9 +64,10 @@ pub(crate) fn is_types_only(types: TypesRef<'_>, name: &str) -> bool {
     }
 }
 
-fn contract() -> Result<Vec<(String, String)>, Refusal> {
+/// The functions of `version` with their types, from its own text.
+pub(crate) fn functions_of(version: &Version) -> Result<Vec<(String, String)>, Refusal> {
     let broken = || Refusal::NotEncodable { detail: "the host's own contract cannot be read".to_owned() };
-    let (resolve, world) = encode::contract()?;
+    let (resolve, world) = version.parse()?;
     let package = resolve.worlds[world].package.ok_or_else(broken)?;
     let bytes = wit_component::encode(&resolve, package).map_err(|_| broken())?;
     let types = Validator::new_with_features(features()).validate_all(&bytes).map_err(|_| broken())?;
@@ -84,7 +79,7 @@ fn contract() -> Result<Vec<(String, String)>, Refusal> {
     };
     let inner = types[outer].exports.values().next().ok_or_else(broken)?;
     let ComponentEntityType::Component(inner) = inner.ty else { return Err(broken()) };
-    match types[inner].exports.get(INTERFACE).map(|i| i.ty) {
+    match types[inner].exports.get(version.interface).map(|i| i.ty) {
         Some(ComponentEntityType::Instance(id)) => Ok(functions(types, id)),
         _ => Err(broken()),
     }
@@ -211,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_contract_is_written_out() {
-        let functions = CONTRACT.as_ref().unwrap();
+        let functions = newest().functions.as_ref().unwrap();
         let names: Vec<&str> = functions.iter().map(|(n, _)| n.as_str()).collect();
         assert_eq!(names, FUNCTIONS);
         assert_eq!(functions[0].1, "func() -> string");

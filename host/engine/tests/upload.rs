@@ -150,9 +150,9 @@ fn a_plugin_that_fails_at_its_manifest_is_refused() {
     assert_eq!(cause, Some(ErrorCode::GuestDeadline));
     assert_eq!(detail, "while starting, it ran longer than 2000 ms");
     assert!(matches!(refused(start("unreachable")), Refusal::ManifestCall { .. }));
-    let large = Guest { pages: 2000, ..Guest::default() };
+    let large = Guest { pages: 5000, ..Guest::default() };
     let Refusal::DoesNotFit { detail } = refused(large) else { panic!() };
-    assert!(detail.contains("131072000"), "{detail}");
+    assert!(detail.contains("327680000"), "{detail}");
     let bad = |manifest: &str| refused(Guest { manifest: manifest.to_owned(), ..Guest::default() });
     assert!(matches!(bad("{"), Refusal::Manifest { .. }));
     let Refusal::Manifest { code: ErrorCode::UploadManifestName, detail } =

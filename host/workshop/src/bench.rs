@@ -111,7 +111,7 @@ pub fn bench(desk: &Desk, options: &BenchOptions) -> Result<BenchReport, Worksho
             used: per_customer * 1e3 * CHUNK_ROWS as f64,
             allowed: desk.plugin().deadline().as_secs_f64() * 1e3,
         },
-        memory_bytes: Share { used: metered.memory as f64, allowed: desk.engine().config().guest_memory_bytes as f64 },
+        memory_bytes: Share { used: metered.memory as f64, allowed: desk.plugin().memory_bytes() as f64 },
     })
 }
 

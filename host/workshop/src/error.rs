@@ -75,6 +75,12 @@ pub enum WorkshopError {
         /// How it ended.
         status: String,
     },
+    /// A source in WebAssembly's text format that is none.
+    #[error("the build failed: {detail}")]
+    Text {
+        /// File, line, what is wrong.
+        detail: String,
+    },
     /// A build that left nothing.
     #[error("the build left no plugin at `{}`: {source}; does the project's own configuration name it as `plugin.toml` does?", path.display())]
     NoProduct {

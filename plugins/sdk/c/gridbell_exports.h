@@ -4,13 +4,15 @@
 
 #include "gridbell_policy.h"
 
-/* ---- The manifest, written once, at upload. ---- */
+/* ---- The manifest, written once, at upload: small, not fast. ---- */
 
-static inline void gb_put(const char *text) {
+#define GB_ONCE __attribute__((noinline))
+
+static GB_ONCE void gb_put(const char *text) {
     for (; *text; text++) *(char *)gb_take(1, 1) = *text;
 }
 /* A quoted text; with `named`, `_` becomes `-`. */
-static inline void gb_put_text(const char *text, bool named) {
+static GB_ONCE void gb_put_text(const char *text, bool named) {
     gb_put("\"");
     for (; *text; text++) {
         if (*text == '"' || *text == '\\') gb_put("\\");
@@ -18,7 +20,7 @@ static inline void gb_put_text(const char *text, bool named) {
     }
     gb_put("\"");
 }
-static inline void gb_put_number(int64_t value) {
+static GB_ONCE void gb_put_number(int64_t value) {
     char digits[20];
     int n = 0;
     uint64_t rest = value < 0 ? 0u - (uint64_t)value : (uint64_t)value;

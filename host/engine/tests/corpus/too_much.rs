@@ -77,11 +77,6 @@ fn to_hold(c: &mut Corpus) {
     no_room("a table of ten million elements", || with("(table 10000000 funcref)".to_owned()));
     no_room("40 memories", || with("(memory 1)".repeat(40)));
     no_room("60 tables", || with("(table 1 funcref)".repeat(60)));
-    no_room("20 000 functions that somebody may point at", || {
-        let functions = "(func)".repeat(20_000);
-        let named: String = (0..20_000).map(|n| format!(" {}", n + 5)).collect();
-        with(format!("{functions} (elem declare func {named})"))
-    });
     no_room("60 modules at once", || {
         let inner = check(&Guest::default().bytes()).unwrap().component().to_vec();
         // More sections may follow a component's: a module, whose number is the next, and 60 instances of it.

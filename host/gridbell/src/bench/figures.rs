@@ -40,11 +40,13 @@ const fn more(key: &'static str, what: &'static str, must: f64, aim: f64) -> Fig
 }
 
 /// Every promised figure, in the order in which it is printed.
-pub(super) const FIGURES: [Figure; 15] = [
+pub(super) const FIGURES: [Figure; 17] = [
     less("evaluate.ratio_to_native", "arrears-reminder as a plugin to the same rule in native Rust", 2.7, 1.5),
     more("evaluate.customers_per_s_per_core", "customers decided a second, one core", 40e6, 100e6),
     less("evaluate.province_s", "12.84 M customers, all cores, without interest, s", 0.5, 0.2),
     less("evaluate.province_interest_s", "the same with interest, s", 0.10, 0.03),
+    less("guests.c_ratio", "arrears-reminder in C to the Rust plugin", 1.2, 1.0),
+    less("guests.go_ratio", "arrears-reminder in Go to the Rust plugin", 4.0, 2.0),
     more("guests.js_customers_per_s", "arrears-reminder in JavaScript, customers a second, one core", 0.3e6, 1e6),
     more("guests.python_customers_per_s", "arrears-reminder in Python, customers a second, one core", 0.2e6, 1e6),
     less("guests.province_s.js", "12.84 M customers in JavaScript with interest, all cores, s", 2.0, 1.0),
@@ -62,6 +64,7 @@ pub(super) const FIGURES: [Figure; 15] = [
 #[derive(Default)]
 pub(super) struct Report {
     values: BTreeMap<String, f64>,
+    skipped: BTreeMap<String, String>,
     notes: Vec<String>,
 }
 
@@ -78,6 +81,12 @@ impl Report {
         }
     }
 
+    /// Says why a figure was not measured.
+    pub(super) fn skip(&mut self, key: &str, why: String) {
+        self.note(format!("{key}: skipped: {why}"));
+        self.skipped.insert(key.to_owned(), why);
+    }
+
     /// A sentence for below the table: how something was measured.
     pub(super) fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
@@ -87,6 +96,7 @@ impl Report {
     pub(super) fn json(&self) -> Value {
         let mut object: Map<String, Value> =
             self.values.iter().map(|(key, value)| (key.clone(), (*value).into())).collect();
+        object.extend(self.skipped.iter().map(|(key, why)| (key.clone(), format!("skipped: {why}").into())));
         object.insert("notes".to_owned(), self.notes.clone().into());
         Value::Object(object)
     }

@@ -1,4 +1,5 @@
-//! The guests that bring an interpreter along: arrears-reminder in JavaScript, TypeScript and Python, each held to the native rule.
+//! The guests that bring an interpreter along: arrears-reminder in JavaScript, TypeScript and Python, each held to the native rule; and those that are
+//! compiled, with [`compiled`].
 //!
 //! Their components are too large to be part of the program: `plugins/build-guests` makes them, and a component that is not there is skipped
 //! with a note that says so.
@@ -9,9 +10,9 @@ use gridbell_clock::Clock;
 use gridbell_engine::{Engine, EngineConfig, EvalOptions, compile};
 use gridbell_model::{CHUNK_ROWS, Date};
 
-use super::PROVINCE;
 use super::evaluate::{self, Customers, Native};
 use super::figures::Report;
+use super::{PROVINCE, compiled};
 use crate::error::CommandError;
 
 /// Measured repetitions, after one that only touches the memory: they are slow, and a median needs few.
@@ -28,12 +29,13 @@ pub(super) fn measure(folder: &Path, today: Date, report: &mut Report) -> Result
     for (_, path) in missing {
         report.note(format!("guests: skipped: there is no {}; `plugins/build-guests` makes it", path.display()));
     }
+    let engine = Engine::new(EngineConfig::default(), Clock::system())?;
+    let chunks = evaluate::generate(if there.is_empty() { CUSTOMERS } else { PROVINCE as usize }, today);
+    let part = Customers { chunks: &chunks, rows: CUSTOMERS };
+    compiled::measure(&engine, &evaluate::run(today)?, &part, folder, report)?;
     if there.is_empty() {
         return Ok(());
     }
-    let engine = Engine::new(EngineConfig::default(), Clock::system())?;
-    let chunks = evaluate::generate(PROVINCE as usize, today);
-    let part = Customers { chunks: &chunks, rows: CUSTOMERS };
     let all = Customers { chunks: &chunks, rows: PROVINCE as usize };
     let native = Native::new(today);
     for (language, path) in there {

@@ -3,6 +3,7 @@
 //! It measures the product's own paths, put together as `serve` does. It must never take a shortcut that a host does not take.
 
 mod carrier;
+mod compiled;
 mod evaluate;
 mod figures;
 mod guests;
@@ -65,7 +66,7 @@ pub(crate) struct BenchArgs {
 enum Part {
     /// The plugin against native Rust
     Evaluate,
-    /// The plugin in JavaScript, TypeScript and Python
+    /// The plugin in C, Go, JavaScript, TypeScript and Python
     Guests,
     /// An upload to its certificate
     Upload,

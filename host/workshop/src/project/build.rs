@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use gridbell_engine::MAX_UPLOAD_BYTES;
@@ -27,6 +28,9 @@ impl Project {
     /// A tool that is missing and how to get it; a step that failed.
     pub fn build(&self, tools: &Tools) -> Result<Built, WorkshopError> {
         let Plan { with, steps, product } = self.language.plan(self, tools)?;
+        if steps.is_empty() {
+            return Ok(Built { with, bytes: assemble(&product)? });
+        }
         // One of an earlier build would hide that this one made nothing.
         match fs::remove_file(&product) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -39,12 +43,8 @@ impl Project {
         for step in &steps {
             run(step)?;
         }
-        let nothing = |source| WorkshopError::NoProduct { path: product.clone(), source };
-        if fs::metadata(&product).map_err(nothing)?.len() > MAX_UPLOAD_BYTES as u64 {
-            let nothing_smaller = io::Error::other(format!("it has more than {MAX_UPLOAD_BYTES} bytes"));
-            return Err(nothing(nothing_smaller));
-        }
-        Ok(Built { with, bytes: fs::read(&product).map_err(nothing)? })
+        let bytes = read(&product).map_err(|source| WorkshopError::NoProduct { path: product.clone(), source })?;
+        Ok(Built { with, bytes })
     }
 
     /// Puts what was built where the project wants it.
@@ -58,6 +58,24 @@ impl Project {
             source,
         })
     }
+}
+
+/// A file of at most the size of an upload.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.len() > MAX_UPLOAD_BYTES as u64 {
+        return Err(io::Error::other(format!("it has more than {MAX_UPLOAD_BYTES} bytes")));
+    }
+    fs::read(path)
+}
+
+/// The module of a text.
+fn assemble(source: &Path) -> Result<Vec<u8>, WorkshopError> {
+    let io = |e| WorkshopError::Io { action: "read", path: source.to_owned(), source: e };
+    let text = read(source).map_err(io)?;
+    wat::parse_bytes(&text).map(std::borrow::Cow::into_owned).map_err(|mut e| {
+        e.set_path(source);
+        WorkshopError::Text { detail: e.to_string() }
+    })
 }
 
 fn run(step: &BuildStep) -> Result<(), WorkshopError> {

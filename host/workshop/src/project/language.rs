@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::file::Project;
 use super::tools::Tools;
-use super::{c, javascript, python, rust};
+use super::{c, go, javascript, python, rust, wat};
 
 /// A language that `plugin new` and `plugin build` know.
 pub trait Language: Sync {
@@ -27,7 +27,7 @@ pub trait Language: Sync {
 
 /// Every language, in the order in which help shows them.
 pub static LANGUAGES: &[&dyn Language] =
-    &[&rust::Rust, &c::C, &javascript::JavaScript, &javascript::TypeScript, &python::Python];
+    &[&rust::Rust, &c::C, &go::Go, &javascript::JavaScript, &javascript::TypeScript, &python::Python, &wat::Wat];
 
 /// The language with this word.
 #[must_use]
@@ -49,7 +49,7 @@ pub struct TemplateFile {
 pub struct Plan {
     /// By what, with its version: `rustc 1.96.0`.
     pub with: String,
-    /// One after another; the first that fails ends the build.
+    /// One after another; the first that fails ends the build. None where the product is a source in WebAssembly's text format, which is assembled here.
     pub steps: Vec<BuildStep>,
     /// The component or core module that they leave.
     pub product: PathBuf,
@@ -84,5 +84,42 @@ impl Missing {
     /// A tool and how to get it.
     pub(super) fn new(tool: &str, cure: impl Into<String>) -> Self {
         Self { tool: tool.to_owned(), cure: cure.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_bare_machine_lacks_is_one_line_with_its_cure() {
+        for language in LANGUAGES {
+            let project = Project {
+                dir: PathBuf::from("/nowhere"),
+                name: "tou-reminder".to_owned(),
+                language: *language,
+                artifact: PathBuf::from("/nowhere/tou-reminder.wasm"),
+            };
+            match language.plan(&project, &Tools::none()) {
+                Ok(plan) => assert!(plan.steps.is_empty(), "{} needs no tool", language.word()),
+                Err(missing) => {
+                    let said = missing.to_string();
+                    assert!(
+                        said.contains(" is missing: ") && said.contains('`') || said.contains("https://"),
+                        "{said}"
+                    );
+                    assert_eq!(said.lines().count(), 1, "{said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_language_has_a_word_of_its_own_and_a_readme() {
+        for (n, one) in LANGUAGES.iter().enumerate() {
+            assert!(LANGUAGES.iter().skip(n + 1).all(|other| other.word() != one.word()));
+            assert!(one.template().iter().any(|file| file.path == "README.md"), "{}", one.word());
+            assert!(language(one.word()).is_some_and(|found| found.title() == one.title()));
+        }
     }
 }

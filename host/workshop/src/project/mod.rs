@@ -6,6 +6,7 @@
 mod build;
 mod c;
 mod file;
+mod go;
 mod javascript;
 mod language;
 mod make;
@@ -13,6 +14,7 @@ mod name;
 mod python;
 mod rust;
 mod tools;
+mod wat;
 
 pub use build::Built;
 pub use file::{PROJECT_FILE, Project};

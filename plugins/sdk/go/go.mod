@@ -1,0 +1,3 @@
+module gridbell.sdk
+
+go 1.24
