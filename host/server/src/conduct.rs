@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use gridbell_clock::Clock;
-use gridbell_conductor::{BackupFile, Backups, Imports, ProvinceOutcome, ProvinceProposal};
+use gridbell_conductor::{
+    BackupFile, Backups, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
+};
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
 use gridbell_model::{
     AccountNumber, Channel, Date, HoldReason, Moment, OrgCode, Phone, PrefectureCode, RunId, Segments, Topic,
@@ -374,6 +376,12 @@ pub trait Conduct: crate::release::Release {
 
     /// Runs a policy by hand, or says whom it would reach.
     fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport>;
+    /// What a candidate would do that the live policy does not; ends when nobody waits for it any more.
+    fn preview_policy(&self, request: PreviewRequest) -> Pending<'_, PolicyPreview>;
+    /// How far the preview of `office` is; none when there is none.
+    fn preview_progress(&self, prefecture: PrefectureCode, office: &str) -> Option<PreviewProgress>;
+    /// Ends the preview of `office`; whether there was one.
+    fn cancel_preview(&self, prefecture: PrefectureCode, office: &str) -> bool;
     /// Releases (or refuses) a run that waits; never by the person who changed its policy or started it. The run that a release made.
     fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, Option<RunId>>;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use gridbell_clock::Clock;
 use gridbell_conductor::{
     ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Host, HostError, Imports, IntoFact, LinkState,
-    LinkStatus, ProvinceOutcome, ProvinceProposal, RunRequest, RunSummary,
+    LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal, RunRequest,
+    RunSummary,
 };
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
@@ -53,6 +54,7 @@ impl From<HostError> for ConductError {
             HostError::Intake(e) => one("file", e.to_string()),
             HostError::TooLarge { .. } => Self::TooLarge(e.to_string()),
             HostError::Busy(why) => Self::Busy(why),
+            HostError::Stopped => Self::Conflict(e.to_string()),
             HostError::Refused(why) => Self::Conflict(why),
             HostError::Run(e) => Self::Run { cause: e.code().word(), message: e.to_string() },
             other => Self::Unavailable(other.to_string()),
@@ -294,6 +296,18 @@ impl Conduct for Host {
 
     fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport> {
         Box::pin(run(self, order))
+    }
+
+    fn preview_policy(&self, request: PreviewRequest) -> Pending<'_, PolicyPreview> {
+        Box::pin(async move { Ok(Self::preview_policy(self, request).await?) })
+    }
+
+    fn preview_progress(&self, prefecture: PrefectureCode, office: &str) -> Option<PreviewProgress> {
+        Self::preview_progress(self, prefecture, office)
+    }
+
+    fn cancel_preview(&self, prefecture: PrefectureCode, office: &str) -> bool {
+        Self::cancel_preview(self, prefecture, office)
     }
 
     fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, Option<RunId>> {

@@ -129,6 +129,27 @@ fn cases() -> Vec<Case> {
             S::Taiyuan,
             Some(json!({ "minimum": 200 })),
         ),
+        case(
+            "POST /v1/policies/{prefecture}/{policy}/preview",
+            "/v1/policies/140100/arrears-reminder/preview".into(),
+            Some(A::PolicyRead),
+            S::Taiyuan,
+            Some(json!({ "parameters": { "minimum": 200 }, "days": 3 })),
+        ),
+        case(
+            "GET /v1/policies/{prefecture}/{policy}/preview",
+            "/v1/policies/140100/arrears-reminder/preview".into(),
+            Some(A::PolicyRead),
+            S::Taiyuan,
+            None,
+        ),
+        case(
+            "DELETE /v1/policies/{prefecture}/{policy}/preview",
+            "/v1/policies/140100/arrears-reminder/preview".into(),
+            Some(A::PolicyRead),
+            S::Taiyuan,
+            None,
+        ),
         case("GET /v1/runs", "/v1/runs".into(), Some(A::RunRead), S::Anywhere, None),
         case("POST /v1/runs", "/v1/runs".into(), Some(A::RunStart), S::Taiyuan, Some(run)),
         case("GET /v1/runs/{id}", "/v1/runs/R2".into(), Some(A::RunRead), S::Taiyuan, None),
@@ -374,4 +395,56 @@ async fn a_county_sees_its_stations_and_nothing_beside_them() {
         .await
         .json();
     assert_eq!((both["changed"].as_u64(), both["rejected"][0]["row"].as_u64()), (Some(1), Some(0)), "{both}");
+}
+
+#[tokio::test]
+async fn a_preview_keeps_to_the_callers_scope_and_shows_customers_only_to_who_sees_messages() {
+    let stand = prepared().await;
+    let desk = Desk::of(&stand);
+    let path = "/v1/policies/140100/arrears-reminder/preview";
+    let body = |days: u8| Some(json!({ "parameters": { "minimum": 200 }, "at": "2026-11-25T08:30", "days": days }));
+    let mut withheld = 0;
+    for role in Role::ALL.iter().filter(|r| r.may(Action::PolicyRead)) {
+        let caller = token(&stand, *role, Some(140_100)).await;
+        let seen = desk.ask(&caller, "POST", path, body(3), &[]).await.json();
+        assert_eq!(
+            (seen["parameters"]["minimum"].as_u64(), seen["from"].as_str()),
+            (Some(200), Some("2026-11-25T08:30"))
+        );
+        assert_eq!(
+            (seen["totals"]["held"]["opted-out"].as_u64(), seen["load"]["links"][0]["days"][0]["clears_at"].as_str()),
+            (Some(2), Some("2026-11-25T09:01"))
+        );
+        let shown =
+            seen["samples"].as_array().unwrap().len() + seen["difference"]["moved_samples"].as_array().unwrap().len();
+        let sees = role.may(Action::MessageRead);
+        assert_eq!((shown, seen["samples_withheld"].as_bool()), (if sees { 2 } else { 0 }, Some(!sees)), "{role}");
+        assert!(sees || !seen.to_string().contains("0000000008"), "{role}: an account");
+        withheld += usize::from(!sees);
+    }
+    assert!(withheld > 0, "a developer sees no customer");
+    // A county's preview is of its own customers, and its office is the county; the prefecture's and the province's are of all.
+    for (scope, title) in [(Some(140_105), "[140105] 140105"), (Some(140_100), "[] 140100"), (None, "[] province")] {
+        let caller = token(&stand, Role::CityOffice, scope).await;
+        assert_eq!(desk.ask(&caller, "POST", path, body(3), &[]).await.json()["title"], title);
+    }
+    let office = token(&stand, Role::CityOffice, Some(140_100)).await;
+    let busy = desk.ask(&office, "POST", path, body(31), &[]).await;
+    assert_eq!((busy.status.as_u16(), busy.json()["code"].as_str()), (503, Some("busy")), "{}", busy.text);
+    assert_eq!(desk.get(&office, path).await.json(), json!({ "done": 3, "of": 60 }));
+    assert_eq!(desk.ask(&office, "DELETE", path, None, &[]).await.status, 204);
+    // Of a policy that is not there nothing is seen, unless the body brings it; what is wrong is told with its field.
+    let nowhere = "/v1/policies/140100/no-such/preview";
+    assert_eq!(desk.ask(&office, "POST", nowhere, Some(json!({})), &[]).await.status, 404);
+    for (field, bad) in [("at", json!({ "at": "soon" })), ("policy", json!({ "policy": { "name": 1 } }))] {
+        let refused = desk.ask(&office, "POST", path, Some(bad), &[]).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.json()["errors"][0]["field"].as_str()),
+            (422, Some(field)),
+            "{}",
+            refused.text
+        );
+    }
+    let unknown = desk.ask(&office, "POST", path, Some(json!({ "parameter": {} })), &[]).await;
+    assert!(unknown.status.is_client_error(), "{}", unknown.text);
 }

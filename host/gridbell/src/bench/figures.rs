@@ -40,7 +40,7 @@ const fn more(key: &'static str, what: &'static str, must: f64, aim: f64) -> Fig
 }
 
 /// Every promised figure, in the order in which it is printed.
-pub(super) const FIGURES: [Figure; 17] = [
+pub(super) const FIGURES: [Figure; 21] = [
     less("evaluate.ratio_to_native", "arrears-reminder as a plugin to the same rule in native Rust", 2.7, 1.5),
     more("evaluate.customers_per_s_per_core", "customers decided a second, one core", 40e6, 100e6),
     less("evaluate.province_s", "12.84 M customers, all cores, without interest, s", 0.5, 0.2),
@@ -51,6 +51,10 @@ pub(super) const FIGURES: [Figure; 17] = [
     more("guests.python_customers_per_s", "arrears-reminder in Python, customers a second, one core", 0.2e6, 1e6),
     less("guests.province_s.js", "12.84 M customers in JavaScript with interest, all cores, s", 2.0, 1.0),
     less("guests.province_s.python", "the same in Python, s", 3.0, 1.0),
+    less("preview.prefecture_ms", "1.2 M customers, a day, candidate against live policy, ms", 150.0, 40.0),
+    less("preview.month_s.rust", "the same over 30 days, s", 2.0, 0.5),
+    less("preview.month_s.js", "the same with JavaScript on both sides, s", 6.0, 2.0),
+    less("preview.month_s.python", "the same with Python on both sides, s", 10.0, 3.0),
     less("memory.bytes_per_customer", "resident bytes for each further customer", 130.0, 90.0),
     more("import.rows_per_s", "CSV rows a second, durable and in columns", 200e3, 500e3),
     more("load.rows_per_s", "customers a second at start-up, store to ready", 2e6, 4e6),

@@ -9,6 +9,7 @@ mod figures;
 mod guests;
 mod host;
 mod machine;
+mod preview;
 mod rig;
 mod upload;
 
@@ -70,6 +71,8 @@ enum Part {
     Guests,
     /// An upload to its certificate
     Upload,
+    /// Previews of a candidate over a large prefecture
+    Preview,
     /// Bytes for each customer
     Memory,
     /// CSV to columns
@@ -124,7 +127,10 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
             .await
             .map_err(|e| CommandError::Failed(e.to_string()))??;
     }
-    let alone = |part: &Part| matches!(part, Part::Evaluate | Part::Guests | Part::Upload);
+    if args.wants(Part::Preview) && !args.province {
+        preview::measure(&args.guests, today, &scratch, &mut report, &say).await?;
+    }
+    let alone = |part: &Part| matches!(part, Part::Evaluate | Part::Guests | Part::Upload | Part::Preview);
     let measured = if args.province {
         host::province(PROVINCE, today, &scratch, &mut report, &say).await
     } else if !args.only.is_empty() && args.only.iter().all(alone) {

@@ -19,6 +19,7 @@ mod messages;
 mod page;
 mod plugins;
 mod policies;
+mod previews;
 mod proposals;
 mod province;
 mod runs;
@@ -118,6 +119,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(policies::get_policies, policies::put_policies))
         .routes(routes!(policies::get_policy))
         .routes(routes!(policies::patch_parameters))
+        .routes(routes!(previews::post_policy_preview, previews::get_policy_preview, previews::delete_policy_preview))
         .routes(routes!(runs::list_runs, runs::post_run))
         .routes(routes!(runs::get_run))
         .routes(routes!(runs::get_decisions))

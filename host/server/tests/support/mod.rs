@@ -10,6 +10,7 @@
 
 mod ask;
 mod release;
+pub mod previews;
 mod stand;
 
 use std::sync::Arc;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_clock::Clock;
-use gridbell_conductor::{BackupFile, Backups, Imports, ProvinceOutcome, ProvinceProposal, apply_province};
+use gridbell_conductor::{
+    BackupFile, Backups, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
+    apply_province,
+};
 use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow, read_segments};
 use gridbell_model::{
@@ -464,6 +467,19 @@ impl Conduct for Stand {
     fn run_policy(&self, order: RunOrder) -> Pending<'_, RunReport> {
         let who = Initiator::Person(order.who.clone());
         Box::pin(self.run(order, who))
+    }
+    fn preview_policy(&self, request: PreviewRequest) -> Pending<'_, PolicyPreview> {
+        done(if request.days == Some(31) {
+            Err(ConductError::Busy("a preview of this office is under way (本单位已有预览正在进行)".into()))
+        } else {
+            Ok(super::previews::seen(&request))
+        })
+    }
+    fn preview_progress(&self, _: PrefectureCode, office: &str) -> Option<PreviewProgress> {
+        (office != "140400").then_some(PreviewProgress { done: 3, of: 60 })
+    }
+    fn cancel_preview(&self, _: PrefectureCode, office: &str) -> bool {
+        office != "140400"
     }
     fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, Option<RunId>> {
         // The state of a run is the conductor's to change; the stand only remembers who decided.
