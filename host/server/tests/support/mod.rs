@@ -9,8 +9,8 @@
 )]
 
 mod ask;
-mod release;
 pub mod previews;
+mod release;
 mod stand;
 
 use std::sync::Arc;
