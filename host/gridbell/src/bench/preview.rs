@@ -76,7 +76,7 @@ pub(super) async fn measure(
             continue;
         }
         let upload = std::fs::read(&path).map_err(CommandError::file("read", &path))?;
-        let info = host.upload_plugin(upload, WHO).await?;
+        let info = host.install_plugin(upload, WHO).await?;
         let plugin = format!("plugin = \"{}\"\nversion = \"={}\"", info.name, info.version);
         host.apply_policies("bench-policy.toml", &policy(&plugin), None, WHO, false).await?;
         month(&host, today, language, report, say).await?;
