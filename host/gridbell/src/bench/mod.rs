@@ -127,9 +127,11 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
             .await
             .map_err(|e| CommandError::Failed(e.to_string()))??;
     }
-    if args.wants(Part::Preview) && !args.province {
-        preview::measure(&args.guests, today, &scratch, &mut report, &say).await?;
-    }
+    let previewed = if args.wants(Part::Preview) && !args.province {
+        preview::measure(&args.guests, today, &scratch, &mut report, &say).await
+    } else {
+        Ok(())
+    };
     let alone = |part: &Part| matches!(part, Part::Evaluate | Part::Guests | Part::Upload | Part::Preview);
     let measured = if args.province {
         host::province(PROVINCE, today, &scratch, &mut report, &say).await
@@ -145,5 +147,5 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
     } else {
         println!("{}", report.table())
     }
-    measured
+    previewed.and(measured)
 }
