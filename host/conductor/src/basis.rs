@@ -6,12 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_contract::{Fact, FactId};
-use gridbell_engine::{Digest, Plugin};
-use gridbell_model::{
-    AccountNumber, CHUNK_ROWS, CivilMinute, ColumnId, Decision, OrgCode, OrgTree, RunId, Segments, Table,
-};
+use gridbell_engine::Plugin;
+use gridbell_model::{AccountNumber, CHUNK_ROWS, ColumnId, Decision, OrgCode, OrgTree, RunId, Segments, Table};
 use gridbell_planner::{Calendar, Policy, ProvinceRules, RunScope, TemplateSet};
-use gridbell_state::{ContentHash, KeptRun, SeenFacts, State, content_hash};
+use gridbell_state::{ContentHash, KeptRun, RunWriter, SeenFacts, Snapshot, State, content_hash};
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 use serde::de::DeserializeOwned;
@@ -20,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::archived::hex;
 use crate::deployment::KeptShare;
 use crate::error::HostError;
+use crate::host::Host;
+use crate::runs::{Prepared, RunRequest};
 use crate::settings::{Settings, read_segments};
 
 const POLICY: &str = "policy";
@@ -128,6 +128,43 @@ fn json<T: Serialize>(what: &str, value: &T) -> Result<Arc<[u8]>, HostError> {
     Ok(bytes.into())
 }
 
+impl Host {
+    /// Writes down with the run what it is made from.
+    pub(crate) fn keep(
+        &self,
+        writer: &mut RunWriter,
+        request: &RunRequest,
+        prepared: &Prepared,
+        sample: RunId,
+    ) -> Result<(), HostError> {
+        let sources = Sources {
+            policy: &prepared.policy,
+            settings: &prepared.settings,
+            org: &prepared.org,
+            facts: &prepared.run.facts,
+            scope: &request.scope,
+            carriers: &self.queues(),
+            share: prepared.share.as_ref(),
+            sample,
+        };
+        let written = sources.write()?;
+        Ok(writer.keep(written.basis, written.documents)?)
+    }
+
+    /// What the plugin saw of the customers whom it decided about.
+    pub(crate) async fn seen(
+        &self,
+        prepared: &Arc<Prepared>,
+        snapshot: &Snapshot,
+        decisions: &Arc<Vec<Decision>>,
+        block: std::ops::Range<usize>,
+    ) -> Result<SeenFacts, HostError> {
+        let (prepared, snapshot, decisions) = (Arc::clone(prepared), snapshot.clone(), Arc::clone(decisions));
+        let work = move || seen(&prepared.plugin, prepared.table(&snapshot), &decisions[block]);
+        self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))
+    }
+}
+
 /// What decided a run, read back.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
@@ -183,11 +220,6 @@ pub(crate) fn basis_of(run: RunId, kept: &KeptRun) -> Result<RunBasis, HostError
         .map_err(|source| HostError::Document { name: format!("{run}: what it was made from"), source })
 }
 
-/// The SHA-256 that a run's record and basis write as hex.
-pub(crate) fn digest_of(hex: &str) -> Option<Digest> {
-    hex.parse().ok()
-}
-
 /// The SHA-256 of a document from its hex.
 pub(crate) fn hash_of(hex: &str) -> Option<ContentHash> {
     let bytes: Vec<u8> =
@@ -211,9 +243,4 @@ pub(crate) fn seen(plugin: &Plugin, table: &dyn Table, decisions: &[Decision]) -
     };
     let values: Option<Vec<Vec<i64>>> = columns.par_iter().map(of_column).collect();
     values.and_then(|values| SeenFacts::new(columns, values, decisions.len())).unwrap_or_default()
-}
-
-/// The civil minute of `minute` for words, and nothing for none.
-pub(crate) fn minute_words(minute: CivilMinute) -> String {
-    minute.some().map(|m| m.to_string()).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gridbell_archive::Archive;
 use gridbell_channels::{LinkConfig, LinkHandle, PartSet};
 use gridbell_clock::{Clock, Seed};
-use gridbell_engine::{ArtifactStore, CompilerCommand, Engine, EngineConfig, Plugin};
+use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Digest, Engine, EngineConfig, Plugin};
 use gridbell_model::{MessageId, PrefectureCode, Topic};
 use gridbell_planner::{LinkCapacity, Policy, PolicySet, SendTimes, VersionReq};
 use gridbell_state::State;
@@ -73,6 +73,7 @@ struct Inner {
     compiler: CompilerCommand,
     imports: Imports,
     backups: Backups,
+    replays: crate::replay::Replays,
     settings: RwLock<Option<Settings>>,
     policies: RwLock<BTreeMap<PrefectureCode, Arc<PolicySet>>>,
     catalog: RwLock<Arc<Catalog>>,
@@ -121,6 +122,7 @@ impl Host {
             compiler,
             imports,
             backups,
+            replays: crate::replay::Replays::default(),
             settings: RwLock::new(settings),
             policies: RwLock::default(),
             catalog: RwLock::new(Arc::new(catalog)),
@@ -140,6 +142,7 @@ impl Host {
         for (name, error) in broken {
             host.raise("plugin.broken", &name, format!("the plugin was left out: {error}"));
         }
+        host.keep_history();
         host.reload_policies()?;
         host.reload_stops()?;
         Ok(host)
@@ -179,6 +182,12 @@ impl Host {
     #[must_use]
     pub fn backups(&self) -> &Backups {
         &self.0.backups
+    }
+
+    /// Replays that were started here.
+    #[must_use]
+    pub fn replays(&self) -> &crate::replay::Replays {
+        &self.0.replays
     }
 
     /// Begins a backup beside everything that goes on; one that fails raises an alarm.
@@ -252,6 +261,7 @@ impl Host {
 
     pub(crate) fn reload_settings(&self) -> Result<(), HostError> {
         *self.0.settings.write() = Settings::load(self.state())?;
+        self.keep_history();
         self.0.times.lock().clear();
         Ok(())
     }
@@ -299,6 +309,26 @@ impl Host {
 
     pub(crate) fn plugin(&self, name: &str, version: &VersionReq) -> Result<Plugin, HostError> {
         self.catalog().find(name, version).cloned()
+    }
+
+    /// The plugin whose upload has the SHA-256 `hex`, whether it is listed still or only kept.
+    pub(crate) fn plugin_of_digest(&self, hex: &str) -> Result<Plugin, HostError> {
+        if let Some(plugin) = self.catalog().plugins().find(|p| p.digest().to_string() == hex) {
+            return Ok(plugin.clone());
+        }
+        let none = || HostError::Refused(format!("the plugin with the digest {hex} is not kept here any more"));
+        let digest: Digest = hex.parse().map_err(|_| none())?;
+        let (engine, store) = (self.engine(), &self.0.artifacts);
+        let loaded = engine.load(store, digest).or_else(|_| {
+            // Another version of the engine has no artifact of its own yet: the upload is kept and compiled again.
+            let memory = engine.config().guest_memory_bytes;
+            store.rebuild(digest, self.compiler(), memory, CompileLimits::default())?;
+            engine.load(store, digest)
+        });
+        loaded.map_err(|e| match e {
+            gridbell_engine::EngineError::Unknown { .. } => none(),
+            other => HostError::Engine(other),
+        })
     }
 
     pub(crate) fn catalog(&self) -> Arc<Catalog> {

@@ -12,6 +12,7 @@ mod control;
 mod deployment;
 mod documents;
 mod error;
+mod explain;
 mod facts;
 mod forecast;
 mod host;
@@ -22,6 +23,7 @@ mod preview;
 mod proposals;
 mod province;
 mod publication;
+mod replay;
 mod retention;
 mod runs;
 mod schedule;
@@ -40,6 +42,10 @@ pub use deployment::{
 };
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
+pub use explain::{
+    DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, MessageLife, NoDecision,
+    PolicyStory, Present, RunBrief,
+};
 pub use facts::IntoFact;
 pub use forecast::{
     Candidate, ForeseeRequest, ForeseenMessage, Foresight, MAX_PREVIEW_DAYS, MAX_PREVIEW_MESSAGES, MAX_PREVIEW_RUNS,
@@ -65,6 +71,10 @@ pub use proposals::{
 pub use province::{
     MAX_CHANGES, MAX_ORG_UNITS, ProvinceFile, ProvinceOutcome, ProvinceProposal, ProvinceValue, apply_province,
     org_version, province_text,
+};
+pub use replay::{
+    DiffSample, MAX_DIFF_SAMPLES, MAX_DIFFERENCES, ReplayDifference, ReplayReport, ReplayState, ReplayStep, ReplayTold,
+    Replays, RunDiff, RunSide, Side,
 };
 pub use retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive};
 pub use runs::{RunRequest, RunSummary, RunTrigger};

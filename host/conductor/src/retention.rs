@@ -23,6 +23,8 @@ const QUIET: std::ops::Range<u32> = 210..360;
 const LOOK: Duration = Duration::from_secs(30);
 /// The alarm when a pass fails.
 const FAILED: &str = "archive.failed";
+/// The alarm when the history cannot be written.
+const HISTORY_FAILED: &str = "history.failed";
 
 /// What is looked for in the archives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +121,7 @@ impl Host {
                 () = stop.cancelled() => return,
                 () = self.clock().sleep(LOOK) => {}
             }
+            self.watch_history();
             let now = self.clock().civil_minute();
             if !is_time(last, now) {
                 continue;
@@ -132,6 +135,25 @@ impl Host {
                 tracing::info!(files = pass.files.len(), entries, "archive.written");
             }
             self.tell(pass.map(|_| ()));
+        }
+    }
+
+    /// Tells the state for how long the province keeps its history.
+    pub(crate) fn keep_history(&self) {
+        if let Ok(settings) = self.settings() {
+            self.state().keep_history(settings.rules.retention(RecordKind::History));
+        }
+    }
+
+    /// Raises or takes back the alarm about the history.
+    pub(crate) fn watch_history(&self) {
+        match self.state().history().and_then(|h| h.failure) {
+            None => self.clear_alarm(HISTORY_FAILED, "history"),
+            Some(why) => self.raise(
+                HISTORY_FAILED,
+                "history",
+                format!("the journal stays in the store until the next checkpoint can write it: {why}"),
+            ),
         }
     }
 

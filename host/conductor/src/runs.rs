@@ -8,10 +8,9 @@ use gridbell_contract::{Fact, Run, fact, trigger};
 use gridbell_engine::{EvalOptions, Evaluation, OutsideSample, Plugin, RunError};
 use gridbell_model::{CivilMinute, CustomerView, Decision, Initiator, OrgCode, OrgTree, PrefectureCode, RunId, Table};
 use gridbell_planner::{BlastVerdict, Guard, GuardSetup, Policy, RunScope, Verdict, blast};
-use gridbell_state::{Outcome, Payments, RunRecord, RunStatus, RunWriter, SeenFacts, Snapshot};
+use gridbell_state::{Outcome, Payments, RunRecord, RunStatus, Snapshot, State};
 use rayon::prelude::*;
 
-use crate::basis;
 use crate::deployment::{Arm, KeptShare, is_share};
 use crate::error::HostError;
 use crate::host::Host;
@@ -109,7 +108,7 @@ pub(crate) struct Prepared {
     /// Of a run of payments: its rows are these and not the customers.
     pub(crate) payments: Option<Payments>,
     /// The customers whom the version decides for; none for all.
-    share: Option<KeptShare>,
+    pub(crate) share: Option<KeptShare>,
     /// Set when it is to end before its next batch.
     stop: Option<Arc<AtomicBool>>,
 }
@@ -131,6 +130,20 @@ impl Prepared {
             Some(payments) => payments,
             None => snapshot,
         }
+    }
+
+    /// The rows of the plugin's table that are about the customer at `row`: itself, or its payments.
+    pub(crate) fn rows_of(&self, snapshot: &Snapshot, row: u32) -> Vec<u32> {
+        let of_customer = |n: &u32| self.view(snapshot, *n).is_some_and(|v| v.row == row);
+        match &self.payments {
+            Some(payments) => (0..u32::try_from(payments.len()).unwrap_or(u32::MAX)).filter(of_customer).collect(),
+            None => Some(row).filter(of_customer).into_iter().collect(),
+        }
+    }
+
+    /// Whether the run's selection has the customer at `row`.
+    pub(crate) fn reaches(&self, row: u32) -> bool {
+        self.rows.as_ref().is_none_or(|rows| rows.binary_search(&row).is_ok())
     }
 
     /// What the plugin's row `row` is about: the customer, and for a payment what the payment says.
@@ -317,41 +330,6 @@ impl Host {
         facts
     }
 
-    /// Writes down with the run what it is made from.
-    pub(crate) fn keep(
-        &self,
-        writer: &mut RunWriter,
-        request: &RunRequest,
-        prepared: &Prepared,
-        sample: RunId,
-    ) -> Result<(), HostError> {
-        let sources = basis::Sources {
-            policy: &prepared.policy,
-            settings: &prepared.settings,
-            org: &prepared.org,
-            facts: &prepared.run.facts,
-            scope: &request.scope,
-            carriers: &self.queues(),
-            share: prepared.share.as_ref(),
-            sample,
-        };
-        let written = sources.write()?;
-        Ok(writer.keep(written.basis, written.documents)?)
-    }
-
-    /// What the plugin saw of the customers whom it decided about.
-    pub(crate) async fn seen(
-        &self,
-        prepared: &Arc<Prepared>,
-        snapshot: &Snapshot,
-        decisions: &Arc<Vec<Decision>>,
-        block: std::ops::Range<usize>,
-    ) -> Result<SeenFacts, HostError> {
-        let (prepared, snapshot, decisions) = (Arc::clone(prepared), snapshot.clone(), Arc::clone(decisions));
-        let work = move || basis::seen(&prepared.plugin, prepared.table(&snapshot), &decisions[block]);
-        self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))
-    }
-
     pub(crate) async fn evaluate(
         &self,
         prepared: &Arc<Prepared>,
@@ -378,8 +356,20 @@ impl Host {
         decisions: &Arc<Vec<Decision>>,
         block: std::ops::Range<usize>,
     ) -> Result<Vec<(Decision, CustomerView, Verdict)>, HostError> {
+        self.consider_in(self.state(), prepared, snapshot, decisions, block).await
+    }
+
+    /// The same, asking `state` what was said on the day.
+    pub(crate) async fn consider_in(
+        &self,
+        state: &State,
+        prepared: &Arc<Prepared>,
+        snapshot: &Snapshot,
+        decisions: &Arc<Vec<Decision>>,
+        block: std::ops::Range<usize>,
+    ) -> Result<Vec<(Decision, CustomerView, Verdict)>, HostError> {
         let (prepared, snapshot, decisions) = (Arc::clone(prepared), snapshot.clone(), Arc::clone(decisions));
-        let context = Context::new(self, &prepared, &snapshot);
+        let context = Context::new(state, &prepared, &snapshot);
         let work = move || -> Vec<(Decision, CustomerView, Verdict)> {
             decisions[block]
                 .par_iter()

@@ -16,16 +16,27 @@ pub(crate) fn settle(
     verdicts: Vec<(Decision, CustomerView, Verdict)>,
     caps: &mut gridbell_planner::DayCaps,
 ) -> Vec<DecisionRecord> {
-    let context = Context::new(host, prepared, snapshot);
+    let context = Context::new(host.state(), prepared, snapshot);
     let queues = host.queues();
+    settle_with(prepared, &context, &queues, verdicts, caps)
+}
+
+/// The same with nothing of the present in it.
+pub(crate) fn settle_with(
+    prepared: &Prepared,
+    context: &Context,
+    queues: &FxHashSet<u8>,
+    verdicts: Vec<(Decision, CustomerView, Verdict)>,
+    caps: &mut gridbell_planner::DayCaps,
+) -> Vec<DecisionRecord> {
     verdicts
         .into_iter()
         .map(|(decision, view, verdict)| {
             let outcome = match verdict {
                 Verdict::Held(why) => Outcome::Held(why),
-                Verdict::Queue(planned) => match queue_of(&planned, &prepared.settings.segments, &queues) {
+                Verdict::Queue(planned) => match queue_of(&planned, &prepared.settings.segments, queues) {
                     Err(why) => Outcome::Held(why),
-                    Ok(queue) => match caps.admit(&planned, &context) {
+                    Ok(queue) => match caps.admit(&planned, context) {
                         Err(why) => Outcome::Held(why),
                         Ok(()) => Outcome::Queued(Box::new(message(*planned, &view, prepared.policy.topic, queue))),
                     },
@@ -37,7 +48,7 @@ pub(crate) fn settle(
 }
 
 /// The carrier whose links take the message.
-fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
+pub(crate) fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
     carrier_queue(planned.channel, planned.phone.number(), segments, served)
 }
 
@@ -87,9 +98,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(host: &Host, prepared: &Prepared, snapshot: &Snapshot) -> Self {
+    pub(crate) fn new(state: &State, prepared: &Prepared, snapshot: &Snapshot) -> Self {
         let classes = Topic::ALL.iter().map(|t| (*t, prepared.settings.rules.topic(*t).class)).collect();
-        Self { state: host.state().clone(), prefecture: snapshot.prefecture(), classes }
+        Self { state: state.clone(), prefecture: snapshot.prefecture(), classes }
     }
 }
 

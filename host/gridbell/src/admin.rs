@@ -183,10 +183,11 @@ EXAMPLE
   gridbell run arrears-reminder --prefecture 140100 --org 140105 --section 17 --exclude 0012345678 --data d")]
 pub(crate) struct RunArgs {
     /// Name of the policy
-    policy: String,
+    #[arg(required = true)]
+    policy: Option<String>,
     /// GB/T 2260 code
-    #[arg(long)]
-    prefecture: u32,
+    #[arg(long, required = true)]
+    prefecture: Option<u32>,
     /// Only customers under these org units
     #[arg(long, value_delimiter = ',')]
     org: Vec<u32>,
@@ -208,7 +209,10 @@ pub(crate) struct RunArgs {
 
 pub(crate) async fn run_policy(args: RunArgs) -> Result<(), CommandError> {
     let host = args.place.host().await?;
-    let mut request = RunRequest::by_person(PrefectureCode(args.prefecture), &args.policy, &who());
+    let (Some(policy), Some(prefecture)) = (&args.policy, args.prefecture) else {
+        return Err(CommandError::Usage("say which policy and which --prefecture".to_owned()));
+    };
+    let mut request = RunRequest::by_person(PrefectureCode(prefecture), policy, &who());
     request.scope.orgs = args.org.iter().map(|o| OrgCode(*o)).collect();
     request.scope.sections = args.section.iter().copied().collect();
     request.scope.exclude = args.exclude.iter().copied().collect();
@@ -274,6 +278,8 @@ pub(crate) enum PolicyCommand {
     Preview(foresee::PreviewArgs),
     /// Go back to the version before, and take back what the bad one queued and has not left
     Rollback(crate::release::RollbackArgs),
+    /// Why a customer was told something, was not, or will be and when
+    Explain(crate::explain::ExplainArgs),
     /// Check the province's rules and put them in force: topics, classes, quiet hours, caps; a bad file leaves the old rules in force
     Rules {
         /// TOML, as policies/province.toml
@@ -288,6 +294,7 @@ pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
         PolicyCommand::Apply { file, dry_run, place } => apply_policies(file, dry_run, place).await,
         PolicyCommand::Preview(args) => foresee::run(args).await,
         PolicyCommand::Rollback(args) => crate::release::rollback(args).await,
+        PolicyCommand::Explain(args) => crate::explain::explain(args).await,
         PolicyCommand::Rules { file, place } => {
             let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
             let host = place.host().await?;

@@ -14,6 +14,7 @@ mod config;
 mod defaults;
 mod demo;
 mod error;
+mod explain;
 mod foresee;
 mod import;
 mod open;
@@ -21,6 +22,7 @@ mod plugin;
 mod preview;
 mod release;
 mod remote;
+mod replay;
 mod serve;
 
 use std::process::ExitCode;
@@ -41,7 +43,8 @@ EXIT CODES
   1  failed: disk, network, another process has the data directory
   2  the command line cannot be
   3  something given was refused: rejected rows, a policy file, a plugin; the message says what, where and what to do
-  4  a check found what it looks for: a broken audit chain, a damaged backup or archive, a case that fails
+  4  a check found what it looks for: a broken audit chain, a damaged backup or archive, a case that fails, a run
+     that comes out otherwise
 A reader who stops reading the output (| head) changes neither the work nor the code.
 
 FIRST STEPS
@@ -65,9 +68,9 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Import customers, bills, balances or payments from CSV or XLSX
     Import(admin::ImportArgs),
-    /// Run a policy once by hand: list whom it would reach, then send
-    Run(admin::RunArgs),
-    /// Check and apply policy files
+    /// Run a policy once by hand: list whom it would reach, then send; do a run again, compare two
+    Run(replay::RunCommand),
+    /// Check and apply policy files; why a customer was told something or was not
     #[command(subcommand)]
     Policy(admin::PolicyCommand),
     /// A plugin before it is uploaded, and its versions on a host
@@ -135,7 +138,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Import(args) => admin::import(args).await,
-        Command::Run(args) => admin::run_policy(args).await,
+        Command::Run(command) => replay::run(command).await,
         Command::Policy(command) => admin::policy(command).await,
         Command::Plugin(command) => plugin::plugin(command).await,
         Command::Shadow(command) => release::shadow(command).await,

@@ -41,7 +41,12 @@ pub(crate) fn open_state(
         options.cache_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
     let store = SledStore::open(&config.data.join("store"), options)?;
-    let (state, report) = State::open(Arc::new(store), Arc::new(Sealer::new(&key)), clock.clone())?;
+    let (state, report) = State::open_with_history(
+        Arc::new(store),
+        Arc::new(Sealer::new(&key)),
+        clock.clone(),
+        Some(config.data.join("history")),
+    )?;
     Ok((state, report, new_key))
 }
 

@@ -193,11 +193,14 @@ pub enum RecordKind {
     Payment,
     /// The audit log.
     Audit,
+    /// What the journal said, from which the state of a run is rebuilt; 0 keeps none.
+    History,
 }
 
 impl RecordKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Message, Self::Run, Self::Inbound, Self::Import, Self::Payment, Self::Audit];
+    pub const ALL: [Self; 7] =
+        [Self::Message, Self::Run, Self::Inbound, Self::Import, Self::Payment, Self::Audit, Self::History];
 
     /// Its word in files.
     #[must_use]
@@ -209,10 +212,12 @@ impl RecordKind {
             Self::Import => "import",
             Self::Payment => "payment",
             Self::Audit => "audit",
+            Self::History => "history",
         }
     }
 
-    /// Days until the province says otherwise: a year online for what people look up, three for what auditors ask about.
+    /// Days until the province says otherwise: a year online for what people look up, three for what auditors ask about, a month and some room
+    /// for what runs are replayed from.
     #[must_use]
     pub fn default_days(self) -> u32 {
         match self {
@@ -220,6 +225,7 @@ impl RecordKind {
             Self::Import => 90,
             Self::Payment => 180,
             Self::Audit => 1096,
+            Self::History => 35,
         }
     }
 }

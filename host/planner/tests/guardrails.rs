@@ -9,7 +9,7 @@ use gridbell_model::{
     Channel, CivilMinute, CustomerView, Decision, Fen, Guardrail, HoldReason, Lane, OrgCode, Phone, PhoneClass,
     Preferences, Topic, TopicClass, Traits,
 };
-use gridbell_planner::{EXEMPTIONS, Foreseen, Planned, Told, Verdict};
+use gridbell_planner::{EXEMPTIONS, Foreseen, Judgement, Planned, Told, Verdict, recorded_verdicts};
 
 fn verdict(sample: &Sample, decision: &Decision, view: &CustomerView, ctx: &Context) -> Verdict {
     let guard = sample.guard().unwrap();
@@ -122,6 +122,16 @@ fn every_guardrail_holds_exactly_the_classes_of_the_table() {
                 Verdict::Queue(_) => None,
             };
             assert_eq!(got, class.applies(guardrail).then_some(reason), "{guardrail} × {class}");
+            // Asked one by one, the same guardrail and no other holds, and the outcome is the run's.
+            let (list, outcome) = sample.guard().unwrap().verdicts(&decision, &view, &ctx, |_| Ok(()));
+            assert_eq!(outcome, verdict(&sample, &decision, &view, &ctx), "{guardrail} × {class}");
+            let holders: Vec<_> = list.iter().filter(|v| v.verdict == Judgement::Held).collect();
+            assert_eq!(holders.iter().map(|v| v.reason).collect::<Vec<_>>(), Vec::from_iter(got.map(Some)));
+            assert!(holders.iter().all(|v| v.check == guardrail.word()), "{guardrail} × {class}: {holders:?}");
+            // What is recorded is that one: those before it passed.
+            let kept = recorded_verdicts(class, got);
+            let upto = kept.iter().position(|v| v.verdict == Judgement::Held).unwrap_or(kept.len() - 1);
+            assert_eq!(kept[..upto], list[..upto], "{guardrail} × {class}");
             cells += 1;
         }
     }

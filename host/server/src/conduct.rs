@@ -315,7 +315,7 @@ pub struct ArchiveHit {
 }
 
 /// The conductor, as the server sees it.
-pub trait Conduct: crate::release::Release {
+pub trait Conduct: crate::release::Release + crate::insight::Insight {
     /// What is true.
     fn state(&self) -> &State;
     /// What time it is.

@@ -15,6 +15,7 @@ mod extract;
 mod health;
 mod host;
 mod idempotency;
+mod insight;
 mod metrics;
 mod observe;
 mod problem;
@@ -32,6 +33,7 @@ pub use conduct::{
     PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};
+pub use insight::Insight;
 pub use observe::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemBody};
 pub use release::{Release, VersionStep};

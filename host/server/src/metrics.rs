@@ -113,6 +113,7 @@ fn exposition(app: &App) -> String {
     out.one("gridbell_alarms", "gauge", "Alarms raised.", app.conduct.alarms().len());
     out.one("gridbell_stops", "gauge", "Emergency stops in force.", app.conduct.stops().len());
     archives(&mut out, app);
+    history(&mut out, app);
     app.metrics.write(&mut out);
     out.text
 }
@@ -133,6 +134,20 @@ fn archives(out: &mut Exposition, app: &App) {
     for (kind, n) in counts {
         out.line("", &format!("kind=\"{kind}\""), n);
     }
+}
+
+fn history(out: &mut Exposition, app: &App) {
+    let Some(history) = app.state().history() else { return };
+    out.one(
+        "gridbell_history_bytes",
+        "gauge",
+        "Files from which states of the past are rebuilt.",
+        history.head.bytes(),
+    );
+    let oldest = history.head.bases.first().map_or(0, |b| b.last);
+    out.one("gridbell_history_oldest_sequence", "gauge", "The first sequence that can be rebuilt.", oldest);
+    let failed = u8::from(history.failure.is_some());
+    out.one("gridbell_history_failing", "gauge", "Whether the last checkpoint could not write the history.", failed);
 }
 
 fn outbox(out: &mut Exposition, app: &App) {

@@ -72,6 +72,7 @@ fn cases() -> Vec<Case> {
             Some(json!({ "preferences": { "no-sms-service": true } })),
         ),
         case("GET /v1/customers/{account}/held", tail("/held"), Some(A::CustomerRead), S::Taiyuan, None),
+        case("GET /v1/customers/{account}/explain", tail("/explain"), Some(A::MessageRead), S::Taiyuan, None),
         case("POST /v1/bills", "/v1/bills".into(), Some(A::FactsWrite), S::Anywhere, Some(bill)),
         case(
             "POST /v1/balances",
@@ -154,6 +155,10 @@ fn cases() -> Vec<Case> {
         case("POST /v1/runs", "/v1/runs".into(), Some(A::RunStart), S::Taiyuan, Some(run)),
         case("GET /v1/runs/{id}", "/v1/runs/R2".into(), Some(A::RunRead), S::Taiyuan, None),
         case("GET /v1/runs/{id}/decisions", "/v1/runs/R2/decisions".into(), Some(A::RunRead), S::Taiyuan, None),
+        case("POST /v1/runs/{id}/replay", "/v1/runs/R2/replay".into(), Some(A::RunRead), S::Taiyuan, None),
+        case("GET /v1/runs/{id}/replay", "/v1/runs/R2/replay".into(), Some(A::RunRead), S::Taiyuan, None),
+        case("DELETE /v1/runs/{id}/replay", "/v1/runs/R2/replay".into(), Some(A::RunRead), S::Taiyuan, None),
+        case("GET /v1/runs/{id}/diff/{other}", "/v1/runs/R2/diff/R1".into(), Some(A::RunRead), S::Taiyuan, None),
         case("POST /v1/runs/{id}/release", "/v1/runs/R1/release".into(), Some(A::RunDecide), S::Taiyuan, None),
         case("POST /v1/runs/{id}/refuse", "/v1/runs/R1/refuse".into(), Some(A::RunDecide), S::Taiyuan, None),
         case("GET /v1/messages", format!("/v1/messages?account={account}"), Some(A::MessageRead), S::Taiyuan, None),

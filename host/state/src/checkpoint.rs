@@ -194,7 +194,11 @@ impl Plan {
         let key = vec![keys::MARKER];
         slice.put(key.clone(), records::write(&shared.sealer, &key, &marker)?)?;
         slice.send()?;
-        self.drop_old(shared, &mut slice)
+        let dropped = match &shared.history {
+            Some(history) => history.keep(shared, self.seq, &mut slice)?,
+            None => self.seq,
+        };
+        self.drop_old(shared, &mut slice, dropped)
     }
 
     fn write_page(
@@ -269,11 +273,11 @@ impl Plan {
         slice.send()
     }
 
-    /// Drops what the marker made superfluous: older generations and the journal up to its sequence.
-    fn drop_old(&self, shared: &Shared, slice: &mut Slice<'_>) -> Result<(), StateError> {
+    /// Drops what the marker made superfluous: older generations and the journal up to `journal`, which the history has.
+    fn drop_old(&self, shared: &Shared, slice: &mut Slice<'_>, journal: u64) -> Result<(), StateError> {
         let ranges = [
             KeyRange::between(&[keys::CHECKPOINT], &keys::checkpoint(self.generation, 0)),
-            KeyRange::between(&[keys::JOURNAL], &keys::journal(self.seq + 1)),
+            KeyRange::between(&[keys::JOURNAL], &keys::journal(journal + 1)),
         ];
         for range in ranges {
             let mut old = Vec::new();
@@ -371,13 +375,17 @@ pub(crate) fn read_statuses(
 }
 
 /// Collects records and sends them to the writer in slices, waiting for each: back-pressure.
-struct Slice<'a> {
+pub(crate) struct Slice<'a> {
     batch: Batch,
     bulk: &'a mpsc::Sender<Command>,
 }
 
 impl Slice<'_> {
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StateError> {
+    pub(crate) fn delete(&mut self, key: Vec<u8>) {
+        self.batch.delete(key);
+    }
+
+    pub(crate) fn put(&mut self, key: Vec<u8>, value: Vec<u8>) -> Result<(), StateError> {
         self.batch.put(key, value);
         self.send_if_full()
     }
@@ -386,7 +394,7 @@ impl Slice<'_> {
         if self.batch.bytes() >= SLICE_BYTES { self.send() } else { Ok(()) }
     }
 
-    fn send(&mut self) -> Result<(), StateError> {
+    pub(crate) fn send(&mut self) -> Result<(), StateError> {
         if self.batch.is_empty() {
             return Ok(());
         }

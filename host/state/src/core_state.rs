@@ -96,15 +96,24 @@ impl RunIndex {
 
 /// Pages that a checkpoint wrote later than its marker says: what the journal tells of them is in them already.
 #[derive(Debug, Default)]
-pub(crate) struct PageSeqs(FxHashMap<(PrefectureCode, u32), u64>);
+pub(crate) struct PageSeqs {
+    seqs: FxHashMap<(PrefectureCode, u32), u64>,
+    /// The one prefecture whose customers are there at all; of the others every row is left alone.
+    only: Option<PrefectureCode>,
+}
 
 impl PageSeqs {
     pub(crate) fn set(&mut self, prefecture: PrefectureCode, page: u32, seq: u64) {
-        self.0.insert((prefecture, page), seq);
+        self.seqs.insert((prefecture, page), seq);
+    }
+
+    pub(crate) fn only(&mut self, prefecture: PrefectureCode) {
+        self.only = Some(prefecture);
     }
 
     pub(crate) fn covers(&self, prefecture: PrefectureCode, row: u32, seq: u64) -> bool {
-        self.0.get(&(prefecture, row / PAGE_ROWS as u32)).is_some_and(|s| *s >= seq)
+        self.only.is_some_and(|only| only != prefecture)
+            || self.seqs.get(&(prefecture, row / PAGE_ROWS as u32)).is_some_and(|s| *s >= seq)
     }
 }
 

@@ -77,6 +77,25 @@ pub enum StateError {
         /// Which record.
         what: String,
     },
+    /// The history does not reach back so far.
+    #[error(
+        "the history does not have the state of sequence {wanted}: {}",
+        oldest.map_or_else(|| "it was not kept without a gap since".to_owned(), |o| format!("it begins at sequence {o}"))
+    )]
+    HistoryGone {
+        /// What was asked for.
+        wanted: u64,
+        /// The first that can be rebuilt; none where it has a gap.
+        oldest: Option<u64>,
+    },
+    /// A file of the history is missing, damaged, exchanged, or cannot be written.
+    #[error("the history file `{file}`: {why}")]
+    HistoryFile {
+        /// Which.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The writer has stopped.
     #[error("the state is closing and takes no more changes; repeat this after the restart")]
     Closed,

@@ -42,6 +42,9 @@ pub(crate) const KEPT_DOCUMENT: u8 = b'C';
 /// How many runs name a document: SHA-256.
 pub(crate) const KEPT_COUNT: u8 = b'L';
 
+/// What the store knows of the history's files, one record.
+pub(crate) const HISTORY: u8 = b'Y';
+
 /// Messages of one status record.
 pub(crate) const STATUS_BLOCK: u32 = 512;
 

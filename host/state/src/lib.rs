@@ -12,6 +12,7 @@ mod core_state;
 mod docs;
 mod error;
 mod facts;
+mod history;
 mod kept;
 mod keys;
 mod leaving;
@@ -41,6 +42,10 @@ pub use facts::{
     BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
 };
 pub use gridbell_store::{BackupError, BackupSummary};
+pub use history::{
+    DEFAULT_HISTORY_DAYS, FileRef, HistoryHead, HistoryStatus, Kind as HistoryKind, MAX_HISTORY_BYTES,
+    MAX_KEPT_JOURNAL_BYTES, Rebuild, RebuildStep,
+};
 pub use kept::{ContentHash, KeptRun, MAX_RUN_DOCUMENTS, SeenFacts, content_hash};
 pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};

@@ -44,16 +44,7 @@ pub struct LoadReport {
 }
 
 pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
-    let marker = read_marker(shared)?;
-    let mut pages = PageSeqs::default();
-    let mut waiting = Vec::new();
-    if let Some(marker) = marker {
-        shared.generation.store(marker.generation, Ordering::Release);
-        waiting = load_parts(shared, marker.generation)?;
-    }
-    load_units(shared)?;
-    load_pages(shared, &mut pages)?;
-    take_waiting(shared, waiting, marker.map_or(0, |m| m.seq), &pages);
+    let (checkpoint, pages) = load_checkpoint(shared)?;
     load_runs(shared)?;
     load_docs(shared)?;
     let audit_head = match shared.store.last(&[keys::AUDIT])? {
@@ -66,11 +57,30 @@ pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
     // The newest entry, the newest reply and the newest runs never leave, so that their numbers go on from what is here.
     let inbound = shared.store.last(&[keys::INBOUND])?.and_then(|(k, _)| keys::long_of(&k)).unwrap_or(0);
     shared.next_inbound.store(inbound + 1, Ordering::Release);
-    let (seq, replayed) = replay(shared, marker.map_or(0, |m| m.seq), &pages)?;
+    if let Some(history) = &shared.history {
+        history.load(shared)?;
+    }
+    let (seq, replayed) = replay(shared, checkpoint, &pages)?;
     shared.visible.store(seq, Ordering::Release);
     let runs_dropped = drop_begun(shared)?;
     let report = LoadReport { customers: shared.core.rows(), replayed, runs_dropped, cut_off: 0 };
     Ok(Loaded { seq, audit_head, kept: Counts::load(shared)?, report })
+}
+
+/// Reads what the checkpoint has of customers and messages: its sequence, and what its pages know already.
+pub(crate) fn load_checkpoint(shared: &Shared) -> Result<(u64, PageSeqs), StateError> {
+    let marker = read_marker(shared)?;
+    let mut pages = PageSeqs::default();
+    let mut waiting = Vec::new();
+    if let Some(marker) = marker {
+        shared.generation.store(marker.generation, Ordering::Release);
+        waiting = load_parts(shared, marker.generation)?;
+    }
+    load_units(shared)?;
+    load_pages(shared, &mut pages)?;
+    let seq = marker.map_or(0, |m| m.seq);
+    take_waiting(shared, waiting, seq, &pages);
+    Ok((seq, pages))
 }
 
 fn read_marker(shared: &Shared) -> Result<Option<Marker>, StateError> {

@@ -38,6 +38,9 @@ pub(crate) struct Group {
 }
 
 impl Op {
+    /// The number of [`Op::Customers`], with which its bytes begin.
+    pub(crate) const CUSTOMERS: u8 = 1;
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         // Serialising to a growing vector cannot fail: every type here is plain data.
         postcard::to_stdvec(self).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! What the handle, the writer and the checkpoint share.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -12,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::core_state::Core;
 use crate::docs::Docs;
+use crate::history::History;
 use crate::leaving::ArchiveHead;
 use crate::shared_phones::SharedPhones;
 
@@ -31,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) archived: RwLock<ArchiveHead>,
     /// Held while a group is applied, so that whoever holds it sees whole groups.
     pub(crate) applying: RwLock<()>,
+    /// Where what the journal said is kept; none where nobody wants to rebuild.
+    pub(crate) history: Option<History>,
     /// Prefectures with a run between its begin and its publication.
     pub(crate) publishing: Mutex<BTreeSet<PrefectureCode>>,
     /// Why the writer stopped, once it did.
@@ -40,4 +44,29 @@ pub(crate) struct Shared {
     pub(crate) changed: watch::Sender<u64>,
     /// The same; wakes in the order in which it was asked, which a watch does not.
     pub(crate) next_change: Notify,
+}
+
+impl Shared {
+    /// Nothing in memory yet.
+    pub(crate) fn of(store: Arc<dyn Store>, sealer: Arc<Sealer>, clock: Clock, history: Option<PathBuf>) -> Self {
+        Self {
+            core: Core::default(),
+            docs: RwLock::new(Docs::default()),
+            store,
+            sealer,
+            clock,
+            visible: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            next_run: AtomicU64::new(1),
+            next_inbound: AtomicU64::new(1),
+            archived: RwLock::default(),
+            applying: RwLock::default(),
+            history: history.map(History::new),
+            publishing: Mutex::default(),
+            failed: RwLock::new(None),
+            shared_phones: SharedPhones::default(),
+            changed: watch::Sender::new(0),
+            next_change: Notify::new(),
+        }
+    }
 }

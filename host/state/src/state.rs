@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use gridbell_clock::Clock;
 use gridbell_model::{
     AccountNumber, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
 };
 use gridbell_store::{BackupError, BackupSummary, Sealer, Store};
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::checkpoint::read_names;
 use crate::columns::PAGE_ROWS;
-use crate::core_state::Core;
-use crate::docs::{Doc, Docs};
+use crate::docs::Doc;
 use crate::error::StateError;
 use crate::facts::CustomerChange;
 use crate::load::{self, LoadReport};
@@ -25,7 +24,6 @@ use crate::outbox::MessageEvent;
 use crate::run_writer::RunWriter;
 use crate::runs::RunStatus;
 use crate::shared::Shared;
-use crate::shared_phones::SharedPhones;
 use crate::snapshot::Snapshot;
 use crate::writer::{BULK_QUEUE, Change, Command, SINGLE_QUEUE, Writer};
 use crate::{keys, records};
@@ -66,9 +64,22 @@ impl State {
     /// # Errors
     /// When the store cannot be read, or its content is of a later version or damaged.
     pub fn open(store: Arc<dyn Store>, sealer: Arc<Sealer>, clock: Clock) -> Result<(Self, LoadReport), StateError> {
+        Self::open_with_history(store, sealer, clock, None)
+    }
+
+    /// As [`State::open`], with the directory in which what the journal said is kept, so that the state of a run can be rebuilt.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    pub fn open_with_history(
+        store: Arc<dyn Store>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+        history: Option<PathBuf>,
+    ) -> Result<(Self, LoadReport), StateError> {
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.map_err(|e| StateError::Failed(e.to_string()))?;
-        let (state, report, writer) = Self::prepare(store, sealer, clock)?;
+        let (state, report, writer) = Self::prepare(store, sealer, clock, history)?;
         std::thread::Builder::new()
             .name("state-writer".into())
             .spawn(move || runtime.block_on(writer))
@@ -89,7 +100,7 @@ impl State {
         sealer: Arc<Sealer>,
         clock: Clock,
     ) -> Result<(Self, LoadReport), StateError> {
-        let (state, report, writer) = Self::prepare(store, sealer, clock)?;
+        let (state, report, writer) = Self::prepare(store, sealer, clock, None)?;
         tokio::spawn(writer);
         Ok((state, report))
     }
@@ -98,25 +109,9 @@ impl State {
         store: Arc<dyn Store>,
         sealer: Arc<Sealer>,
         clock: Clock,
+        history: Option<PathBuf>,
     ) -> Result<(Self, LoadReport, impl Future<Output = ()> + Send + 'static), StateError> {
-        let shared = Arc::new(Shared {
-            core: Core::default(),
-            docs: RwLock::new(Docs::default()),
-            store,
-            sealer,
-            clock,
-            visible: AtomicU64::new(0),
-            generation: AtomicU64::new(0),
-            next_run: AtomicU64::new(1),
-            next_inbound: AtomicU64::new(1),
-            archived: RwLock::default(),
-            applying: RwLock::default(),
-            publishing: Mutex::default(),
-            failed: RwLock::new(None),
-            shared_phones: SharedPhones::default(),
-            changed: watch::Sender::new(0),
-            next_change: Notify::new(),
-        });
+        let shared = Arc::new(Shared::of(store, sealer, clock, history));
         let loaded = load::load(&shared)?;
         let (single, single_rx) = mpsc::channel(SINGLE_QUEUE);
         let (bulk, bulk_rx) = mpsc::channel(BULK_QUEUE);
@@ -124,6 +119,12 @@ impl State {
         let mut report = loaded.report;
         report.cut_off = requeue_cut_off(&shared, &mut writer)?;
         Ok((Self { shared, single, bulk }, report, writer.run(single_rx, bulk_rx)))
+    }
+
+    /// A state that is there to be read: it takes no changes.
+    pub(crate) fn frozen(shared: Arc<Shared>) -> Self {
+        let (single, bulk) = (mpsc::channel(1).0, mpsc::channel(1).0);
+        Self { shared, single, bulk }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

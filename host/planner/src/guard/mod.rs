@@ -12,6 +12,7 @@ mod caps;
 mod checks;
 mod foresee;
 mod recheck;
+mod trace;
 mod window;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use checks::EXEMPTIONS;
 pub(crate) use checks::subscription_of;
 pub use foresee::Foreseen;
 pub use recheck::{QueuedFacts, recheck};
+pub use trace::{GuardVerdict, Judgement, recorded_verdicts};
 pub use window::SendTimes;
 
 use crate::calendar::Calendar;

@@ -10,6 +10,7 @@ mod backups;
 mod carrier_codes;
 mod customers;
 mod deployments;
+mod explain;
 mod facts;
 mod imports;
 mod inbound;
@@ -22,6 +23,7 @@ mod policies;
 mod previews;
 mod proposals;
 mod province;
+mod replay;
 mod runs;
 mod statistics;
 mod stops;
@@ -100,6 +102,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(customers::erase_contact))
         .routes(routes!(customers::get_preferences, customers::put_preferences))
         .routes(routes!(customers::held_decisions))
+        .routes(routes!(explain::explain))
         .routes(routes!(facts::post_bills))
         .routes(routes!(facts::post_balances))
         .routes(routes!(facts::post_payments))
@@ -125,6 +128,8 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(runs::get_decisions))
         .routes(routes!(runs::release_run))
         .routes(routes!(runs::refuse_run))
+        .routes(routes!(replay::start_replay, replay::get_replay, replay::cancel_replay))
+        .routes(routes!(replay::diff_runs))
         .routes(routes!(messages::find_messages))
         .routes(routes!(messages::get_message))
         .routes(routes!(archive::search_archive))

@@ -91,7 +91,7 @@ pub(crate) async fn list_runs(
     list(&app, &caller, &filter).map(axum::Json)
 }
 
-fn record(app: &App, caller: &Caller, id: &str) -> Result<Arc<RunRecord>, Problem> {
+pub(super) fn record(app: &App, caller: &Caller, id: &str) -> Result<Arc<RunRecord>, Problem> {
     let run = app.state().run(named(id)?).filter(|r| sees(app, caller, r));
     let run = run.ok_or_else(Problem::not_found)?;
     caller.require(Action::RunRead)?;

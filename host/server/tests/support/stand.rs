@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    BackupFile, Backups, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
+    BackupFile, Backups, ExplainRequest, Explanation, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
+    ReplayState, RunDiff,
     apply_province,
 };
 use gridbell_contract::Manifest;
@@ -339,6 +340,25 @@ fn payment_fact(r: PaymentRow) -> PaymentFact {
 
 pub(super) fn done<'a, T: Send + 'a>(result: Result<T, ConductError>) -> Pending<'a, T> {
     Box::pin(async move { result })
+}
+
+impl Insight for Stand {
+    fn explain(&self, _: ExplainRequest) -> Pending<'_, Explanation> {
+        // What explains is the conductor's, and tested through the binary.
+        done(Err(ConductError::Unavailable("there is no conductor in this house".to_owned())))
+    }
+    fn start_replay(&self, run: RunId) -> Result<ReplayState, ConductError> {
+        Err(ConductError::Conflict(format!("{run} cannot be replayed in this house")))
+    }
+    fn replay_state(&self, _: RunId) -> Option<ReplayState> {
+        Some(ReplayState::Running { progress: None })
+    }
+    fn cancel_replay(&self, _: RunId) -> bool {
+        true
+    }
+    fn diff_runs(&self, _: RunId, _: RunId) -> Pending<'_, RunDiff> {
+        done(Err(ConductError::Unavailable("there is no conductor in this house".to_owned())))
+    }
 }
 
 impl Conduct for Stand {

@@ -1,0 +1,141 @@
+//! A message's life in words: what went where, what the carrier said, and when.
+
+use gridbell_model::{CivilMinute, MessageId, MessageState, Moment};
+use gridbell_state::{MessageStatus, QueuedMessage};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A message and every step of its life.
+#[derive(Clone, Debug, Serialize)]
+pub struct MessageLife {
+    /// Its name.
+    pub id: String,
+    /// Where it went.
+    pub channel: String,
+    /// The number at that time, masked; empty where it was erased.
+    pub phone: String,
+    /// The exact text; for roles that may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Parts as the carrier counts them.
+    pub parts: u64,
+    /// The first minute at which it could go.
+    pub send_after: String,
+    /// From this minute on it was worthless.
+    pub expires: String,
+    /// Where it stands, for programs.
+    pub state: String,
+    /// The same for an office.
+    pub state_title: String,
+    /// Why it was taken back before it left; empty otherwise.
+    pub cancelled: String,
+    /// The carrier's last code; empty for none.
+    pub code: String,
+    /// Whether the customer may have got it twice.
+    pub maybe_twice: bool,
+    /// What happened, in order.
+    pub steps: Vec<LifeStep>,
+}
+
+/// Something that happened to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LifeStep {
+    /// When.
+    pub at: String,
+    /// What, for an office.
+    pub what: String,
+}
+
+impl MessageLife {
+    pub(crate) fn of(id: MessageId, message: &QueuedMessage, status: Option<&MessageStatus>) -> Self {
+        let state = status.map_or(MessageState::Queued, |s| s.state);
+        let cancelled = status.and_then(|s| s.reason);
+        Self {
+            id: id.to_string(),
+            channel: message.channel.word().to_owned(),
+            phone: if message.phone.number() == 0 { String::new() } else { message.phone.to_string() },
+            text: Some(message.text.clone()),
+            parts: u64::from(message.parts),
+            send_after: minute(message.send_after),
+            expires: minute(message.expires),
+            state: state.word().to_owned(),
+            state_title: state.chinese().to_owned(),
+            cancelled: cancelled.map(|r| r.chinese().to_owned()).unwrap_or_default(),
+            code: status.map(|s| s.code.clone()).unwrap_or_default(),
+            maybe_twice: status.is_some_and(|s| s.maybe_twice),
+            steps: status.map(steps).unwrap_or_default(),
+        }
+    }
+
+    /// From an archive's entry.
+    pub(crate) fn of_archived(body: &Value) -> Self {
+        let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+        let mut steps = Vec::new();
+        let mut step = |field: &str, what: String| {
+            if let Some(at) = body[field].as_str() {
+                steps.push(LifeStep { at: at.to_owned(), what });
+            }
+        };
+        step("queued_at", "进入发送队列".to_owned());
+        step("submitted_at", format!("运营商接收（通道 {}）", text("link")));
+        step("final_at", format!("{} {}", text("state_zh"), text("code")).trim_end().to_owned());
+        let cancelled = body["cancelled_because"].as_str().unwrap_or_default();
+        let cancelled = cancelled.parse::<gridbell_model::HoldReason>().map(|r| r.chinese().to_owned());
+        Self {
+            id: text("id"),
+            channel: text("channel"),
+            phone: text("phone"),
+            text: body["text"].as_str().map(str::to_owned),
+            parts: body["parts"].as_u64().unwrap_or(0),
+            send_after: text("send_after"),
+            expires: text("expires"),
+            state: text("state"),
+            state_title: text("state_zh"),
+            cancelled: cancelled.unwrap_or_default(),
+            code: text("code"),
+            maybe_twice: body["maybe_twice"].as_bool().unwrap_or(false),
+            steps,
+        }
+    }
+
+    /// Where it stands, in a sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let last = self.steps.last().map(|s| format!("（{}）", s.at)).unwrap_or_default();
+        match self.state.parse::<MessageState>() {
+            Ok(MessageState::Queued) => format!("{}，最早 {} 发送", self.state_title, self.send_after),
+            Ok(MessageState::Cancelled) => format!("{}：{}{last}", self.state_title, self.cancelled),
+            Ok(MessageState::Failed) => format!("{} {}{last}", self.state_title, self.code),
+            _ => format!("{}{last}", self.state_title),
+        }
+    }
+}
+
+fn steps(status: &MessageStatus) -> Vec<LifeStep> {
+    let at = |moment: Moment| moment.to_string();
+    let mut steps = vec![LifeStep { at: at(status.queued_at), what: "进入发送队列".to_owned() }];
+    let mut links: Vec<&str> = status.accepted.iter().map(|a| a.link.as_str()).collect();
+    links.dedup();
+    if let Some(submitted) = status.submitted_at {
+        let ids: Vec<String> = status.accepted.iter().map(|a| format!("第{}段 {}", a.part, a.carrier_id)).collect();
+        let what = format!("运营商接收（通道 {}；回执号 {}）", links.join("、"), ids.join("，"));
+        steps.push(LifeStep { at: at(submitted), what });
+    }
+    if let Some(end) = status.final_at {
+        let reports: Vec<String> = status.reports.iter().map(|(part, stat)| format!("第{part}段 {stat}")).collect();
+        let mut what = status.state.chinese().to_owned();
+        if let Some(reason) = status.reason {
+            what.push_str(&format!("：{}", reason.chinese()));
+        }
+        if !reports.is_empty() {
+            what.push_str(&format!("（状态报告 {}）", reports.join("，")));
+        } else if !status.code.is_empty() {
+            what.push_str(&format!("（{}）", status.code));
+        }
+        steps.push(LifeStep { at: at(end), what });
+    }
+    steps
+}
+
+fn minute(minute: CivilMinute) -> String {
+    minute.some().map(|m| m.to_string()).unwrap_or_default()
+}

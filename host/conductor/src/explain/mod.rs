@@ -1,0 +1,291 @@
+//! Why a customer was told something, was not, or will be: the plugin's reason, every guardrail's verdict, the message's life.
+//!
+//! What was decided is told as it was recorded, from the store or from the archives; only for who got no decision, and for the present, is the
+//! plugin asked. Writes nothing.
+
+mod archived;
+mod facts;
+mod life;
+mod present;
+mod recorded;
+
+use std::sync::Arc;
+
+use gridbell_model::{AccountNumber, CivilMinute, CustomerView, Moment, OrgCode, PrefectureCode, Topic};
+use gridbell_planner::{GuardVerdict, Policy};
+use gridbell_state::{RunRecord, RunStatus};
+use serde::Serialize;
+use serde_json::Value;
+
+pub use facts::FactShown;
+pub use life::MessageLife;
+pub use present::{FORESEEN_DAYS, Forecast, Present};
+pub(crate) use present::{prepare_recorded, run_of};
+pub(crate) use recorded::titles;
+
+use crate::archive::blocking;
+use crate::error::HostError;
+use crate::host::Host;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct ExplainRequest {
+    /// Whose story.
+    pub account: AccountNumber,
+    /// As of the end of this civil minute; none for now.
+    pub at: Option<CivilMinute>,
+    /// About which policy; none for every policy of the customer's prefecture.
+    pub policy: Option<String>,
+    /// Ask also about the state as it was then, rebuilt from the history: it may take seconds to minutes.
+    pub rebuild: bool,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    /// 户号
+    pub account: AccountNumber,
+    /// Where the customer is.
+    pub prefecture: PrefectureCode,
+    /// The station.
+    pub station: OrgCode,
+    /// The number as it is now, masked; empty for none.
+    pub phone: String,
+    /// As of when it was asked, civil time.
+    pub at: CivilMinute,
+    /// One for each policy asked about, in the policy file's order; policies that are no more there after them.
+    pub policies: Vec<PolicyStory>,
+}
+
+/// What one policy had to say to the customer.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyStory {
+    /// Its name.
+    pub policy: String,
+    /// What an office reads; its name where it is no more there.
+    pub title: String,
+    /// What it is about.
+    pub topic: Topic,
+    /// In a sentence for an office.
+    pub summary: String,
+    /// Its latest run at that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunBrief>,
+    /// What that run decided about the customer; several only for several payments.
+    pub decisions: Vec<DecisionStory>,
+    /// Why that run decided nothing about the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silence: Option<NoDecision>,
+    /// What the policy would do now; only when asked about now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub present: Option<Present>,
+}
+
+/// A run, as far as it explains.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunBrief {
+    /// Its name.
+    pub id: String,
+    /// When it began.
+    pub started: String,
+    /// The time that the plugin was told.
+    pub now: CivilMinute,
+    /// published, waiting, failed, refused.
+    pub status: &'static str,
+    /// Why it waits or failed; empty otherwise.
+    pub why: String,
+    /// The plugin and its version.
+    pub plugin: String,
+    /// SHA-256 of the plugin.
+    pub digest: String,
+    /// The parameters that the plugin got.
+    pub parameters: Value,
+    /// The sequence of the state that it read.
+    pub snapshot: u64,
+    /// Whom it could reach, in words; empty for all.
+    pub scope: String,
+}
+
+/// A decision that was recorded.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecisionStory {
+    /// `store`, or the archive's file.
+    pub source: String,
+    /// The notice, as an office reads it.
+    pub notice: String,
+    /// Step of the escalation.
+    pub step: u8,
+    /// The plugin's reason, as an office reads it.
+    pub reason: String,
+    /// What the plugin saw of the customer then; empty where an earlier program did not keep it.
+    pub facts: Vec<FactShown>,
+    /// Every check's verdict.
+    pub checks: Vec<GuardVerdict>,
+    /// The message and its life; none when a check held it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageLife>,
+    /// Why a check held it, for an office; empty when none did.
+    pub held: String,
+}
+
+/// Why nothing was decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoDecision {
+    /// Which state was asked: `then`, `now`, or `none` when nobody could be asked.
+    pub asked: &'static str,
+    /// The plugin's reason, or the host's, for an office.
+    pub reason: String,
+    /// What the plugin sees of the customer in that state.
+    pub facts: Vec<FactShown>,
+}
+
+/// The status of a run in a word.
+pub(crate) fn status_word(status: &RunStatus) -> (&'static str, String) {
+    match status {
+        RunStatus::Published => ("published", String::new()),
+        RunStatus::Waiting { why } => ("waiting", why.clone()),
+        RunStatus::Failed { error } => ("failed", error.clone()),
+        RunStatus::Refused { by } => ("refused", format!("由 {by} 拒绝")),
+    }
+}
+
+impl RunBrief {
+    fn of(run: &RunRecord) -> Self {
+        let (status, why) = status_word(&run.status);
+        Self {
+            id: run.id.to_string(),
+            started: run.started.to_string(),
+            now: run.now,
+            status,
+            why,
+            plugin: format!("{} {}", run.plugin, run.plugin_version),
+            digest: run.digest.clone(),
+            parameters: serde_json::from_str(&run.params).unwrap_or(Value::Null),
+            snapshot: run.snapshot,
+            scope: run.scope.clone(),
+        }
+    }
+}
+
+/// Whom is asked about, looked up once.
+pub(crate) struct Subject {
+    pub(crate) account: AccountNumber,
+    pub(crate) prefecture: PrefectureCode,
+    pub(crate) view: CustomerView,
+    pub(crate) at: Moment,
+    pub(crate) is_now: bool,
+    pub(crate) rebuild: bool,
+}
+
+impl Host {
+    /// Why a customer was told something, was not, or will be.
+    ///
+    /// # Errors
+    /// When there is no such account or policy, or something that was recorded cannot be read.
+    pub async fn explain(&self, request: ExplainRequest) -> Result<Explanation, HostError> {
+        let host = self.clone();
+        let subject = blocking(self.clock(), move || host.subject(&request).map(|s| (s, request))).await?;
+        let (subject, request) = (Arc::new(subject.0), subject.1);
+        let names = self.policies_asked(&subject, &request)?;
+        let mut policies = Vec::with_capacity(names.len());
+        for name in names {
+            policies.push(self.story(&subject, &name).await?);
+        }
+        Ok(Explanation {
+            account: subject.account,
+            prefecture: subject.prefecture,
+            station: subject.view.station,
+            phone: if subject.view.phone.number() == 0 { String::new() } else { subject.view.phone.to_string() },
+            at: subject.at.civil_minute(),
+            policies,
+        })
+    }
+
+    fn subject(&self, request: &ExplainRequest) -> Result<Subject, HostError> {
+        let account = request.account;
+        let found = self.state().customer(account).ok_or(gridbell_state::StateError::NoAccount(account))?;
+        let now = self.clock().now();
+        if request.at.is_some_and(|at| at > now.civil_minute()) {
+            let text = "`at` lies in the future: leave it out to be told what comes next (时间不能晚于现在)";
+            return Err(HostError::Invalid(text.to_owned()));
+        }
+        let end_of = |at: CivilMinute| at.plus_minutes(1).moment().plus_ms(-1).min(now);
+        let at = request.at.map_or(now, end_of);
+        let (prefecture, view) = found;
+        Ok(Subject { account, prefecture, view, at, is_now: request.at.is_none(), rebuild: request.rebuild })
+    }
+
+    fn policies_asked(&self, subject: &Subject, request: &ExplainRequest) -> Result<Vec<String>, HostError> {
+        let of = |r: &RunRecord| r.prefecture == subject.prefecture;
+        let mut there: Vec<String> = self
+            .policies(subject.prefecture)
+            .map(|(_, set)| set.policies.iter().map(|p| p.name.clone()).collect())
+            .unwrap_or_default();
+        // Of policies that are gone the runs are told of still.
+        for run in self.state().runs(None, usize::MAX, of) {
+            if !there.contains(&run.policy) {
+                there.push(run.policy.clone());
+            }
+        }
+        match &request.policy {
+            None => Ok(there),
+            Some(name) if there.contains(name) => Ok(vec![name.clone()]),
+            Some(name) => Err(HostError::NoPolicy {
+                prefecture: subject.prefecture,
+                policy: name.clone(),
+                known: there.join(", "),
+            }),
+        }
+    }
+
+    async fn story(&self, subject: &Arc<Subject>, policy: &str) -> Result<PolicyStory, HostError> {
+        let here: Option<Policy> = self.policy(subject.prefecture, policy).ok();
+        let of = |r: &RunRecord| r.prefecture == subject.prefecture && r.policy == policy && r.started <= subject.at;
+        let run = self.state().runs(None, 1, of).into_iter().next();
+        let (host, about, name, its) = (self.clone(), Arc::clone(subject), policy.to_owned(), run.clone());
+        let decisions = blocking(self.clock(), move || match &its {
+            Some(run) if !run.segments.is_empty() => host.recorded(run, &about),
+            Some(run) if run.decided == 0 => Ok(Vec::new()),
+            other => host.from_archive(&name, other.as_deref(), &about),
+        })
+        .await?;
+        let silence = match &run {
+            Some(run) if decisions.is_empty() => Some(self.silence(subject, run).await?),
+            _ => None,
+        };
+        let present = match &here {
+            Some(policy) if subject.is_now => Some(self.present(subject, policy, run.as_deref()).await?),
+            _ => None,
+        };
+        let topic = here.as_ref().map(|p| p.topic).or_else(|| run.as_ref().map(|r| r.topic));
+        let mut story = PolicyStory {
+            policy: policy.to_owned(),
+            title: here.map_or_else(|| policy.to_owned(), |p| p.title),
+            topic: topic.unwrap_or(Topic::Staff),
+            summary: String::new(),
+            run: run.as_deref().map(RunBrief::of),
+            decisions,
+            silence,
+            present,
+        };
+        story.summary = summary(&story);
+        Ok(story)
+    }
+}
+
+/// The story in a sentence, for an office.
+fn summary(story: &PolicyStory) -> String {
+    let then = match (&story.run, story.decisions.as_slice(), &story.silence) {
+        (None, [], _) => "此前没有执行过".to_owned(),
+        (_, [.., last], _) => match &last.message {
+            Some(message) => format!("{}：{}，{}", last.reason, last.notice, message.sentence()),
+            None => format!("{}：{}，未发送（{}）", last.reason, last.notice, last.held),
+        },
+        (Some(run), [], Some(silence)) => format!("{} 的执行未选中该户（{}）", run.now, silence.reason),
+        (Some(run), [], None) => format!("{} 的执行未选中该户", run.now),
+    };
+    match &story.present {
+        None => then,
+        Some(present) => format!("{then}；{}", present.sentence()),
+    }
+}

@@ -1,0 +1,88 @@
+//! What was decided about a customer, as the store has it.
+
+use gridbell_engine::Plugin;
+use gridbell_model::{MessageId, Topic, TopicClass};
+use gridbell_planner::recorded_verdicts;
+use gridbell_state::{DecisionRecord, Outcome, RunRecord};
+
+use super::life::MessageLife;
+use super::{DecisionStory, Subject, facts};
+use crate::basis::Recorded;
+use crate::error::HostError;
+use crate::host::Host;
+
+impl Host {
+    /// The decisions of `run` about the customer, in their order.
+    pub(crate) fn recorded(&self, run: &RunRecord, subject: &Subject) -> Result<Vec<DecisionStory>, HostError> {
+        let row = subject.view.row;
+        // A customer with several payments has a decision for each, which may go on in the next segment.
+        let first = run.segments.partition_point(|s| s.first_row < row).saturating_sub(1);
+        let end = run.segments.partition_point(|s| s.first_row <= row);
+        let (plugin, class) = (self.plugin_of_digest(&run.digest).ok(), self.class_then(run));
+        let mut stories = Vec::new();
+        for segment in first..end {
+            let segment = u32::try_from(segment).unwrap_or(u32::MAX);
+            let decisions = self.state().decisions(run.id, segment)?;
+            if decisions.iter().all(|d| d.row != row) {
+                continue;
+            }
+            let seen = self.state().seen_facts(run.id, segment)?.unwrap_or_default();
+            for (at, decision) in decisions.iter().enumerate().filter(|(_, d)| d.row == row) {
+                let life = self.life_of(run, decision)?;
+                stories.push(story(decision, plugin.as_ref(), class, facts::shown(&seen.row(at)), life));
+            }
+        }
+        Ok(stories)
+    }
+
+    fn life_of(&self, run: &RunRecord, decision: &DecisionRecord) -> Result<Option<MessageLife>, HostError> {
+        let Outcome::Queued(message) = &decision.outcome else { return Ok(None) };
+        let id = MessageId::new(run.prefecture, message.number);
+        let status = self.state().message_status(id)?;
+        Ok(Some(MessageLife::of(id, message, status.as_ref())))
+    }
+
+    /// Into which class the topic of `run` belonged then; as now for runs of earlier programs.
+    fn class_then(&self, run: &RunRecord) -> TopicClass {
+        let then = Recorded::read(self.state(), run.id).ok().flatten().map(|r| r.settings);
+        let rules = then.or_else(|| self.settings().ok()).map(|s| s.rules);
+        rules.map_or_else(|| run.topic.default_class(), |rules| rules.topic(run.topic).class)
+    }
+
+    /// The class of `topic` now.
+    pub(crate) fn class_now(&self, topic: Topic) -> TopicClass {
+        self.settings().map_or_else(|_| topic.default_class(), |s| s.rules.topic(topic).class)
+    }
+}
+
+fn story(
+    decision: &DecisionRecord,
+    plugin: Option<&Plugin>,
+    class: TopicClass,
+    facts: Vec<super::FactShown>,
+    message: Option<MessageLife>,
+) -> DecisionStory {
+    let held = match &decision.outcome {
+        Outcome::Held(why) => Some(*why),
+        Outcome::Queued(_) => None,
+    };
+    let (notice, reason) = titles(plugin, decision.notice, decision.reason);
+    DecisionStory {
+        source: "store".to_owned(),
+        notice,
+        step: decision.step,
+        reason,
+        facts,
+        checks: recorded_verdicts(class, held),
+        message,
+        held: held.map(|h| h.chinese().to_owned()).unwrap_or_default(),
+    }
+}
+
+/// What `plugin` calls a notice and a reason; their numbers where the plugin is no more there.
+pub(crate) fn titles(plugin: Option<&Plugin>, notice: u16, reason: u16) -> (String, String) {
+    let manifest = plugin.map(Plugin::manifest);
+    let notice_title = manifest.and_then(|m| m.notices().get(usize::from(notice)).map(|n| n.title.clone()));
+    let reason_title = manifest.and_then(|m| m.reasons().get(usize::from(reason)).map(|r| r.title.clone()));
+    (notice_title.unwrap_or_else(|| format!("通知 {notice}")), reason_title.unwrap_or_else(|| format!("原因 {reason}")))
+}

@@ -1,0 +1,145 @@
+//! `gridbell policy explain`: why a customer was told something, was not, or will be. While a host runs on the data directory, the API answers the
+//! same.
+
+use gridbell_conductor::{DecisionStory, ExplainRequest, Explanation, FactShown, PolicyStory, Present};
+use gridbell_model::{AccountNumber, CivilMinute};
+use gridbell_planner::{GuardVerdict, Judgement};
+use gridbell_state::AuditNote;
+use serde_json::json;
+
+use crate::admin::{Place, who};
+use crate::error::CommandError;
+
+#[derive(clap::Args, Debug)]
+#[command(after_help = "\
+Answers with what was recorded when it was decided: the plugin's reason, what the plugin saw, every guardrail's verdict, the message's life. What
+left the online store is read from the archives. Who got no decision is explained by asking the plugin of that run again; with --rebuild about the
+state as it was then. Without --at also: what the policy would do now, and when it runs next. Numbers are masked; that it was asked is written to
+the audit log first.
+
+EXAMPLES
+  gridbell policy explain 0012345678 --data d
+  gridbell policy explain 0012345678 --at 2026-11-21T09:30 --policy arrears-reminder --rebuild --data d
+  gridbell policy explain 0012345678 --json --config gridbell.toml")]
+pub(crate) struct ExplainArgs {
+    /// 户号
+    account: AccountNumber,
+    /// As of the end of this civil minute, such as 2026-11-21T09:30; now without
+    #[arg(long, value_name = "TIME")]
+    at: Option<CivilMinute>,
+    /// Only about this policy
+    #[arg(long)]
+    policy: Option<String>,
+    /// Ask the plugin about the state as it was then, rebuilt from the history: seconds to minutes
+    #[arg(long)]
+    rebuild: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
+    let host = args.place.host().await?;
+    let note = AuditNote {
+        who: who(),
+        action: "policy.explain".to_owned(),
+        subject: args.account.to_string(),
+        detail: json!({ "at": args.at, "policy": args.policy }).to_string(),
+    };
+    host.state().put_docs(Vec::new(), vec![note]).await?;
+    let request = ExplainRequest { account: args.account, at: args.at, policy: args.policy, rebuild: args.rebuild };
+    let explanation = host.explain(request).await;
+    host.state().close().await;
+    let explanation = explanation?;
+    if args.json {
+        println!("{}", serde_json::to_string(&explanation)?);
+    } else {
+        print(&explanation);
+    }
+    Ok(())
+}
+
+fn print(e: &Explanation) {
+    let phone = if e.phone.is_empty() { "无号码" } else { &e.phone };
+    println!("户号 {}  供电单位 {}  手机 {phone}  时间 {}", e.account, e.station.0, e.at);
+    for story in &e.policies {
+        print_story(story);
+    }
+}
+
+fn print_story(story: &PolicyStory) {
+    println!("\n{}（{}，{}）", story.title, story.policy, story.topic.chinese());
+    println!("  {}", story.summary);
+    if let Some(run) = &story.run {
+        println!("  执行 {}  {}  插件 {}  状态序号 {}", run.id, run.now, run.plugin, run.snapshot);
+        if !run.why.is_empty() {
+            println!("    {}", run.why);
+        }
+    }
+    story.decisions.iter().for_each(print_decision);
+    if let Some(silence) = &story.silence {
+        let asked = match silence.asked {
+            "then" => "按当时的数据重算",
+            "now" => "按现在的数据询问",
+            _ => "未询问插件",
+        };
+        println!("  未选中：{}（{asked}）", silence.reason);
+        print_facts(&silence.facts);
+    }
+    if let Some(present) = &story.present {
+        print_present(present);
+    }
+}
+
+fn print_decision(d: &DecisionStory) {
+    println!("  决定：{}，{} 第{}级（来源 {}）", d.reason, d.notice, d.step, d.source);
+    print_facts(&d.facts);
+    print_checks(&d.checks);
+    let Some(message) = &d.message else { return };
+    println!("  短信 {}  {}  {}", message.id, message.phone, message.state_title);
+    if let Some(text) = &message.text {
+        println!("    {text}");
+    }
+    for step in &message.steps {
+        println!("    {}  {}", step.at, step.what);
+    }
+    if message.maybe_twice {
+        println!("    可能收到两次");
+    }
+}
+
+fn print_present(present: &Present) {
+    println!("  现在：{}", present.sentence());
+    print_facts(&present.facts);
+    print_checks(&present.checks);
+    for message in present.forecast.coming.iter().flat_map(|c| &c.messages) {
+        println!("    预计 {}  {}  {}", message.send_after, message.reason, message.text);
+    }
+    if let Some(at) = present.send_after {
+        println!("    若现在执行，最早 {at} 发送");
+    }
+}
+
+fn print_facts(facts: &[FactShown]) {
+    if !facts.is_empty() {
+        let words: Vec<String> = facts.iter().map(|f| format!("{} {}", f.title, f.words)).collect();
+        println!("    依据：{}", words.join("，"));
+    }
+}
+
+fn print_checks(checks: &[GuardVerdict]) {
+    if checks.is_empty() {
+        return;
+    }
+    let held = checks.iter().filter(|c| c.verdict == Judgement::Held);
+    let held: Vec<String> = held.map(|c| format!("{}（{}）", c.title, c.reason_title.unwrap_or_default())).collect();
+    let passed: Vec<&str> = checks.iter().filter(|c| c.verdict == Judgement::Passed).map(|c| c.title).collect();
+    if !held.is_empty() {
+        println!("    拦截：{}", held.join("、"));
+    }
+    if !passed.is_empty() {
+        println!("    通过：{}", passed.join("、"));
+    }
+}
