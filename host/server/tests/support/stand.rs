@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    BackupFile, Backups, ExplainRequest, Explanation, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
-    ReplayState, RunDiff,
-    apply_province,
+    BackupFile, Backups, ExplainRequest, Explanation, Imports, PolicyPreview, PreviewProgress, PreviewRequest,
+    ProvinceOutcome, ProvinceProposal, ReplayState, RunDiff, apply_province,
 };
 use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow, read_segments};
