@@ -71,6 +71,21 @@ fn the_contract_by_hand_from_nothing_to_passing_cases() {
 }
 
 #[test]
+fn javascript_from_nothing_to_passing_cases() {
+    walk("js");
+}
+
+#[test]
+fn python_from_nothing_to_passing_cases() {
+    walk("python");
+}
+
+#[test]
+fn typescript_from_nothing_to_passing_cases() {
+    walk("ts");
+}
+
+#[test]
 fn rust_from_nothing_to_passing_cases() {
     walk("rust");
 }
