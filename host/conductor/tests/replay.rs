@@ -412,6 +412,9 @@ async fn a_newer_version_that_is_live_changes_nothing_about_an_older_run() {
     assert_eq!(old.plugin_version, "0.1.0");
     w.list(&workshop().1[PLUGINS.len()..]).await;
     let w = w.reopened();
+    let change = DeployChange::Live { version: "arrears-reminder@0.1.1".into() };
+    let (policy, why, who) = ("arrears-reminder".into(), "newer".into(), "test".into());
+    w.host.deploy(&DeployOrder { prefecture: TAIYUAN, policy, change, why, who }).await.unwrap();
     w.clock.advance_to(first_day().plus_days(1).at(9, 0).moment());
     w.a_day(1).await;
     let new = w.by_clock("arrears-reminder").await;

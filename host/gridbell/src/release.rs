@@ -28,6 +28,8 @@ pub(crate) enum VersionCommand {
     /// Show the versions on a running host, or one with its report
     Status {
         /// name@version or digest; all without
+        // `version` is the flag that prints this program's.
+        #[arg(id = "which", value_name = "VERSION")]
         version: Option<String>,
         #[command(flatten)]
         remote: Remote,
@@ -68,6 +70,7 @@ pub(crate) struct UploadArgs {
 #[derive(clap::Args, Debug)]
 pub(crate) struct StepArgs {
     /// name@version or digest
+    #[arg(id = "which", value_name = "VERSION")]
     version: String,
     /// Why, for the audit log
     #[arg(long)]

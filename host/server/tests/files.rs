@@ -193,11 +193,19 @@ async fn an_import_that_was_cut_off_says_so_and_its_file_is_gone_at_the_next_sta
     assert_eq!(ended(&stand, "I3").await.state.word(), "interrupted");
 }
 
+/// Another person agrees to what was proposed.
+async fn agree(desk: &Desk, who: &str, proposed: &Value) {
+    let path = format!("/v1/proposals/{}/approve", proposed["proposal"]);
+    let agreed = desk.ask(who, "POST", &path, Some(json!({ "why": "同意" })), &[]).await;
+    assert_eq!(agreed.json()["state"]["word"], "applied", "{}", agreed.text);
+}
+
 #[tokio::test]
 async fn the_provinces_files_are_got_as_they_are_put_and_looked_at_first() {
     let stand = stand(2).await;
     let desk = Desk::of(&stand);
     let operator = token(&stand, Role::Operator, None).await;
+    let approver = token(&stand, Role::Approver, None).await;
     let toml = "application/toml";
     for (path, file) in [
         ("/v1/rules", "policies/province.toml"),
@@ -210,7 +218,13 @@ async fn the_provinces_files_are_got_as_they_are_put_and_looked_at_first() {
         assert_eq!((dry.status.as_u16(), dry.json()["applied"].as_bool()), (200, Some(false)), "{}", dry.text);
         assert!(!dry.json()["changes"].as_array().unwrap().is_empty(), "{path}");
         let put = send(&desk, &operator, "PUT", path, toml, text.clone()).await;
-        assert_eq!((put.json()["applied"].as_bool(), put.header("etag")), (Some(true), "\"1\""), "{}", put.text);
+        if path == "/v1/rules" {
+            // Limits are for two people of the province's.
+            assert_eq!((put.status.as_u16(), put.header("etag")), (202, "\"0\""), "{}", put.text);
+            agree(&desk, &approver, &put.json()).await;
+        } else {
+            assert_eq!((put.json()["applied"].as_bool(), put.header("etag")), (Some(true), "\"1\""), "{}", put.text);
+        }
         let got = desk.get(&operator, path).await;
         assert_eq!((got.text.as_str(), got.header("etag")), (text.as_str(), "\"1\""));
         let again = send(&desk, &operator, "PUT", path, toml, text).await;
@@ -224,6 +238,7 @@ async fn the_provinces_files_are_got_as_they_are_put_and_looked_at_first() {
     let rules = support::repo("policies/province.toml").replace("hotline = \"95598\"", "hotline = \"95599\"");
     let changed = send(&desk, &operator, "PUT", "/v1/rules", toml, rules.clone()).await.json();
     assert_eq!(changed["changes"], json!([{ "path": "hotline", "label": "客服热线", "from": "95598", "to": "95599" }]));
+    agree(&desk, &approver, &changed).await;
     let mut request = Request::builder().method("PUT").uri("/v1/rules").header("if-match", "\"1\"");
     request = request.header("authorization", format!("Bearer {operator}")).header("content-type", toml);
     let late = desk.send(request.body(Body::from(rules)).unwrap()).await;

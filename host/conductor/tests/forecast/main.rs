@@ -266,7 +266,7 @@ async fn bounds_and_mistakes_are_told() {
     let none = refused(with(Candidate { plugin: plugin("arrears-reminder@9.9.9"), ..Candidate::default() })).await;
     assert!(none.contains("arrears-reminder"), "{none}");
     let none = refused(with(Candidate { plugin: plugin("00ff"), ..Candidate::default() })).await;
-    assert!(none.contains("NAME@VERSION"), "{none}");
+    assert!(none.contains("name@version"), "{none}");
     let wrong = refused(with(Candidate { plugin: plugin("bill-notice@0.1.0"), ..Candidate::default() })).await;
     assert!(wrong.contains("bill-notice"), "{wrong}");
     let nobody = refused(ask("no-such", None)).await;

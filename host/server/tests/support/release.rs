@@ -2,7 +2,8 @@
 
 use gridbell_conductor::{
     Decided, Decider, Decision, DeployOrder, Deployment, FaultLog, Needs, Progress, Proposal, ProposalOrder,
-    ProposalState, Proposed, RecallRecord, RollbackOrder, RolledBack, ShadowReport, Stage, Step, VersionRecord,
+    ProposalState, Proposed, ProvinceFile, ProvinceProposal, RecallRecord, RollbackOrder, RolledBack, ShadowReport,
+    Stage, Step, VersionRecord,
 };
 use gridbell_contract::Manifest;
 use gridbell_model::{Moment, PrefectureCode};
@@ -61,7 +62,11 @@ impl Stand {
                 let parameters = parameters.clone().into();
                 self.set_parameters(ParameterChange { prefecture, policy, parameters, who, dry_run, expected }).await?
             }
-            Proposed::Deployment { .. } | Proposed::Rules { .. } => return Ok((vec![], version)),
+            Proposed::Rules { .. } => {
+                let outcome = self.apply_province(rules_of(&o.what, who, expected, true)).await?;
+                return Ok((outcome.changes, outcome.version));
+            }
+            Proposed::Deployment { .. } => return Ok((vec![], version)),
         };
         Ok((outcome.changes, version))
     }
@@ -75,9 +80,17 @@ impl Stand {
         } else if let Proposed::Policies { document, text } = &p.what {
             let (prefecture, document, text) = (p.prefecture.unwrap(), document.clone(), text.clone());
             self.apply_policies(PolicyProposal { prefecture, document, text, who, dry_run, expected }).await?;
+        } else if matches!(p.what, Proposed::Rules { .. }) {
+            self.apply_province(rules_of(&p.what, who, expected, dry_run)).await?;
         }
         Ok(())
     }
+}
+
+fn rules_of(what: &Proposed, who: String, expected: Option<u64>, dry_run: bool) -> ProvinceProposal {
+    let Proposed::Rules { document, text } = what else { panic!("{what:?} is not about rules") };
+    let (document, text) = (document.clone(), text.clone());
+    ProvinceProposal { file: ProvinceFile::Rules, document, text, expected, who, dry_run }
 }
 
 impl Release for Stand {
@@ -144,7 +157,7 @@ impl Release for Stand {
             let (changes, base) = self.weigh(&o).await?;
             let now = self.clock.now();
             let city = matches!(o.what, Proposed::Parameters { .. });
-            if changes.is_empty() && city {
+            if changes.is_empty() && !matches!(o.what, Proposed::Deployment { .. }) {
                 return Ok(None);
             }
             let mut all = self.proposals.lock();
