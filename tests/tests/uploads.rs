@@ -4,6 +4,7 @@
 mod support;
 
 /// The engine's own corpus of artifacts: each with the code that it must meet.
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 #[path = "."]
 mod artifacts {
     #[path = "../../host/engine/tests/corpus/mod.rs"]

@@ -72,6 +72,7 @@ impl Host {
     }
 
     /// Records a run that reached too far: every decision is held, and a person decides.
+    #[expect(clippy::too_many_arguments, reason = "what a run is made from, each of its own kind and used once")]
     pub(crate) async fn hold(
         &self,
         request: &RunRequest,

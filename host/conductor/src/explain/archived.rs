@@ -14,7 +14,7 @@ use crate::retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive}
 
 impl Host {
     /// The decisions of `run` about the customer from the archives; without a run, those of the newest run of `policy` that has any.
-    pub(crate) fn from_archive(
+    pub(crate) fn archived_decisions(
         &self,
         policy: &str,
         run: Option<&RunRecord>,

@@ -246,7 +246,7 @@ impl Host {
         let decisions = blocking(self.clock(), move || match &its {
             Some(run) if !run.segments.is_empty() => host.recorded(run, &about),
             Some(run) if run.decided == 0 => Ok(Vec::new()),
-            other => host.from_archive(&name, other.as_deref(), &about),
+            other => host.archived_decisions(&name, other.as_deref(), &about),
         })
         .await?;
         let silence = match &run {

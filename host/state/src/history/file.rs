@@ -22,6 +22,9 @@ use sha2::{Digest, Sha256};
 use super::{FileRef, Kind};
 use crate::error::StateError;
 
+/// Is handed each record, key and value, in order; an error ends the reading.
+pub(super) type TakeRecord<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StateError> + 'a;
+
 const MAGIC: &[u8; 8] = b"GRIDHIST";
 const FORMAT: u16 = 1;
 const BLOCK: u8 = b'B';
@@ -171,7 +174,7 @@ pub(crate) fn read(
     directory: &Path,
     sealer: &Sealer,
     wanted: &FileRef,
-    take: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StateError>,
+    take: &mut TakeRecord<'_>,
 ) -> Result<(), StateError> {
     let path = directory.join(wanted.kind.file_name(wanted.first, wanted.last));
     let bad = |why: &str| StateError::HistoryFile { file: path.display().to_string(), why: why.to_owned() };

@@ -17,6 +17,9 @@ use crate::ops::{Group, Op};
 use crate::shared::Shared;
 use crate::{keys, load, records};
 
+/// Is handed each group of the journal with its sequence, in order; an error ends the reading.
+type TakeGroup<'a> = dyn FnMut(u64, &[u8]) -> Result<(), StateError> + 'a;
+
 /// Tables that a base has: customers, what lies beside them, the units that they index, parts without pages, and the marker.
 const BASE_TABLES: [u8; 5] = [keys::PAGE, keys::EXTRA, keys::UNITS, keys::CHECKPOINT, keys::MARKER];
 
@@ -123,7 +126,7 @@ impl History {
         &self,
         shared: &Shared,
         file: &FileRef,
-        take: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StateError>,
+        take: &mut super::file::TakeRecord<'_>,
     ) -> Result<(), StateError> {
         read(&self.directory, &shared.sealer, file, take)
     }
@@ -186,12 +189,7 @@ fn journal_bytes(shared: &Shared, to: u64) -> Result<u64, StateError> {
 }
 
 /// Calls `take` with every group of the store's journal from `from` to `to`: its sequence and its bytes, whole.
-pub(crate) fn groups(
-    shared: &Shared,
-    from: u64,
-    to: u64,
-    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), StateError>,
-) -> Result<(), StateError> {
+pub(crate) fn groups(shared: &Shared, from: u64, to: u64, take: &mut TakeGroup<'_>) -> Result<(), StateError> {
     let (mut seq, mut pieces) = (0, Vec::new());
     load::collect(shared, &journal_range(from, to), |key, value| {
         let of = keys::long_of(key).unwrap_or(seq);
