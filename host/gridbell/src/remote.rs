@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const MAX_ANSWER_BYTES: u64 = 8 << 20;
 
 /// Which running host, and as whom.
-#[derive(clap::Args, Debug, Clone)]
+#[derive(clap::Args, Clone)]
 pub(crate) struct Remote {
     /// The running host, as http://127.0.0.1:8080
     #[arg(long, value_name = "URL", env = "GRIDBELL_URL")]
@@ -22,6 +22,13 @@ pub(crate) struct Remote {
     /// A bearer token of its API
     #[arg(long, env = "GRIDBELL_TOKEN", hide_env_values = true)]
     token: String,
+}
+
+/// Never the token.
+impl std::fmt::Debug for Remote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remote").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl Remote {
