@@ -22,10 +22,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("engine", &["model", "contract", "clock"]),
     ("planner", &["model", "contract"]),
     ("channels", &["model", "clock", "cmpp"]),
-    (
-        "conductor",
-        &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake", "certify"],
-    ),
+    ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake"]),
     ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
     ("workshop", &["model", "clock", "contract", "engine", "planner"]),
     ("certify", &["model", "clock", "contract", "engine", "planner", "workshop"]),
