@@ -31,7 +31,8 @@
 
 #include "gridbell_policy.h"
 
-/* The steps of one kind of customer: the late-fee dates up to which each step is due today, the furthest first. */
+/* The steps of one kind of customer: the late-fee dates up to which each step is due today, the furthest first. A step that is not used is never due:
+ * a fixed number of comparisons is quicker than a loop over those that are used. */
 typedef struct { int32_t up_to[GB_MAX_STEPS]; uint8_t count; } ladder;
 
 struct rule {
@@ -51,6 +52,7 @@ static ladder reach(gb_of_steps days, const gb_run *run, bool working) {
             days.at[k - 1] = swap;
         }
     ladder l = {.count = 0};
+    for (int i = 0; i < GB_MAX_STEPS; i++) l.up_to[i] = GB_DATE_NONE;
     int32_t today = gb_today(run);
     for (int i = 0; i < days.count; i++) {
         if (i > 0 && days.at[i] == days.at[i - 1]) continue;
@@ -118,7 +120,7 @@ static answer decide(const rule *r, const customer *c) {
 
     /* 到了第几步？只说最近的一步，说过的不再说。Which step is it? Only the latest is said, and none twice. */
     uint8_t step = 0;
-    for (int i = 0; i < l->count; i++) step += due <= l->up_to[i];
+    for (int i = 0; i < GB_MAX_STEPS; i++) step += due <= l->up_to[i];
     if (step == 0) return skip(too_early);
     if (step <= c->reminded_step) return skip(already_said);
     /* 到违约金起算日还发不出去就不发了。Worthless once the late fee has started. */
