@@ -72,15 +72,11 @@ func NewRoute(name string) Route {
 	return Route{uint16(len(routes) - 1)}
 }
 
-// Answer is what a rule answers about one customer.
+// Answer is what a rule answers about one customer: most of them say nothing, so that an answer is only a reason and, where something is
+// said, what.
 type Answer struct {
-	chosen               bool
-	step                 uint8
-	notice               uint16
-	reason               uint16
-	route                uint16
-	arg0, arg1           int64
-	notBefore, expiresAt Minute
+	reason uint16
+	say    *decision
 }
 
 // Skip says nothing, for this reason.
@@ -88,30 +84,40 @@ func (r Reason) Skip() Answer { return Answer{reason: r.index} }
 
 // Say says something, with the notice's numbers. Finish with Because.
 func (n Notice) Say(args ...int64) Answer {
-	a := Answer{chosen: true, step: 1, notice: n.index, notBefore: NoMinute, expiresAt: NoMinute}
+	d := &decision{step: 1, notice: n.index, notBefore: NoMinute, expires: NoMinute}
 	if len(args) > 0 {
-		a.arg0 = args[0]
+		d.arg0 = args[0]
 	}
 	if len(args) > 1 {
-		a.arg1 = args[1]
+		d.arg1 = args[1]
 	}
-	return a
+	return Answer{say: d}
 }
 
 // Step is the step of an escalation, from 1: "not twice" is told by it.
-func (a Answer) Step(step uint8) Answer { a.step = step; return a }
+func (a Answer) Step(step uint8) Answer { return a.with(func(d *decision) { d.step = step }) }
 
 // Via names another route than the first.
-func (a Answer) Via(route Route) Answer { a.route = route.index; return a }
+func (a Answer) Via(route Route) Answer { return a.with(func(d *decision) { d.route = route.index }) }
 
 // NotBefore holds the message back until then.
-func (a Answer) NotBefore(at Minute) Answer { a.notBefore = at; return a }
+func (a Answer) NotBefore(at Minute) Answer { return a.with(func(d *decision) { d.notBefore = at }) }
 
 // Expires is when the message becomes wrong or pointless.
-func (a Answer) Expires(at Minute) Answer { a.expiresAt = at; return a }
+func (a Answer) Expires(at Minute) Answer { return a.with(func(d *decision) { d.expires = at }) }
 
 // Because says why.
 func (a Answer) Because(reason Reason) Answer { a.reason = reason.index; return a }
+
+// with is the answer with a change, made to a copy: an answer is a value, and whoever has the former keeps it as it was.
+func (a Answer) with(change func(*decision)) Answer {
+	if a.say == nil {
+		return a
+	}
+	d := *a.say
+	change(&d)
+	return Answer{a.reason, &d}
+}
 
 // Interest is whom a rule could choose at all: any of some clauses, each all of its bounds.
 type Interest struct {
@@ -210,11 +216,9 @@ func (r *running[R, P]) decide(customer Customer, rows int, out []decision) int 
 	for row := range rows {
 		customer.row = row
 		a := decide(rule, customer)
-		if a.chosen {
-			out[n] = decision{
-				row: uint32(row), notice: a.notice, step: a.step, reason: a.reason, route: a.route,
-				arg0: a.arg0, arg1: a.arg1, notBefore: a.notBefore, expires: a.expiresAt,
-			}
+		if a.say != nil {
+			out[n] = *a.say
+			out[n].row, out[n].reason = uint32(row), a.reason
 			n++
 		}
 	}
