@@ -77,3 +77,28 @@ fn an_initialisation_that_fails_is_refused() {
     let (code, said) = refused(&initialised("unreachable"));
     assert!(code == ErrorCode::UploadManifestCall && said.contains("while starting"), "{said}");
 }
+
+#[test]
+fn segments_that_nothing_can_name_are_left_out_and_their_bytes_stay() {
+    let engine = engine();
+    let customers = Arrears((0..9000).map(|n| n % 2).collect());
+    let decided = |guest: &Guest| {
+        engine.evaluate(&guest.load(&engine), &run(), &customers, &EvalOptions::default()).unwrap().decisions.len()
+    };
+    let segments: String = (0..3000).map(|n| format!("(data (i32.const {}) \"\\07\")", 20_000 + n * 2)).collect();
+    let check = "(if (i32.ne (i32.load16_u (i32.const 25_998)) (i32.const 7)) (then unreachable))";
+    let guest = initialised("");
+    let many = Guest { realloc: check.to_owned() + &guest.realloc, more: guest.more.clone() + &segments, ..guest };
+    assert_eq!(decided(&many), 4500);
+
+    // Code that names a segment finds it under its number, behind those that were spent.
+    let guest = initialised("");
+    let kept = "(memory.init $kept (i32.const 30000) (i32.const 0) (i32.const 2))
+         (if (i32.ne (i32.load16_u (i32.const 30000)) (i32.const 0x0909)) (then unreachable))";
+    let named = Guest {
+        realloc: kept.to_owned() + &guest.realloc,
+        more: guest.more.clone() + &segments + "(data $kept \"\\09\\09\")",
+        ..guest
+    };
+    assert_eq!(decided(&named), 4500);
+}
