@@ -151,7 +151,8 @@ impl Request {
     fn of(request: &CertifyRequest) -> Self {
         let terms = &request.terms;
         Self {
-            artifacts: request.artifacts.clone(),
+            // The process has another working directory.
+            artifacts: std::path::absolute(&request.artifacts).unwrap_or_else(|_| request.artifacts.clone()),
             digest: request.digest,
             engine: request.engine.clone(),
             calendar: terms.calendar.clone(),

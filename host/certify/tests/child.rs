@@ -65,6 +65,16 @@ fn a_process_of_its_own_comes_to_the_same_certificate() {
 }
 
 #[test]
+fn a_relative_folder_is_the_callers() {
+    let here = std::env::current_dir().unwrap();
+    let dir = tempfile::tempdir_in(&here).unwrap();
+    let (digest, _) = stored(dir.path(), &Guest::default());
+    let relative = dir.path().strip_prefix(&here).unwrap();
+    let found = certify_in_child(&certifier(), &request(relative, digest), &mut |_| {}, &Cancel::default()).unwrap();
+    assert!(found.passed);
+}
+
+#[test]
 fn a_fault_is_a_certificate_and_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let (digest, _) = stored(dir.path(), &Guest { interest_days: Some(3), ..Guest::default() });

@@ -13,6 +13,8 @@ use crate::remote::Remote;
 
 /// How often the host is asked how far an upload is.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
+/// After how many answers in a row without progress an upload is taken for one that nobody works at.
+const STALLED_AFTER: u32 = 20;
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum VersionCommand {
@@ -109,8 +111,17 @@ fn upload(args: &UploadArgs) -> Result<(), CommandError> {
     let bytes = std::fs::read(&args.file).map_err(CommandError::file("read", &args.file))?;
     let mut version = args.remote.call("POST", "/v1/plugins", "application/wasm", &bytes)?;
     let path = format!("/v1/plugins/{}", word(&version, "/digest"));
-    let mut shown = String::new();
+    let (mut shown, mut idle) = (String::new(), 0);
     while !args.no_wait && matches!(word(&version, "/stage/word"), "uploaded" | "checked") {
+        idle = if version["progress"].is_null() { idle + 1 } else { 0 };
+        if idle == STALLED_AFTER {
+            let text = format!(
+                "the host does not go on with `{}`: its alarm `plugin.not-checked` (GET /v1/alarms, or the host's log) says why; it tries again \
+                 when it is started next",
+                word(&version, "/digest")
+            );
+            return Err(CommandError::Failed(text));
+        }
         let percent = version.pointer("/progress/percent").and_then(Value::as_u64).unwrap_or(0);
         let line = format!("{:3} % {}", percent, word(&version, "/progress/doing"));
         if !args.json && line != shown {
