@@ -6,52 +6,11 @@ use std::collections::BTreeSet;
 
 use gridbell_tests::{Http, eventually, root};
 use serde_json::{Value, json};
+use support::guest::{Guest, NOBODY};
 use support::{DATONG, House, Person, TAIYUAN, people};
 
-/// A guest by hand after the contract's canonical ABI: it chooses whom it likes by `decide`, which gets its arguments at `$args`.
 fn guest(name: &str, decide: &str, more: &str) -> Vec<u8> {
-    let manifest = json!({
-        "name": name, "version": "1.0.0", "topic": "arrears-reminder", "triggers": ["schedule"], "columns": ["arrears"],
-        "parameters": { "type": "object", "properties": {}, "additionalProperties": false },
-        "notices": [{ "name": "reminder", "title": "催缴", "arg0": { "name": "amount", "unit": "fen" },
-            "arg1": { "name": "late_fee_from", "unit": "date" } }],
-        "reasons": [{ "name": "owes", "title": "欠费" }], "routes": ["sms"],
-    })
-    .to_string();
-    let data: String = manifest.bytes().map(|b| format!("\\{b:02x}")).collect();
-    let length = manifest.len();
-    let text = format!(
-        r#"(module {more}
-(memory (export "memory") 4)
-(global $top (mut i32) (i32.const 65536))
-(data (i32.const 16) "{data}")
-(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local $at i32)
-  (local.set $at (i32.and (i32.add (global.get $top) (i32.const 15)) (i32.const -16)))
-  (global.set $top (i32.add (local.get $at) (local.get 3)))
-  (block $fits (loop $grow
-    (br_if $fits (i32.le_u (global.get $top) (i32.mul (memory.size) (i32.const 65536))))
-    (br_if $fits (i32.eq (memory.grow (i32.const 16)) (i32.const -1)))
-    (br $grow)))
-  (local.get $at))
-(func (export "gridbell:policy/plugin@0.1.0#manifest") (result i32)
-  (i32.store (i32.const 0) (i32.const 16)) (i32.store (i32.const 4) (i32.const {length})) (i32.const 0))
-(func (export "gridbell:policy/plugin@0.1.0#interest") (param i32 i64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
-  ;; ok, clauses, one clause: column 2 (arrears), test 0 (between), 1 to the greatest.
-  (i32.store8 (i32.const 4096) (i32.const 0))
-  (i32.store8 (i32.const 4100) (i32.const 1))
-  (i32.store (i32.const 4104) (i32.const 4112))
-  (i32.store (i32.const 4108) (i32.const 1))
-  (i32.store (i32.const 4112) (i32.const 4128))
-  (i32.store (i32.const 4116) (i32.const 1))
-  (i32.store16 (i32.const 4128) (i32.const 2))
-  (i32.store8 (i32.const 4130) (i32.const 0))
-  (i64.store (i32.const 4136) (i64.const 1))
-  (i64.store (i32.const 4144) (i64.const 9223372036854775807))
-  (i32.const 4096))
-(func (export "gridbell:policy/plugin@0.1.0#decide") (param $args i32) (result i32) {decide})
-(func (export "gridbell:policy/plugin@0.1.0#explain") (param $args i32) (result i32) unreachable))"#
-    );
-    wat::parse_str(text).expect("the guest is text that assembles")
+    Guest { more: more.to_owned(), ..Guest::new(name, "1.0.0", decide) }.bytes()
 }
 
 fn upload(api: &Http, bytes: &[u8]) -> gridbell_tests::Reply {
@@ -112,10 +71,9 @@ fn a_plugin_that_fails_at_work_fails_one_run_as_a_whole_and_nobody_elses() {
     let datong = people(DATONG, 3, 3);
     everyone.extend(datong.iter().cloned());
     let house = House::with(&everyone);
-    let nobody = "(i32.store8 (i32.const 8192) (i32.const 0)) (i32.store (i32.const 8196) (i32.const 0)) (i32.store (i32.const 8200) (i32.const 0)) (i32.const 8192)";
     // The last batch is the shorter one.
     let last = |then: &str| {
-        format!("(if (i32.lt_u (i32.load offset=68 (local.get $args)) (i32.const 4096)) (then {then})) {nobody}")
+        format!("(if (i32.lt_u (i32.load offset=68 (local.get $args)) (i32.const 4096)) (then {then})) {NOBODY}")
     };
     let bad = [
         ("traps", last("unreachable"), "trapped"),

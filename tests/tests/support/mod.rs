@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod guest;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ pub(crate) struct Person {
     pub(crate) phone: String,
     /// 140100 or 140200.
     pub(crate) prefecture: u32,
+    /// The last digits of its station: 501 or 502.
+    pub(crate) station: u32,
     /// What is owed, in fen; 0 for nothing.
     pub(crate) owes_fen: i64,
 }
@@ -50,6 +54,7 @@ pub(crate) fn people(prefecture: u32, n: u64, owing: u64) -> Vec<Person> {
             account: format!("{of_prefecture:03}{i:07}"),
             phone: format!("139{of_prefecture:02}{i:06}"),
             prefecture,
+            station: 501,
             owes_fen: if i < owing { 1_000 + i as i64 } else { 0 },
         })
         .collect()
@@ -148,7 +153,7 @@ timers = {{ reconnect-min-ms = 10, reconnect-max-s = 1, drain-s = 5 }}
         let mut bills = String::from("户号,电费年月,应收金额（元）,发行日期,违约金起算日,数据日期\n");
         let (y, m, _) = today.plus_days(-10).ymd();
         for p in people {
-            let station = p.prefecture * 1_000 + 5_01;
+            let station = p.prefecture * 1_000 + p.station;
             let _ = writeln!(customers, "{},{station},{station}1,客户{},{}", p.account, p.account, p.phone);
             if p.owes_fen > 0 {
                 let amount = format!("{}.{:02}", p.owes_fen / 100, p.owes_fen % 100);
@@ -198,6 +203,15 @@ timers = {{ reconnect-min-ms = 10, reconnect-max-s = 1, drain-s = 5 }}
         let said = process.output(Stream::Err);
         assert_eq!(status.code(), Some(code), "{arguments:?}: {said}");
         said
+    }
+
+    /// Runs a command that asks a running host; gives its standard output.
+    #[track_caller]
+    pub(crate) fn ask(&self, host: &Host, arguments: &[&str]) -> String {
+        let mut command = Command::new(gridbell());
+        command.args(arguments).current_dir(self.dir.path()).env("RUST_LOG", "warn");
+        command.env("GRIDBELL_URL", &host.base).env("GRIDBELL_TOKEN", host.api.token().expect("a token"));
+        Process::spawn(command).succeed()
     }
 
     /// A token made on the command line.
@@ -336,9 +350,11 @@ fn org() -> Value {
         let county = code + 5;
         units.push(json!({ "code": code, "parent": 140_000, "level": "prefecture", "name": name }));
         units.push(json!({ "code": county, "parent": code, "level": "county", "name": format!("{name}县") }));
-        units.push(
-            json!({ "code": code * 1_000 + 501, "parent": county, "level": "station", "name": format!("{name}所") }),
-        );
+        for (station, n) in [(501, "一"), (502, "二")] {
+            let station = code * 1_000 + station;
+            units
+                .push(json!({ "code": station, "parent": county, "level": "station", "name": format!("{name}{n}所") }));
+        }
     }
     Value::Array(units)
 }
