@@ -27,6 +27,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Whether one was named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.config.is_some() || self.data.is_some()
+    }
+
     pub(crate) fn config(&self) -> Result<Config, CommandError> {
         match (&self.config, &self.data) {
             (Some(file), _) => Config::read(file),

@@ -208,11 +208,11 @@ pub(crate) struct RollbackArgs {
     /// Why, for the audit log
     #[arg(long)]
     why: String,
-    /// The running host, as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL", requires = "token", conflicts_with_all = ["config", "data"])]
+    /// The running host, as http://127.0.0.1:8080; not asked where --config or --data is given
+    #[arg(long, value_name = "URL", env = "GRIDBELL_URL")]
     url: Option<String>,
     /// A bearer token of its API
-    #[arg(long, requires = "url")]
+    #[arg(long, env = "GRIDBELL_TOKEN", hide_env_values = true)]
     token: Option<String>,
     #[command(flatten)]
     place: Place,
@@ -220,7 +220,7 @@ pub(crate) struct RollbackArgs {
 
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
     let (from, to, recalled, left) = match (args.url, args.token) {
-        (Some(url), Some(token)) => {
+        (Some(url), Some(token)) if !args.place.is_given() => {
             let remote = Remote::new(url, token);
             let path = format!("/v1/policies/{}/{}/rollback", args.prefecture, args.policy);
             let body = json!({ "to": args.to, "why": args.why });
@@ -230,6 +230,10 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
                 done["from"].as_array().into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect();
             let number = |key: &str| done[key].as_u64().unwrap_or(0);
             (from, word(&done, "/to").to_owned(), number("recalled"), number("left"))
+        }
+        _ if !args.place.is_given() => {
+            let text = "say which running host, by --url and --token (GRIDBELL_URL, GRIDBELL_TOKEN), or where a stopped one's data is, by --config or --data";
+            return Err(CommandError::Usage(text.to_owned()));
         }
         _ => {
             let host = args.place.host().await?;
@@ -283,7 +287,7 @@ pub(crate) async fn shadow(command: ShadowCommand) -> Result<(), CommandError> {
     for report in &reports {
         let number = |key: &str| report[key].as_u64().unwrap_or(0);
         println!(
-            "{}: {} runs since {}, live would send {}, shadow {}, same {}",
+            "{}: runs seen {}, since {}; live would send {}, shadow {}, same {}",
             word(report, "/version"),
             number("runs"),
             word(report, "/since"),

@@ -35,6 +35,20 @@ pub enum Difference {
     Reason,
 }
 
+impl Difference {
+    /// As the API spells it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Dropped => "dropped",
+            Self::Channel => "channel",
+            Self::Time => "time",
+            Self::Reason => "reason",
+        }
+    }
+}
+
 /// A customer about whom they differ.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowSample {

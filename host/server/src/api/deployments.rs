@@ -1,9 +1,11 @@
 //! Who decides for a policy: live, canary, pilot, shadow; and the way back.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use gridbell_conductor::{DeployChange, DeployOrder, Deployment, Proposed, RollbackOrder};
+use gridbell_conductor::{DeployChange, DeployOrder, Deployment, Proposed, RollbackOrder, ShadowReport, ShadowSample};
 use gridbell_model::PrefectureCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -186,24 +188,77 @@ pub(crate) async fn post_deployment(
     })
 }
 
+/// What a shadow would have done otherwise since it began. Caps are left out of the comparison.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ShadowView {
+    /// `name@version` of the shadow.
+    version: String,
+    /// The version that was live at the latest run.
+    live: String,
+    /// The first run that it saw, RFC 3339.
+    since: String,
+    /// The latest, RFC 3339.
+    latest: String,
+    /// Runs that it saw.
+    runs: u64,
+    /// Messages that the live version would send.
+    live_sends: u64,
+    /// Messages that the shadow would send.
+    shadow_sends: u64,
+    /// Customers whom both would tell the same.
+    same: u64,
+    /// Customers by how they differ: added, dropped, channel, time, reason.
+    differences: BTreeMap<String, u64>,
+    /// The first of each kind in the latest run that had any.
+    samples: BTreeMap<String, Vec<ShadowSampleView>>,
+    /// How it failed in its latest run, if it did.
+    failed: Option<String>,
+}
+
+/// A customer about whom a shadow differs.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ShadowSampleView {
+    /// 户号.
+    account: String,
+    /// What the live version would send; empty for nothing.
+    live: String,
+    /// What the shadow would send; empty for nothing.
+    shadow: String,
+}
+
 /// What the shadows of a policy would have done otherwise, with samples.
 #[utoipa::path(get, path = "/v1/policies/{prefecture}/{policy}/shadow", tag = "deployment",
     params(("prefecture" = String, Path, description = "GB/T 2260 code"), ("policy" = String, Path, description = "its name")),
-    responses((status = 200, body = Page<Object>, description = "for each shadow: version, runs, live_sends, shadow_sends, same, differences by kind, samples"), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
+    responses((status = 200, body = Page<ShadowView>), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
 pub(crate) async fn get_shadow(
     State(app): State<App>,
     caller: Caller,
     At((prefecture, policy)): At<(String, String)>,
-) -> Result<axum::Json<Page<serde_json::Value>>, Problem> {
+) -> Result<axum::Json<Page<ShadowView>>, Problem> {
     let (code, policy, _) = policy_of(&app, &caller, &prefecture, &policy, Action::RunRead)?;
-    let mut items = Vec::new();
-    for report in app.conduct.shadow_reports(code, &policy.name)? {
-        let version = named(&app, &report.shadow).version;
-        let mut value = serde_json::to_value(report).map_err(|e| Problem::internal(&e))?;
-        value["version"] = version.into();
-        items.push(value);
+    let reports = app.conduct.shadow_reports(code, &policy.name)?;
+    Ok(axum::Json(Page::whole(reports.into_iter().map(|r| shadow_view(&app, r)).collect())))
+}
+
+fn shadow_view(app: &App, report: ShadowReport) -> ShadowView {
+    let sample = |s: ShadowSample| ShadowSampleView { account: s.account.to_string(), live: s.live, shadow: s.shadow };
+    ShadowView {
+        version: named(app, &report.shadow).version,
+        live: named(app, &report.live).version,
+        since: report.since.to_string(),
+        latest: report.latest.to_string(),
+        runs: report.runs,
+        live_sends: report.live_sends,
+        shadow_sends: report.shadow_sends,
+        same: report.same,
+        differences: report.differences.into_iter().map(|(kind, n)| (kind.word().to_owned(), n)).collect(),
+        samples: report
+            .samples
+            .into_iter()
+            .map(|(kind, samples)| (kind.word().to_owned(), samples.into_iter().map(sample).collect()))
+            .collect(),
+        failed: report.failed,
     }
-    Ok(axum::Json(Page::whole(items)))
 }
 
 /// A rollback.
