@@ -1,5 +1,7 @@
 //! Changes of who decides: live, canary, pilot, shadow, and their ends. Checked here; whether a second person is needed is the proposals' to ask.
 
+use std::collections::BTreeSet;
+
 use gridbell_engine::Plugin;
 use gridbell_model::{OrgCode, PrefectureCode};
 use gridbell_planner::{Event, Policy, Problems};
@@ -11,7 +13,7 @@ use crate::documents::{self, DEPLOYMENT, VERSION, note};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::proposals::Beside;
-use crate::versions::{Stage, VersionRecord};
+use crate::versions::Stage;
 
 /// A change of who decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -244,33 +246,40 @@ impl Host {
         who: &str,
         why: &str,
     ) -> Result<Vec<DocChange>, HostError> {
-        let now = self.clock().now();
-        let mut docs = Vec::new();
-        let mut put = |expected: u64, record: &VersionRecord| {
-            documents::put(VERSION, &record.digest, record, Some(expected)).map(|d| docs.push(d))
-        };
-        if old.live == new.live && self.stage_of(&new.live) == Some(Stage::Live) {
-            return Ok(docs);
-        }
-        if let Some((expected, mut record)) = crate::versions::read(self.state(), &new.live)?
-            && record.stage == Stage::Approved
-        {
-            record.go(Stage::Live, who, now, &format!("{key}: {why}"));
-            put(expected, &record)?;
-        }
-        let elsewhere = self.deployments().iter().any(|(k, d)| k != key && d.live == old.live);
-        if old.live != new.live
-            && !elsewhere
-            && let Some((expected, mut record)) = crate::versions::read(self.state(), &old.live)?
-            && record.stage == Stage::Live
-        {
-            record.go(Stage::Approved, who, now, &format!("{key}: no longer live"));
-            put(expected, &record)?;
-        }
-        Ok(docs)
+        let said = Deployment { by: who.to_owned(), why: why.to_owned(), ..new.clone() };
+        self.stages_after(&[(key.to_owned(), Some(old.live.clone()), said)])
     }
 
-    fn stage_of(&self, digest: &str) -> Option<Stage> {
-        self.version(digest).ok().map(|r| r.stage)
+    /// The same for several deployments at once: each with its policy's key and the version that was live before.
+    pub(crate) fn stages_after(
+        &self,
+        changed: &[(String, Option<String>, Deployment)],
+    ) -> Result<Vec<DocChange>, HostError> {
+        let now = self.clock().now();
+        let standing = self.deployments();
+        let is_live = |digest: &str| {
+            changed.iter().any(|(_, _, d)| d.live == digest)
+                || standing.iter().any(|(k, d)| d.live == digest && changed.iter().all(|(c, _, _)| c != k))
+        };
+        let (mut docs, mut done) = (Vec::new(), BTreeSet::new());
+        let mut step = |digest: &str, from: Stage, to: Stage, who: &str, why: &str| -> Result<(), HostError> {
+            if done.insert(digest.to_owned())
+                && let Some((expected, mut record)) = crate::versions::read(self.state(), digest)?
+                && record.stage == from
+            {
+                record.go(to, who, now, why);
+                docs.push(documents::put(VERSION, &record.digest, &record, Some(expected))?);
+            }
+            Ok(())
+        };
+        for (key, _, new) in changed {
+            step(&new.live, Stage::Approved, Stage::Live, &new.by, &format!("{key}: {}", new.why))?;
+        }
+        for (key, old, new) in changed {
+            if let Some(old) = old.as_deref().filter(|old| !is_live(old)) {
+                step(old, Stage::Live, Stage::Approved, &new.by, &format!("{key}: no longer live"))?;
+            }
+        }
+        Ok(docs)
     }
 }

@@ -140,7 +140,7 @@ impl Host {
     /// Documents that pin what decides now for every policy with plugin `name` that has no deployment yet: an approval changes nobody's version.
     pub(crate) fn pins(&self, name: &str) -> Result<Vec<DocChange>, HostError> {
         let (now, catalog) = (self.clock().now(), self.catalog());
-        let mut docs = Vec::new();
+        let (mut docs, mut live) = (Vec::new(), Vec::new());
         for (prefecture, set) in self.policies_by_prefecture() {
             for policy in set.policies.iter().filter(|p| p.plugin == name) {
                 let key = key(prefecture, &policy.name);
@@ -150,15 +150,17 @@ impl Host {
                 let Ok(plugin) = catalog.find(&policy.plugin, &policy.version) else { continue };
                 let pin = Deployment::of(&plugin.digest().to_string(), "system", now, "it decided already");
                 docs.push(documents::put(DEPLOYMENT, &key, &pin, Some(0))?);
+                live.push((key, None, pin));
             }
         }
+        docs.extend(self.stages_after(&live)?);
         Ok(docs)
     }
 
     /// Documents that give every policy of `set` a version that decides for it: the one that it has, or the newest approved one that fits.
     pub(crate) fn first_versions(&self, set: &PolicySet, who: &str) -> Result<Vec<DocChange>, HostError> {
         let (now, catalog) = (self.clock().now(), self.catalog());
-        let mut docs = Vec::new();
+        let (mut docs, mut live) = (Vec::new(), Vec::new());
         for policy in &set.policies {
             let (expected, old) =
                 self.deployment(set.prefecture, &policy.name)?.map_or((0, None), |(v, d)| (v, Some(d)));
@@ -169,10 +171,14 @@ impl Host {
             let Ok(plugin) = catalog.find(&policy.plugin, &policy.version) else { continue };
             let digest = plugin.digest().to_string();
             let mut new = Deployment::of(&digest, who, now, "the policy file asks for it");
+            let before = old.map(|d| d.live);
             // Another version of the same plugin can be gone back to; another plugin cannot.
-            new.last_good = old.map(|d| d.live).filter(|d| catalog.usable(d).is_some_and(|p| fits(policy, p)));
-            docs.push(documents::put(DEPLOYMENT, &key(set.prefecture, &policy.name), &new, Some(expected))?);
+            new.last_good = before.clone().filter(|d| catalog.usable(d).is_some_and(|p| fits(policy, p)));
+            let key = key(set.prefecture, &policy.name);
+            docs.push(documents::put(DEPLOYMENT, &key, &new, Some(expected))?);
+            live.push((key, before, new));
         }
+        docs.extend(self.stages_after(&live)?);
         Ok(docs)
     }
 
