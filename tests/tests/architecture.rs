@@ -66,7 +66,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
     ("axum*", &["server"]),
     ("tower*", &["server"]),
     ("utoipa*", &["server"]),
-    ("rustls*", &["server"]),
+    ("rustls*", &["server", "gridbell"]),
     ("hyper*", &["server"]),
     ("ureq", &["gridbell", "tests"]),
     ("calamine", &["intake"]),

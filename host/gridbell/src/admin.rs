@@ -40,24 +40,60 @@ impl Place {
         }
     }
 
-    /// Opens everything; carriers of the configured links count as served, so that a run by hand queues for them.
+    /// The configuration of a data directory that is there: a mistyped one is refused and nothing is made.
+    pub(crate) fn existing(&self) -> Result<Config, CommandError> {
+        let config = self.config()?;
+        if open::is_data(&config.data) {
+            return Ok(config);
+        }
+        let shown = config.data.display();
+        let named = match &self.config {
+            Some(file) => format!("`{shown}`, which {} names as `data`,", file.display()),
+            None => format!("`{shown}`"),
+        };
+        let within = config.data.join("data");
+        let remedy = if open::is_data(&within) {
+            format!("did you mean `{}`?", within.display())
+        } else {
+            "name the folder that the host's configuration has as `data`; `gridbell import`, `policy apply` and `serve` make a new one"
+                .to_owned()
+        };
+        Err(CommandError::Refused(format!("{named} is no data directory, there is no `store` in it: {remedy}")))
+    }
+
+    /// Opens everything of a data directory that is there; carriers of the configured links count as served, so that a run by hand queues for them.
     pub(crate) async fn host(&self) -> Result<Host, CommandError> {
+        self.existing()?;
+        self.host_or_new().await
+    }
+
+    /// As [`Self::host`], for the work of setting up: makes a data directory where there is none, and says so.
+    pub(crate) async fn host_or_new(&self) -> Result<Host, CommandError> {
         let config = self.config()?;
         let links = config.links.clone();
         let open = move || open::open(&config, Clock::system());
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??;
+        opened.made.say();
         opened.host.declare_links(&links);
         open::install_defaults(&opened.host).await?;
         Ok(opened.host)
     }
 
+    /// Opens the state alone of a data directory that is there.
     pub(crate) async fn state(&self) -> Result<(gridbell_state::State, Clock), CommandError> {
+        self.existing()?;
+        self.state_or_new().await
+    }
+
+    /// As [`Self::state`], for the work of setting up: makes a data directory where there is none, and says so.
+    pub(crate) async fn state_or_new(&self) -> Result<(gridbell_state::State, Clock), CommandError> {
         let config = self.config()?;
         let clock = Clock::system();
         let its = clock.clone();
         let open = move || open::open_state(&config, &its);
-        let (state, _, _) =
+        let (state, _, made) =
             tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??;
+        made.say();
         Ok((state, clock))
     }
 }
@@ -109,7 +145,7 @@ pub(crate) struct ImportArgs {
 }
 
 pub(crate) async fn import(args: ImportArgs) -> Result<(), CommandError> {
-    let host = args.place.host().await?;
+    let host = args.place.host_or_new().await?;
     let who = who();
     if let Some(path) = &args.org {
         let text = std::fs::read_to_string(path).map_err(CommandError::file("read", path))?;
@@ -302,7 +338,7 @@ pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
         PolicyCommand::Explain(args) => crate::explain::explain(args).await,
         PolicyCommand::Rules { file, place } => {
             let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
-            let host = place.host().await?;
+            let host = place.host_or_new().await?;
             host.apply_rules(&file.to_string_lossy(), &text, &who()).await?;
             host.state().close().await;
             println!("the rules of {} are in force", file.display());
@@ -313,7 +349,7 @@ pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
 
 async fn apply_policies(file: PathBuf, dry_run: bool, place: Place) -> Result<(), CommandError> {
     let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
-    let host = place.host().await?;
+    let host = if dry_run { place.host().await? } else { place.host_or_new().await? };
     let changes = host.apply_policies(&file.to_string_lossy(), &text, None, &who(), dry_run).await?;
     host.state().close().await;
     for change in &changes {
@@ -347,7 +383,7 @@ pub(crate) async fn user(command: UserCommand) -> Result<(), CommandError> {
     let UserCommand::Add { name, title, role, scope, place } = command;
     let mut password = String::new();
     std::io::stdin().read_line(&mut password)?;
-    let (state, _) = place.state().await?;
+    let (state, _) = place.state_or_new().await?;
     let title = if title.is_empty() { name.clone() } else { title };
     gridbell_server::create_user(&state, &name, &title, role, scope_of(scope), password.trim_end()).await?;
     state.close().await;
@@ -381,7 +417,7 @@ pub(crate) enum TokenCommand {
 
 pub(crate) async fn token(command: TokenCommand) -> Result<(), CommandError> {
     let TokenCommand::Add { name, role, scope, days, place } = command;
-    let (state, clock) = place.state().await?;
+    let (state, clock) = place.state_or_new().await?;
     let new = NewToken { name, role, scope: scope_of(scope), days: u32::from(days) };
     let token = gridbell_server::create_token(&state, &clock, new).await?;
     state.close().await;

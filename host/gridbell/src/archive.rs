@@ -187,7 +187,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn list(as_json: bool, place: &Place) -> Result<(), CommandError> {
-    let config = place.config()?;
+    let config = place.existing()?;
     let archive = open::archive(&config)?;
     let files = archive.list()?;
     if as_json {
@@ -222,7 +222,7 @@ fn list(as_json: bool, place: &Place) -> Result<(), CommandError> {
 }
 
 async fn verify(args: VerifyArgs) -> Result<(), CommandError> {
-    let config = args.place.config()?;
+    let config = args.place.existing()?;
     let archive = open::archive(&config)?;
     let last = if args.files_only {
         None
@@ -275,7 +275,7 @@ async fn search(args: SearchArgs) -> Result<(), CommandError> {
         to: args.to.unwrap_or(Date::NONE),
         limit: usize::from(args.limit),
     };
-    let config = args.place.config()?;
+    let config = args.place.existing()?;
     let archive = open::archive(&config)?;
     let (state, _) = args.place.state().await?;
     let of_phone = phone.map(|p| p.to_string());

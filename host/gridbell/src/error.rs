@@ -15,6 +15,9 @@ pub(crate) enum CommandError {
     /// A check found what it looks for, for example a broken audit chain: exit code 4.
     #[error("{0}")]
     Found(String),
+    /// Ctrl-C ended it before it was done: exit code 130, as shells have it.
+    #[error("{0}")]
+    Interrupted(String),
     /// A file cannot be read or written: exit code 1.
     #[error("cannot {what} `{}`: {source}", path.display())]
     File {
@@ -42,6 +45,7 @@ impl CommandError {
             Self::Usage(_) => 2,
             Self::Refused(_) => 3,
             Self::Found(_) => 4,
+            Self::Interrupted(_) => 130,
             Self::File { .. } | Self::Failed(_) => 1,
         })
     }
@@ -76,8 +80,12 @@ impl From<gridbell_conductor::HostError> for CommandError {
         use gridbell_conductor::HostError as H;
         match e {
             H::Archive(e) => e.into(),
+            H::Stopped => Self::Interrupted(e.to_string()),
             H::Problems(_) | H::Planner(_) | H::Invalid(_) | H::Engine(_) | H::Intake(_) => {
                 Self::Refused(with_causes(&e))
+            }
+            H::NoPolicies(_) | H::NoPolicy { .. } | H::NoPlugin { .. } | H::NoVersion(_) => {
+                Self::Refused(e.to_string())
             }
             _ => Self::Failed(with_causes(&e)),
         }
@@ -85,7 +93,7 @@ impl From<gridbell_conductor::HostError> for CommandError {
 }
 
 /// An error with its causes on one line, each once.
-fn with_causes(e: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(e: &dyn std::error::Error) -> String {
     let mut text = e.to_string();
     let mut cause = e.source();
     while let Some(c) = cause {

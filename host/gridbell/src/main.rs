@@ -45,6 +45,7 @@ EXIT CODES
   3  something given was refused: rejected rows, a policy file, a plugin; the message says what, where and what to do
   4  a check found what it looks for: a broken audit chain, a damaged backup or archive, a case that fails, a run
      that comes out otherwise
+  130  ended by Ctrl-C before it was done: a preview, an upload that is waited for
 A reader who stops reading the output (| head) changes neither the work nor the code.
 
 FIRST STEPS

@@ -1,6 +1,6 @@
 //! Opening a data directory: store, key, state, host. The one place where the pieces are put together.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gridbell_archive::Archive;
@@ -25,17 +25,43 @@ pub(crate) const CERTIFY_COMMAND: &str = "certify-plugin";
 pub(crate) struct Opened {
     pub(crate) host: Host,
     pub(crate) report: LoadReport,
-    /// Where the key was made, if it was: the operator must keep it.
-    pub(crate) new_key: Option<std::path::PathBuf>,
+    pub(crate) made: Made,
+}
+
+/// What was made because it was not there yet.
+#[derive(Default)]
+pub(crate) struct Made {
+    /// The data directory.
+    directory: Option<PathBuf>,
+    /// The key: the operator must keep it.
+    key: Option<PathBuf>,
+}
+
+impl Made {
+    /// Says on standard error what was made, and what to do about it.
+    pub(crate) fn say(&self) {
+        if let Some(directory) = &self.directory {
+            eprintln!("made a new data directory: {}", directory.display());
+        }
+        if let Some(key) = &self.key {
+            eprintln!(
+                "made a new key for contacts at {}: keep a copy apart from the data, without it no backup can be read",
+                key.display()
+            );
+        }
+    }
+}
+
+/// Whether there is a data directory in `directory`.
+pub(crate) fn is_data(directory: &Path) -> bool {
+    directory.join("store").exists()
 }
 
 /// Opens the state alone, for commands that need no plugins.
-pub(crate) fn open_state(
-    config: &Config,
-    clock: &Clock,
-) -> Result<(State, LoadReport, Option<std::path::PathBuf>), CommandError> {
+pub(crate) fn open_state(config: &Config, clock: &Clock) -> Result<(State, LoadReport, Made), CommandError> {
+    let directory = (!is_data(&config.data)).then(|| config.data.clone());
     std::fs::create_dir_all(&config.data).map_err(CommandError::file("create", &config.data))?;
-    let (key, new_key) = key(config)?;
+    let (key, made) = key(config)?;
     let mut options = SledOptions::default();
     if let Some(bytes) = config.cache_bytes {
         options.cache_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -47,12 +73,12 @@ pub(crate) fn open_state(
         clock.clone(),
         Some(config.data.join("history")),
     )?;
-    Ok((state, report, new_key))
+    Ok((state, report, Made { directory, key: made }))
 }
 
 /// Opens everything.
 pub(crate) fn open(config: &Config, clock: Clock) -> Result<Opened, CommandError> {
-    let (state, report, new_key) = open_state(config, &clock)?;
+    let (state, report, made) = open_state(config, &clock)?;
     let archive = archive(config)?;
     let host = Host::open(HostOptions {
         state,
@@ -69,7 +95,7 @@ pub(crate) fn open(config: &Config, clock: Clock) -> Result<Opened, CommandError
             backups: Some(config.backups.clone().unwrap_or_else(|| config.data.join("backups"))),
         },
     })?;
-    Ok(Opened { host, report, new_key })
+    Ok(Opened { host, report, made })
 }
 
 /// The archives of a data directory, which has its key.
@@ -90,11 +116,11 @@ pub(crate) fn certifier() -> Result<CertifierCommand, CommandError> {
     Ok(CertifierCommand { program, args: vec![CERTIFY_COMMAND.to_owned()] })
 }
 
-pub(crate) fn key(config: &Config) -> Result<(Key, Option<std::path::PathBuf>), CommandError> {
+pub(crate) fn key(config: &Config) -> Result<(Key, Option<PathBuf>), CommandError> {
     let failed = |e: gridbell_store::KeyError| CommandError::Failed(e.to_string());
     let created = |path: &Path| -> Result<_, CommandError> {
         // A new key cannot read old data: a restored directory needs the key that was kept apart from its backup.
-        if !path.exists() && config.data.join("store").exists() {
+        if !path.exists() && is_data(&config.data) {
             let text = format!(
                 "there is data but no key at {}: put back the key that the data was written with",
                 path.display()

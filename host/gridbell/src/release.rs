@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Place, who};
 use crate::error::CommandError;
-use crate::remote::Remote;
+use crate::remote::{MaybeRemote, Remote};
 
 /// How often the host is asked how far an upload is.
 const ASK_AGAIN: Duration = Duration::from_millis(300);
@@ -84,7 +84,7 @@ pub(crate) struct StepArgs {
 pub(crate) async fn version(command: VersionCommand) -> Result<(), CommandError> {
     if let VersionCommand::Install { file, place } = command {
         let bytes = std::fs::read(&file).map_err(CommandError::file("read", &file))?;
-        let host = place.host().await?;
+        let host = place.host_or_new().await?;
         let installed = host.install_plugin(bytes, &who()).await;
         host.state().close().await;
         let info = installed?;
@@ -208,20 +208,15 @@ pub(crate) struct RollbackArgs {
     /// Why, for the audit log
     #[arg(long)]
     why: String,
-    /// The running host, as http://127.0.0.1:8080; not asked where --config or --data is given
-    #[arg(long, value_name = "URL", env = "GRIDBELL_URL")]
-    url: Option<String>,
-    /// A bearer token of its API
-    #[arg(long, env = "GRIDBELL_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    #[command(flatten)]
+    remote: MaybeRemote,
     #[command(flatten)]
     place: Place,
 }
 
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
-    let (from, to, recalled, left) = match (args.url, args.token) {
-        (Some(url), Some(token)) if !args.place.is_given() => {
-            let remote = Remote::new(url, token);
+    let (from, to, recalled, left) = match args.remote.given(&args.place)? {
+        Some(remote) => {
             let path = format!("/v1/policies/{}/{}/rollback", args.prefecture, args.policy);
             let body = json!({ "to": args.to, "why": args.why });
             let asked = tokio::task::spawn_blocking(move || remote.post(&path, &body)).await;
@@ -231,11 +226,7 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
             let number = |key: &str| done[key].as_u64().unwrap_or(0);
             (from, word(&done, "/to").to_owned(), number("recalled"), number("left"))
         }
-        _ if !args.place.is_given() => {
-            let text = "say which running host, by --url and --token (GRIDBELL_URL, GRIDBELL_TOKEN), or where a stopped one's data is, by --config or --data";
-            return Err(CommandError::Usage(text.to_owned()));
-        }
-        _ => {
+        None => {
             let host = args.place.host().await?;
             let order = RollbackOrder {
                 prefecture: PrefectureCode(args.prefecture),

@@ -54,12 +54,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??
     };
     let host = opened.host;
-    if let Some(path) = &opened.new_key {
-        eprintln!(
-            "made a new key for contacts at {}: keep a copy apart from the data, without it no backup can be read",
-            path.display()
-        );
-    }
+    opened.made.say();
     tracing::info!(
         customers = opened.report.customers,
         replayed = opened.report.replayed,

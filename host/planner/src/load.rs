@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use gridbell_model::{CivilMinute, Date, Lane};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::guard::SendTimes;
 
@@ -39,7 +39,7 @@ pub struct Wave {
 }
 
 /// An hour of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HourLoad {
     /// Its first minute.
     pub hour: CivilMinute,
@@ -48,7 +48,7 @@ pub struct HourLoad {
 }
 
 /// A day of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DayLoad {
     /// The day.
     pub day: Date,
@@ -63,7 +63,7 @@ pub struct DayLoad {
 }
 
 /// What a link will carry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkLoad {
     /// Its name.
     pub link: String,
@@ -78,7 +78,7 @@ pub struct LinkLoad {
 }
 
 /// What all links will carry, and what they will not.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadForecast {
     /// In the order of the links.
     pub links: Vec<LinkLoad>,

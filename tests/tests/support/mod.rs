@@ -14,6 +14,7 @@ use gridbell_clock::Clock;
 use gridbell_model::{CivilMinute, Date};
 use gridbell_simulators::cmpp::{Account, Config, Gateway};
 use gridbell_tests::{Http, Process, Stream, gridbell, root, scratch};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -76,7 +77,7 @@ pub(crate) struct Host {
     pub(crate) process: Process,
     /// The API with an operator's token.
     pub(crate) api: Http,
-    base: String,
+    pub(crate) base: String,
 }
 
 impl House {
@@ -357,6 +358,15 @@ fn org() -> Value {
         }
     }
     Value::Array(units)
+}
+
+/// Whether a process, once it runs, ends on Ctrl-C by itself, rather than being ended by it.
+pub(crate) fn minds_interrupt(process: &Process) -> bool {
+    let text = std::fs::read_to_string(Path::new("/proc").join(process.id().to_string()).join("status"));
+    let text = text.unwrap_or_default();
+    let mask =
+        text.lines().find_map(|l| l.strip_prefix("SigCgt:")).and_then(|m| u64::from_str_radix(m.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (Signal::SIGINT as i32 - 1)) != 0)
 }
 
 /// Bytes that a process has written so far, files and sockets together: how far it is. None when it has ended.

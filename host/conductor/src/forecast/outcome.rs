@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use gridbell_model::{AccountNumber, Channel, CivilMinute, Date, HoldReason, OrgCode, PrefectureCode, Topic};
 use gridbell_planner::LoadForecast;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Customers that a preview shows of each kind.
 pub const MAX_PREVIEW_SAMPLES: usize = 20;
 
 /// A plugin that a preview ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewPlugin {
     /// Its name.
     pub name: String,
@@ -21,7 +21,7 @@ pub struct PreviewPlugin {
 }
 
 /// Sums over all of a preview's runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewTotals {
     /// Decisions of the plugin.
     pub decided: u64,
@@ -38,7 +38,7 @@ pub struct PreviewTotals {
 }
 
 /// One simulated run of the candidate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewRun {
     /// When.
     pub at: CivilMinute,
@@ -59,7 +59,7 @@ pub struct PreviewRun {
 }
 
 /// Messages of one county by one channel on one day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewCount {
     /// The county's code.
     pub county: OrgCode,
@@ -84,7 +84,7 @@ pub struct PreviewCount {
 }
 
 /// A customer as an example.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewSample {
     /// 户号
     pub account: AccountNumber,
@@ -111,7 +111,7 @@ pub struct PreviewSample {
 }
 
 /// A message that both policies send, on another channel or day.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewMove {
     /// The live policy's.
     pub from: PreviewSample,
@@ -120,7 +120,7 @@ pub struct PreviewMove {
 }
 
 /// What the candidate does that the live policy does not, and the other way round.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PreviewDifference {
     /// Messages that only the candidate sends.
     pub added: u64,
@@ -147,7 +147,7 @@ pub struct PreviewDifference {
 }
 
 /// What a candidate would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyPreview {
     /// Where.
     pub prefecture: PrefectureCode,

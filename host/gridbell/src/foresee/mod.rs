@@ -1,5 +1,6 @@
-//! `gridbell policy preview`: whom a candidate would reach, before it is live. Reads a data directory and writes nothing.
+//! `gridbell policy preview`: whom a candidate would reach, before it is live. Asks a running host, or reads a data directory; writes nothing.
 
+mod remote;
 mod show;
 
 use std::io::IsTerminal;
@@ -12,8 +13,9 @@ use gridbell_planner::{Policy, PolicyFile, RunScope};
 use serde_json::{Map, Value};
 
 use crate::admin::{Place, who};
-use crate::error::CommandError;
+use crate::error::{CommandError, with_causes};
 use crate::plugin;
+use crate::remote::MaybeRemote;
 
 /// How often progress is told.
 const LOOK: Duration = Duration::from_millis(250);
@@ -23,12 +25,15 @@ const LOOK: Duration = Duration::from_millis(250);
 The candidate is the live policy with whatever is given instead: parameters, a plugin, or a whole policy. Both run over the same customers as they
 are now; nothing is written and nothing is sent. With --days both run by their own schedules: what each run says counts for the next ones, and
 figures are taken as computed again each day; there are no payments, new bills or drift. Without it both run once at that moment.
-Ctrl-C ends it before the next batch.
+While a host runs, say which by --url and --token; else name the data directory. A plugin's FILE is tried as it is on a data directory; a running
+host tries only what was uploaded to it, certified or not. Each office has one preview at a time. Ctrl-C ends it before its next batch, on the host,
+too.
 
 EXAMPLES
   gridbell policy preview 140100 arrears-reminder --parameters '{\"steps\":[10,5,1]}' --days 30 --data d
   gridbell policy preview 140100 arrears-reminder --plugin arrears-reminder@0.2.0 --data d
-  gridbell policy preview 140100 arrears-reminder --plugin my.wasm --at 2026-11-25T08:30 --data d --json | jq .difference")]
+  gridbell policy preview 140100 arrears-reminder --plugin my.wasm --at 2026-11-25T08:30 --data d --json | jq .difference
+  gridbell policy preview 140100 arrears-reminder --policy new.toml --days 30 --url https://gridbell.example.cn --token gb_…")]
 pub(crate) struct PreviewArgs {
     /// GB/T 2260 code
     prefecture: u32,
@@ -54,6 +59,8 @@ pub(crate) struct PreviewArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    remote: MaybeRemote,
+    #[command(flatten)]
     place: Place,
 }
 
@@ -62,6 +69,19 @@ pub(crate) async fn run(args: PreviewArgs) -> Result<(), CommandError> {
     let prefecture = PrefectureCode(args.prefecture);
     let parameters = args.parameters.as_deref().map(parameters).transpose()?;
     let policy = args.policy_file.as_deref().map(|file| policy(file, prefecture, &args.policy)).transpose()?;
+    let tell = !args.json && std::io::stderr().is_terminal();
+    if let Some(remote) = args.remote.given(&args.place)? {
+        let asked = remote::Asked {
+            prefecture,
+            name: args.policy,
+            parameters,
+            policy,
+            plugin: args.plugin,
+            at: args.at,
+            days: args.days,
+        };
+        return print(&remote::preview(remote, asked, tell).await?, args.json);
+    }
     let host = args.place.host().await?;
     let plugin = match &args.plugin {
         Some(word) => Some(plugin_of(&host, word).await?),
@@ -76,13 +96,24 @@ pub(crate) async fn run(args: PreviewArgs) -> Result<(), CommandError> {
         scope: RunScope::default(),
         office: who(),
     };
-    let preview = watched(&host, request, !args.json && std::io::stderr().is_terminal()).await;
+    let preview = watched(&host, request, tell).await;
+    let known = host.policies_by_prefecture();
     host.state().close().await;
-    let preview = preview?;
-    if args.json {
-        println!("{}", serde_json::to_string(&preview)?);
+    let preview = preview.map_err(|e| match e {
+        HostError::NoPolicies(_) if !known.is_empty() => {
+            let known: Vec<String> = known.keys().map(ToString::to_string).collect();
+            CommandError::Refused(format!("{e}; there are policies for {}", known.join(", ")))
+        }
+        other => other.into(),
+    })?;
+    print(&preview, args.json)
+}
+
+fn print(preview: &PolicyPreview, json: bool) -> Result<(), CommandError> {
+    if json {
+        println!("{}", serde_json::to_string(preview)?);
     } else {
-        println!("{}", show::tables(&preview));
+        println!("{}", show::tables(preview));
     }
     Ok(())
 }
@@ -130,18 +161,35 @@ fn policy(file: &Path, prefecture: PrefectureCode, name: &str) -> Result<Policy,
     if set.prefecture != prefecture {
         return Err(CommandError::Refused(format!("{shown} is of prefecture {}, not of {prefecture}", set.prefecture)));
     }
-    set.policy(name).cloned().ok_or_else(|| CommandError::Refused(format!("{shown} has no policy `{name}`")))
+    let known = || set.policies.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ");
+    set.policy(name)
+        .cloned()
+        .ok_or_else(|| CommandError::Refused(format!("{shown} has no policy `{name}`; it has {}", known())))
 }
 
 /// A file if there is one of this name, else what was uploaded under it.
 async fn plugin_of(host: &Host, word: &str) -> Result<PluginChoice, CommandError> {
+    match file_of(word)? {
+        Some(path) => {
+            let tried = host.try_plugin(plugin::bytes(path)?).await;
+            Ok(PluginChoice::Loaded(
+                tried.map_err(|e| CommandError::Refused(format!("`{word}`: {}", with_causes(&e))))?,
+            ))
+        }
+        None => Ok(PluginChoice::Uploaded(word.to_owned())),
+    }
+}
+
+/// The file that `word` names, if it names one rather than a version.
+fn file_of(word: &str) -> Result<Option<&Path>, CommandError> {
     let path = Path::new(word);
     if path.is_file() {
-        return Ok(PluginChoice::Loaded(host.try_plugin(plugin::bytes(path)?).await?));
+        return Ok(Some(path));
     }
-    let is_file = path.extension().is_some_and(|e| e == "wasm") || word.contains('/');
-    if is_file {
-        return Err(CommandError::Refused(format!("there is no file `{word}`")));
+    if path.extension().is_some_and(|e| e == "wasm") || word.contains('/') {
+        let text =
+            format!("there is no file `{word}`: name the .wasm that the build made, or a version as NAME@VERSION");
+        return Err(CommandError::Refused(text));
     }
-    Ok(PluginChoice::Uploaded(word.to_owned()))
+    Ok(None)
 }

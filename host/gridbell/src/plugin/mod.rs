@@ -103,6 +103,11 @@ pub(crate) fn parameters(given: &str) -> Result<Value, CommandError> {
         return serde_json::from_str(given).map_err(|e| refused("given as JSON", e.to_string()));
     }
     let path = Path::new(given);
+    if !path.exists() {
+        let said =
+            format!("the parameters are `{given}`: neither JSON, which begins with {{, nor a file that is there");
+        return Err(CommandError::Refused(said));
+    }
     let text = text(path)?;
     match path.extension().and_then(|e| e.to_str()) {
         Some("toml") => toml::from_str(&text).map_err(|e| refused(given, e.to_string())),
