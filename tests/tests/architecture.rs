@@ -10,9 +10,10 @@ use gridbell_tests::root;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, beside itself. Names are without `gridbell-`.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("model", &[]),
-    ("cmpp", &[]),
+    ("wire", &[]),
+    ("cmpp", &["wire"]),
     ("clock", &["model"]),
     ("contract", &["model"]),
     ("intake", &["model"]),
@@ -75,7 +76,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that compute and do nothing else.
-const PURE: [&str; 4] = ["model", "contract", "planner", "cmpp"];
+const PURE: [&str; 5] = ["model", "contract", "planner", "wire", "cmpp"];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.
 const WORLDLY: [&str; 10] =

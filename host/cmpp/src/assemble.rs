@@ -3,9 +3,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use gridbell_wire::{
+    Content, MsgFmt, Number, Octets,
+    text::{self, Concatenation},
+};
+
 use crate::deliver::Deliver;
-use crate::field::{Content, MsgFmt, Number, Octets};
-use crate::text::{self, Concatenation};
 
 /// Messages under way at once before the oldest is given out incomplete: at 255 octets a part and 255 parts, 17 MB at worst.
 pub const MAX_PENDING: usize = 256;

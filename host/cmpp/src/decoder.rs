@@ -50,18 +50,12 @@ impl Decoder {
     /// [`Error::Framing`] where the length cannot be a PDU's: nothing is taken, close the connection.
     /// [`Error::Malformed`] where one PDU is not as its table says: it is taken, the next call reads on.
     pub fn decode(&self, buffer: &mut BytesMut) -> Result<Option<Frame>, Error> {
-        let Some(&length) = buffer.first_chunk::<4>() else {
+        let whole = gridbell_wire::whole(buffer, HEADER_LENGTH, self.max_length)
+            .map_err(|out| Error::Framing { length: out.length, max: self.max_length })?;
+        let (Some(octets), Some(header)) = (whole, header(buffer)) else {
             return Ok(None);
         };
-        // The length is judged before the rest has come, so that a bad one is never waited or allocated for.
-        let length = u32::from_be_bytes(length);
-        if (length as usize) < HEADER_LENGTH || length > self.max_length {
-            return Err(Error::Framing { length, max: self.max_length });
-        }
-        let size = length as usize;
-        let (Some(octets), Some(header)) = (buffer.get(..size), header(buffer)) else {
-            return Ok(None);
-        };
+        let size = octets.len();
         let frame = Frame::decode(header, octets, self.version);
         buffer.advance(size);
         frame.map(Some)

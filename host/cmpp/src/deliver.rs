@@ -1,11 +1,11 @@
 //! `CMPP_DELIVER`, an inbound message or a delivery report, and its answer.
 
 use bytes::{BufMut, BytesMut};
+use gridbell_wire::{Content, Error, Fault, MsgFmt, Number, Octets, Reader, put_content, put_padded};
 
-use crate::error::{Error, Fault};
-use crate::field::{Content, MsgFmt, Number, Octets, Reader, put_content, put_padded, put_status};
 use crate::msg_id::MsgId;
 use crate::report::Report;
+use crate::status::{content, put_status, read_status};
 use crate::version::Version;
 
 /// `CMPP_DELIVER`: 73 + L octets in 2.0, 97 + L in 3.0.
@@ -59,7 +59,7 @@ impl Deliver {
                 Version::V3_0 => body.octet("Src_terminal_type")?,
             },
             registered_delivery: body.octet("Registered_Delivery")?,
-            content: body.content()?,
+            content: content(&mut body)?,
             link_id: body.text("LinkID", version.link_id_width())?,
         };
         body.end().map(|()| deliver)
@@ -92,7 +92,7 @@ pub struct DeliverResp {
 impl DeliverResp {
     pub(crate) fn decode(body: &[u8], version: Version) -> Result<Self, Fault> {
         let mut body = Reader::new(body);
-        let response = Self { msg_id: MsgId(body.u64("Msg_Id")?), result: body.status("Result", version)? };
+        let response = Self { msg_id: MsgId(body.u64("Msg_Id")?), result: read_status(&mut body, "Result", version)? };
         body.end().map(|()| response)
     }
 

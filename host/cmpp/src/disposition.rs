@@ -12,7 +12,9 @@
 //! destination pays, that is one customer's number: stopping the link for it would silence a province. Where the SP or a
 //! fixed number pays, every message gets the same answer: calling the numbers bad would throw the day away.
 
-use crate::field::FeeUserType;
+use gridbell_wire::Fault;
+
+use crate::fee::FeeUserType;
 
 /// What a refusal asks of us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,4 +59,14 @@ pub const fn submit_disposition(result: u32, payer: FeeUserType) -> Result<(), D
         1..=4 | 6 => Disposition::OurBug,
         vendor => Disposition::Vendor(vendor),
     })
+}
+
+/// The result with which a gateway answers a SUBMIT that has this fault: 1 structure, 2 command word, 4 length.
+#[must_use]
+pub const fn fault_result(fault: Fault) -> u32 {
+    match fault {
+        Fault::Value { .. } => 1,
+        Fault::UnknownCommand => 2,
+        Fault::TooShort { .. } | Fault::Trailing { .. } => 4,
+    }
 }

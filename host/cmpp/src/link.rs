@@ -1,9 +1,9 @@
 //! Login. TERMINATE and ACTIVE_TEST have no body worth a type; they are plain variants of [`Pdu`](crate::Pdu).
 
 use bytes::{BufMut, BytesMut};
+use gridbell_wire::{Error, Fault, Octets, Reader, put_padded};
 
-use crate::error::{Error, Fault};
-use crate::field::{Octets, Reader, put_padded, put_status};
+use crate::status::{put_status, read_status};
 use crate::version::Version;
 
 /// Octets of a CONNECT_RESP body with a status of one octet.
@@ -60,7 +60,7 @@ impl ConnectResp {
         let version = if body.len() == RESP_LENGTH_2_0 { Version::V2_0 } else { Version::V3_0 };
         let mut body = Reader::new(body);
         let response = Self {
-            status: body.status("Status", version)?,
+            status: read_status(&mut body, "Status", version)?,
             authenticator: body.array("AuthenticatorISMG")?,
             version: body.octet("Version")?,
         };

@@ -1,10 +1,10 @@
 //! Every PDU as one enum, and the frame that gives it a sequence number.
 
 use bytes::{BufMut, BytesMut};
+use gridbell_wire::{Fault, Reader};
 
 use crate::deliver::{Deliver, DeliverResp};
-use crate::error::{Error, Fault};
-use crate::field::Reader;
+use crate::error::Error;
 use crate::header::{Command, HEADER_LENGTH, Header};
 use crate::link::{Connect, ConnectResp};
 use crate::query::{Cancel, CancelResp, Query, QueryResp};
@@ -80,7 +80,7 @@ impl Pdu {
         out.put_u32(sequence);
         if let Err(error) = self.encode_body(version, out) {
             out.truncate(start);
-            return Err(error);
+            return Err(error.into());
         }
         // The longest body there is, a submit to 99 terminals, is far below 4 GiB.
         let length = (out.len() - start) as u32;
@@ -88,7 +88,7 @@ impl Pdu {
         Ok(())
     }
 
-    fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), Error> {
+    fn encode_body(&self, version: Version, out: &mut BytesMut) -> Result<(), gridbell_wire::Error> {
         match self {
             Self::Connect(body) => body.encode(out),
             Self::ConnectResp(body) => body.encode(version, out),

@@ -1,10 +1,10 @@
 //! `CMPP_QUERY`, a day's counts, and `CMPP_CANCEL`, the withdrawal of a message; with their answers.
 
 use bytes::{BufMut, BytesMut};
+use gridbell_wire::{Error, Fault, Octets, Reader, put_padded};
 
-use crate::error::{Error, Fault};
-use crate::field::{Octets, Reader, put_padded, put_status};
 use crate::msg_id::MsgId;
+use crate::status::{put_status, read_status};
 use crate::version::Version;
 
 /// `CMPP_QUERY`: 27 octets in both versions.
@@ -134,7 +134,7 @@ pub struct CancelResp {
 impl CancelResp {
     pub(crate) fn decode(body: &[u8], version: Version) -> Result<Self, Fault> {
         let mut body = Reader::new(body);
-        let response = Self { success_id: body.status("Success_Id", version)? };
+        let response = Self { success_id: read_status(&mut body, "Success_Id", version)? };
         body.end().map(|()| response)
     }
 

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use gridbell_wire::{Content, Error, Fault, Number, Octets, Reader, put_padded};
 
-use crate::error::{Error, Fault};
-use crate::field::{Content, Number, Octets, Reader, put_padded};
 use crate::msg_id::MsgId;
 use crate::version::Version;
 

@@ -1,10 +1,11 @@
 //! `CMPP_SUBMIT`, a message on its way to terminals, and its answer.
 
 use bytes::{BufMut, BytesMut};
+use gridbell_wire::{Content, Error, Fault, MsgFmt, Number, Octets, Reader, put_content, put_padded};
 
-use crate::error::{Error, Fault};
-use crate::field::{Content, FeeUserType, MsgFmt, Number, Octets, Reader, put_content, put_padded, put_status};
+use crate::fee::FeeUserType;
 use crate::msg_id::MsgId;
+use crate::status::{content, put_status, read_status};
 use crate::version::Version;
 
 /// The most terminals in one submit: the specification says fewer than a hundred.
@@ -86,7 +87,7 @@ impl Submit {
             src_id: body.text("Src_Id", 21)?,
             destinations: destinations(&mut body, width)?,
             destination_type: only_3_0(&mut body, "Dest_terminal_type", version)?,
-            content: body.content()?,
+            content: content(&mut body)?,
             link_id: body.text("LinkID", version.link_id_width())?,
         };
         body.end().map(|()| submit)
@@ -135,14 +136,13 @@ fn only_3_0(body: &mut Reader<'_>, field: &'static str, version: Version) -> Res
     if version == Version::V3_0 { body.octet(field) } else { Ok(0) }
 }
 
-/// The count and the terminals; nothing is allocated before the octets are known to be there.
+/// The count and the terminals.
 fn destinations(body: &mut Reader<'_>, width: usize) -> Result<Vec<Number>, Fault> {
-    let count = usize::from(body.octet("DestUsr_tl")?);
-    if !(1..=MAX_DESTINATIONS).contains(&count) {
+    let count = body.octet("DestUsr_tl")?;
+    if !(1..=MAX_DESTINATIONS).contains(&usize::from(count)) {
         return Err(Fault::Value { field: "DestUsr_tl" });
     }
-    let octets = body.take("Dest_terminal_Id", count * width)?;
-    Ok(octets.chunks_exact(width).map(Number::from_padded).collect())
+    body.numbers("Dest_terminal_Id", count, width)
 }
 
 /// `CMPP_SUBMIT_RESP`: 9 octets in 2.0, 12 in 3.0.
@@ -157,7 +157,7 @@ pub struct SubmitResp {
 impl SubmitResp {
     pub(crate) fn decode(body: &[u8], version: Version) -> Result<Self, Fault> {
         let mut body = Reader::new(body);
-        let response = Self { msg_id: MsgId(body.u64("Msg_Id")?), result: body.status("Result", version)? };
+        let response = Self { msg_id: MsgId(body.u64("Msg_Id")?), result: read_status(&mut body, "Result", version)? };
         body.end().map(|()| response)
     }
 

@@ -5,7 +5,8 @@ use bytes::BytesMut;
 use gridbell_cmpp::assemble::Assembler;
 use gridbell_cmpp::{
     Cancel, CancelResp, Connect, ConnectResp, Content, Decoder, Deliver, DeliverResp, Error, Fault, FeeUserType, Frame,
-    MAX_PDU_LENGTH, MsgFmt, MsgId, Number, Octets, Pdu, Query, QueryResp, Report, Submit, SubmitResp, Version, text,
+    MAX_PDU_LENGTH, MsgFmt, MsgId, Number, Octets, Pdu, Query, QueryResp, Report, Submit, SubmitResp, Version,
+    fault_result, text,
 };
 use proptest::prelude::*;
 
@@ -327,10 +328,10 @@ fn faults_carry_the_results_a_gateway_answers() {
     };
     // DestUsr_tl is the 117th octet of a body of 2.0.
     assert_eq!(fault(&|octets| octets[12 + 116] = 0), Fault::Value { field: "DestUsr_tl" });
-    assert_eq!(fault(&|octets| octets[12 + 116] = 2).submit_result(), 4);
+    assert_eq!(fault_result(fault(&|octets| octets[12 + 116] = 2)), 4);
     assert_eq!(fault(&|octets| octets.push(0)), Fault::Trailing { extra: 1 });
     assert_eq!(fault(&|octets| octets[7] = 9), Fault::UnknownCommand);
-    assert_eq!(Fault::UnknownCommand.submit_result(), 2);
-    assert_eq!(Fault::Trailing { extra: 1 }.submit_result(), 4);
-    assert_eq!(Fault::Value { field: "DestUsr_tl" }.submit_result(), 1);
+    assert_eq!(fault_result(Fault::UnknownCommand), 2);
+    assert_eq!(fault_result(Fault::Trailing { extra: 1 }), 4);
+    assert_eq!(fault_result(Fault::Value { field: "DestUsr_tl" }), 1);
 }

@@ -158,7 +158,7 @@ impl Core {
             return Err(End::Lost(format!("more than {MAX_MALFORMED} malformed PDUs")));
         }
         if header.command == Command::Deliver.word() {
-            let resp = DeliverResp { result: fault.submit_result(), ..DeliverResp::default() };
+            let resp = DeliverResp { result: cmpp::fault_result(fault), ..DeliverResp::default() };
             self.say(header.sequence, &Pdu::DeliverResp(resp));
         }
         Ok(())

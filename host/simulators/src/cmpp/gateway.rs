@@ -65,7 +65,7 @@ pub enum Error {
     QueueFull(String),
     /// A message does not fit the protocol.
     #[error("the message does not fit the protocol")]
-    Message(#[from] gridbell_cmpp::Error),
+    Message(#[from] gridbell_cmpp::FieldError),
 }
 
 /// What all connections of a gateway share.
@@ -134,7 +134,7 @@ impl Mo {
         }
     }
 
-    fn delivers(&self, reference: u8) -> Result<Vec<Deliver>, gridbell_cmpp::Error> {
+    fn delivers(&self, reference: u8) -> Result<Vec<Deliver>, gridbell_cmpp::FieldError> {
         let frame = Deliver {
             dest_id: Octets::new("Dest_Id", &self.to)?,
             src_terminal: Number::new("Src_terminal_Id", &self.from)?,

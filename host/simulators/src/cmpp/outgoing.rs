@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::time::Duration;
 
-use gridbell_cmpp::{Content, Deliver, Error, MsgId, Octets, Report, Stat, Version};
+use gridbell_cmpp::{Content, Deliver, FieldError as Error, MsgId, Octets, Report, Stat, Version};
 
 /// One DELIVER, independent of the version it will be sent in.
 #[derive(Clone)]

@@ -243,7 +243,7 @@ impl Session {
         let mut state = account.state.lock();
         state.stats.malformed += 1;
         if matches!(command, Some(Command::Submit) | None) {
-            self.answer(&mut state, header.sequence, MsgId(0), fault.submit_result());
+            self.answer(&mut state, header.sequence, MsgId(0), gridbell_cmpp::fault_result(fault));
         }
         drop(state);
         if self.malformed < MAX_MALFORMED { Flow::Continue } else { self.protocol_error() }
@@ -334,6 +334,7 @@ impl Session {
         let sequence = self.next_sequence();
         let written = outgoing
             .deliver(msg_id, version, layout)
+            .map_err(gridbell_cmpp::Error::from)
             .and_then(|deliver| Pdu::Deliver(deliver).encode(sequence, version, &mut self.out));
         if let Err(error) = written {
             tracing::warn!(%error, "a message cannot be delivered on a connection of this version, dropped");

@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::{Error, Fault};
 
-/// The most octets that `Msg_Length`, one octet, can announce. (Carriers take 160 of ASCII and 140 of anything else.)
+/// The most octets that a length of one octet, which CMPP and SMGP have, can announce. (Carriers take 160 of ASCII and 140 of anything else.)
 pub const MAX_CONTENT: usize = 255;
 
 /// An `Octet String` of at most `N` octets, kept in place; on the wire it is padded with zeros to its field's width.
@@ -39,8 +39,9 @@ impl<const N: usize> Octets<N> {
         Ok(Self::from_padded(value))
     }
 
-    /// What stands before the first zero; some gateways leave rubbish after it.
-    pub(crate) fn from_padded(padded: &[u8]) -> Self {
+    /// What stands before the first zero; some gateways leave rubbish after it. What is beyond `N` octets is left out.
+    #[must_use]
+    pub fn from_padded(padded: &[u8]) -> Self {
         let mut bytes = [0; N];
         let mut len = 0;
         for (to, from) in bytes.iter_mut().zip(padded.iter().take_while(|&&octet| octet != 0)) {
@@ -92,12 +93,14 @@ impl Number {
     /// Keeps `number` as it is written, country code or not.
     ///
     /// # Errors
-    /// Where it is longer than 32 octets or contains a zero. (2.0 takes 21, checked when it is written.)
+    /// Where it is longer than 32 octets or contains a zero. (Most fields take 21, checked when it is written.)
     pub fn new(field: &'static str, number: impl AsRef<[u8]>) -> Result<Self, Error> {
         Octets::new(field, number).map(Self)
     }
 
-    pub(crate) fn from_padded(padded: &[u8]) -> Self {
+    /// What stands before the first zero.
+    #[must_use]
+    pub fn from_padded(padded: &[u8]) -> Self {
         Self(Octets::from_padded(padded))
     }
 
@@ -140,7 +143,7 @@ impl fmt::Debug for Number {
     }
 }
 
-/// `Msg_Content`: personal, so it shows only its length. Cheap to clone.
+/// The content of a message: personal, so it shows only its length. Cheap to clone.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Content(Bytes);
 
@@ -152,7 +155,7 @@ impl Content {
     pub fn new(content: impl Into<Bytes>) -> Result<Self, Error> {
         let content = content.into();
         if content.len() > MAX_CONTENT {
-            return Err(Error::TooLong { field: "Msg_Content", limit: MAX_CONTENT, length: content.len() });
+            return Err(Error::TooLong { field: "message content", limit: MAX_CONTENT, length: content.len() });
         }
         Ok(Self(content))
     }
@@ -172,7 +175,7 @@ impl fmt::Debug for Content {
     }
 }
 
-/// `Msg_Fmt`: how the content is coded. Any octet may come from the wire; the constants are those with a meaning here.
+/// How a content is coded (`Msg_Fmt`, `MessageCoding`, `MsgFormat`). Any octet may come from the wire; the constants are those with a meaning here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MsgFmt(pub u8);
 
@@ -189,114 +192,140 @@ impl MsgFmt {
     pub const GB: Self = Self(15);
 }
 
-/// `Fee_UserType`: who pays for the message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct FeeUserType(pub u8);
-
-impl FeeUserType {
-    /// The terminal that receives it.
-    pub const DESTINATION: Self = Self(0);
-    /// The terminal that caused it.
-    pub const SOURCE: Self = Self(1);
-    /// The sender, as utilities do.
-    pub const SP: Self = Self(2);
-    /// The number in `Fee_terminal_Id`.
-    pub const FEE_TERMINAL: Self = Self(3);
-}
-
 /// Reads a body field by field; running out of octets is a fault that names the field.
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(crate) const fn new(body: &'a [u8]) -> Self {
+    /// Reads `body` from its first octet.
+    #[must_use]
+    pub const fn new(body: &'a [u8]) -> Self {
         Self(body)
     }
 
-    pub(crate) fn take(&mut self, field: &'static str, width: usize) -> Result<&'a [u8], Fault> {
+    /// Octets not yet read.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The next `width` octets.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn take(&mut self, field: &'static str, width: usize) -> Result<&'a [u8], Fault> {
         let (taken, rest) = self.0.split_at_checked(width).ok_or(Fault::TooShort { field })?;
         self.0 = rest;
         Ok(taken)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Fault> {
+    /// The next `N` octets, copied.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Fault> {
         let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(Fault::TooShort { field })?;
         self.0 = rest;
         Ok(*taken)
     }
 
-    pub(crate) fn octet(&mut self, field: &'static str) -> Result<u8, Fault> {
+    /// The next octet.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn octet(&mut self, field: &'static str) -> Result<u8, Fault> {
         self.array::<1>(field).map(|[octet]| octet)
     }
 
-    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, Fault> {
+    /// The next two octets as a number.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn u16(&mut self, field: &'static str) -> Result<u16, Fault> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+
+    /// The next four octets as a number.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn u32(&mut self, field: &'static str) -> Result<u32, Fault> {
         self.array(field).map(u32::from_be_bytes)
     }
 
-    pub(crate) fn u64(&mut self, field: &'static str) -> Result<u64, Fault> {
+    /// The next eight octets as a number.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn u64(&mut self, field: &'static str) -> Result<u64, Fault> {
         self.array(field).map(u64::from_be_bytes)
     }
 
-    pub(crate) fn text<const N: usize>(&mut self, field: &'static str, width: usize) -> Result<Octets<N>, Fault> {
+    /// A text in a field of `width` octets.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn text<const N: usize>(&mut self, field: &'static str, width: usize) -> Result<Octets<N>, Fault> {
         self.take(field, width).map(Octets::from_padded)
     }
 
-    pub(crate) fn number(&mut self, field: &'static str, width: usize) -> Result<Number, Fault> {
+    /// A terminal's number in a field of `width` octets.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn number(&mut self, field: &'static str, width: usize) -> Result<Number, Fault> {
         self.take(field, width).map(Number::from_padded)
     }
 
-    /// `Msg_Length` and as many octets, copied: a slice would keep the whole read buffer alive.
-    pub(crate) fn content(&mut self) -> Result<Content, Fault> {
-        let length = self.octet("Msg_Length")?;
-        self.take("Msg_Content", usize::from(length)).map(|content| Content(Bytes::copy_from_slice(content)))
+    /// `count` terminals' numbers of `width` octets each. Nothing is allocated before the octets are known to be there.
+    ///
+    /// # Errors
+    /// Where there are fewer.
+    pub fn numbers(&mut self, field: &'static str, count: u8, width: usize) -> Result<Vec<Number>, Fault> {
+        let octets = self.take(field, usize::from(count) * width)?;
+        Ok(octets.chunks_exact(width.max(1)).map(Number::from_padded).collect())
     }
 
-    /// A status: one octet in 2.0, four in 3.0.
-    pub(crate) fn status(&mut self, field: &'static str, version: crate::Version) -> Result<u32, Fault> {
-        match version {
-            crate::Version::V2_0 => self.octet(field).map(u32::from),
-            crate::Version::V3_0 => self.u32(field),
-        }
+    /// A content of `length` octets, copied: a slice would keep the whole read buffer alive.
+    ///
+    /// # Errors
+    /// Where there are fewer, or where it is longer than [`MAX_CONTENT`].
+    pub fn content(&mut self, field: &'static str, length: u32) -> Result<Content, Fault> {
+        let length = usize::try_from(length).ok().filter(|length| *length <= MAX_CONTENT);
+        let length = length.ok_or(Fault::Value { field })?;
+        self.take(field, length).map(|content| Content(Bytes::copy_from_slice(content)))
     }
 
-    pub(crate) const fn end(self) -> Result<(), Fault> {
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// Where octets are left.
+    pub const fn end(self) -> Result<(), Fault> {
         if self.0.is_empty() { Ok(()) } else { Err(Fault::Trailing { extra: self.0.len() }) }
     }
 }
 
 /// Writes zero-padded text into a field of `width` octets.
-pub(crate) fn put_padded(out: &mut BytesMut, field: &'static str, value: &[u8], width: usize) -> Result<(), Error> {
+///
+/// # Errors
+/// Where it is longer.
+pub fn put_padded(out: &mut BytesMut, field: &'static str, value: &[u8], width: usize) -> Result<(), Error> {
     let padding = width.checked_sub(value.len()).ok_or(Error::TooLong { field, limit: width, length: value.len() })?;
     out.put_slice(value);
     out.put_bytes(0, padding);
     Ok(())
 }
 
-/// Writes `Msg_Length` and the content.
-pub(crate) fn put_content(out: &mut BytesMut, content: &Content) -> Result<(), Error> {
+/// Writes a length of one octet and the content.
+///
+/// # Errors
+/// Never: a [`Content`] is bounded by [`MAX_CONTENT`]. The signature is that of its neighbours.
+pub fn put_content(out: &mut BytesMut, content: &Content) -> Result<(), Error> {
     let length = u8::try_from(content.len()).map_err(|_| Error::TooLong {
-        field: "Msg_Content",
+        field: "message content",
         limit: MAX_CONTENT,
         length: content.len(),
     })?;
     out.put_u8(length);
     out.put_slice(content);
-    Ok(())
-}
-
-/// Writes a status: one octet in 2.0, four in 3.0.
-pub(crate) fn put_status(
-    out: &mut BytesMut,
-    field: &'static str,
-    status: u32,
-    version: crate::Version,
-) -> Result<(), Error> {
-    match version {
-        crate::Version::V2_0 => out.put_u8(u8::try_from(status).map_err(|_| Error::OutOfRange {
-            field,
-            limit: u64::from(u8::MAX),
-            value: u64::from(status),
-        })?),
-        crate::Version::V3_0 => out.put_u32(status),
-    }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Texts to `Msg_Content` and back: UTF-16BE, the cut into parts, and the formats in which customers' phones answer.
+//! Texts to the contents of messages and back: UTF-16BE, the cut into parts, and the formats in which customers' phones answer.
 
 use std::fmt::Write as _;
 
@@ -44,13 +44,13 @@ fn fits_one(text: &str) -> bool {
 /// One message or one part of a long one, ready for the fields of a SUBMIT with [`MsgFmt::UCS2`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// `Pk_total`.
+    /// How many parts there are (`Pk_total`).
     pub total: u8,
-    /// `Pk_number`, from 1.
+    /// Which this is, from 1 (`Pk_number`).
     pub number: u8,
     /// `TP_udhi`: 1 where the content starts with the header of a long message.
     pub udhi: u8,
-    /// `Msg_Content`: UTF-16BE, behind `05 00 03 reference total number` where the message is long.
+    /// UTF-16BE, behind `05 00 03 reference total number` where the message is long.
     pub content: Content,
 }
 
