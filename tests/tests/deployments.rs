@@ -42,8 +42,10 @@ fn house(people: &[Person], live: &Guest, others: &[Guest], more: &str) -> House
 }
 
 fn token(host: &Host, name: &str, role: &str) -> Http {
-    let made =
-        host.api.post("/v1/tokens", &json!({ "name": name, "role": role, "scope": null, "days": 1 })).expect(201);
+    let made = host
+        .api
+        .post("/v1/tokens", &json!({ "name": name, "person": name, "role": role, "scope": null, "days": 1 }))
+        .expect(201);
     host.as_other(made["token"].as_str().expect("a token"))
 }
 

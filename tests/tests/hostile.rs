@@ -60,7 +60,9 @@ fn what_is_no_policy_is_refused_in_words_and_changes_nothing() {
 }
 
 fn house_token(api: &Http, role: &str) -> String {
-    let made = api.post("/v1/tokens", &json!({ "name": role, "role": role, "scope": null, "days": 1 })).expect(201);
+    let made = api
+        .post("/v1/tokens", &json!({ "name": role, "person": role, "role": role, "scope": null, "days": 1 }))
+        .expect(201);
     made["token"].as_str().expect("a token").to_owned()
 }
 

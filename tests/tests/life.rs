@@ -5,28 +5,18 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use gridbell_tests::{Http, eventually, root};
+use gridbell_tests::{Http, eventually};
 use serde_json::{Value, json};
-use support::{Host, House, TAIYUAN, people};
+use support::{Host, House, TAIYUAN, people, reference_version};
 
 const POLICY: &str = "arrears-reminder";
 const OLD: &str = "arrears-reminder@0.1.0";
 const NEW: &str = "arrears-reminder@0.1.1";
 const ROLES: [&str; 8] = ["operator", "approver", "city-office", "clerk", "agent", "developer", "auditor", "feed"];
 
-/// The reference plugin under the next version: other bytes, the same decisions.
-fn next_version() -> Vec<u8> {
-    let mut bytes = std::fs::read(root().join("plugins/prebuilt/arrears-reminder.wasm")).expect("a plugin");
-    let at = bytes.windows(21).position(|w| w == b"arrears-reminder0.1.0");
-    let at =
-        at.expect("name and version lie side by side in the plugin's data; if they no longer do, build a second one");
-    bytes[at + 20] = b'1';
-    bytes
-}
-
 /// A token that the API gives, of a role and a scope.
 fn token(host: &Host, name: &str, role: &str, scope: Option<u32>) -> Http {
-    let body = json!({ "name": name, "role": role, "scope": scope, "days": 1 });
+    let body = json!({ "name": name, "person": name, "role": role, "scope": scope, "days": 1 });
     let made = host.api.post("/v1/tokens", &body).expect(201);
     host.as_other(made["token"].as_str().expect("a token"))
 }
@@ -69,7 +59,7 @@ fn a_version_goes_from_upload_to_live_and_back_and_nobody_takes_a_step_that_is_n
     let developer = token(&host, "dev", "developer", None);
 
     // Upload: whoever may not is told so before the file is read.
-    let bytes = next_version();
+    let bytes = reference_version(b'1');
     for (role, api) in &everybody {
         if !matches!(*role, "operator" | "developer") {
             assert_eq!(upload(api, &bytes).status, 403, "{role} uploads");
@@ -254,4 +244,67 @@ fn parameters_are_the_citys_within_the_provinces_limits() {
     let withdraw = format!("/v1/proposals/{}/withdraw", withdrawn["proposal"]);
     assert_eq!(office.post(&withdraw, &why()).expect(200)["state"]["word"], "withdrawn");
     assert_eq!(minimum(), json!(9_000));
+}
+
+#[test]
+fn nobody_approves_his_own_by_another_door() {
+    let house = House::with(&people(TAIYUAN, 2, 2));
+    let host = house.serve(&house.token("ops", "operator"));
+    let issue = |name: &str, person: Option<&str>, role: &str| {
+        let body = json!({ "name": name, "person": person, "role": role, "scope": null, "days": 1 });
+        let made = host.api.post("/v1/tokens", &body).expect(201);
+        (made["person"].clone(), host.as_other(made["token"].as_str().expect("a token")))
+    };
+    let user = json!({ "title": "王工", "role": "approver", "scope": null, "password": "correct-horse-9" });
+    host.api.put("/v1/users/wang", &user).expect(200);
+    let (person, works) = issue("wang-works", Some("wang"), "city-office");
+    assert_eq!(person, "wang");
+    let me = works.get("/v1/me").expect(200);
+    assert_eq!((&me["name"], &me["person"]), (&json!("wang/wang-works"), &json!("wang")));
+    let (_, agrees) = issue("wang-agrees", Some("wang"), "approver");
+    let (_, uploads) = issue("wang-uploads", Some("wang"), "developer");
+    let (_, li) = issue("li-agrees", Some("li"), "approver");
+    // Without a name it is the issuer's: he has it in his hands. A token of the command line without a name is nobody's but its own.
+    let (person, of_ops) = issue("spare", None, "approver");
+    assert_eq!(person, "token:ops");
+    assert_eq!(host.api.get("/v1/me").expect(200)["person"], "token:ops");
+    let wrong = json!({ "name": "x-1", "person": "Wang Wu", "role": "feed", "scope": null, "days": 1 });
+    assert_eq!(host.api.post("/v1/tokens", &wrong).status, 422);
+
+    let parameters = format!("/v1/policies/{TAIYUAN}/{POLICY}/parameters");
+    let proposed = works.patch(&parameters, &json!({ "minimum": 900 })).expect(202);
+    let path = format!("/v1/proposals/{}", proposed["proposal"]);
+    for step in ["approve", "refuse"] {
+        assert_eq!(agrees.post(&format!("{path}/{step}"), &why()).status, 403, "his own by another token: {step}");
+    }
+    // The same person at the console.
+    let form = |cookie: &str, path: &str, body: &str| {
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie)];
+        host.as_other("").call("POST", path, &headers, body.as_bytes())
+    };
+    let signed_in = form("", "/signin", "name=wang&password=correct-horse-9");
+    let cookie = signed_in.header("set-cookie").and_then(|c| c.split(';').next()).expect("a session").to_owned();
+    let page = host.as_other("").call("GET", "/proposals", &[("cookie", &cookie)], &[]);
+    let csrf = page.body.split("name=\"csrf\" value=\"").nth(1).expect("a form")[..64].to_owned();
+    let id = &proposed["proposal"];
+    let said = form(&cookie, "/proposals/decide", &format!("csrf={csrf}&act=approve&id={id}&why=ok-by-me"));
+    assert!(said.body.contains("another person must approve it"), "his own at the console: {}", said.body);
+    assert_eq!(host.api.get(&path).expect(200)["state"]["word"], "open");
+    // Taking back is his by any door that may change policies.
+    let (_, other) = issue("wang-other", Some("wang"), "city-office");
+    assert_eq!(other.post(&format!("{path}/withdraw"), &why()).expect(200)["state"]["word"], "withdrawn");
+
+    let again = works.patch(&parameters, &json!({ "minimum": 900 })).expect(202);
+    assert_eq!(li.post(&format!("/v1/proposals/{}/withdraw", again["proposal"]), &why()).status, 403, "another's");
+    host.agree(li.token().expect("a token"), &again["proposal"]);
+    let mine = host.api.patch(&parameters, &json!({ "minimum": 800 })).expect(202);
+    let path = format!("/v1/proposals/{}/approve", mine["proposal"]);
+    assert_eq!(of_ops.post(&path, &why()).status, 403, "a token that its issuer kept for himself");
+    assert_eq!(agrees.post(&path, &why()).expect(200)["state"]["word"], "applied");
+
+    let taken = upload(&uploads, &reference_version(b'1')).expect(202);
+    let digest = taken["digest"].as_str().expect("a digest");
+    eventually("a certificate", || (stage(&host.api, digest) == "certified").then_some(()));
+    assert_eq!(agrees.post(&format!("/v1/plugins/{NEW}/approve"), &why()).status, 403, "his own upload");
+    assert_eq!(li.post(&format!("/v1/plugins/{NEW}/approve"), &why()).expect(200)["stage"]["word"], "approved");
 }

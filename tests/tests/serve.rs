@@ -111,8 +111,10 @@ fn a_stop_holds_at_once_survives_a_restart_loses_nothing_and_is_released_by_a_pe
 
 /// A token that the API gives.
 fn house_token(host: &Host, role: &str) -> String {
-    let made =
-        host.api.post("/v1/tokens", &json!({ "name": role, "role": role, "scope": null, "days": 1 })).expect(201);
+    let made = host
+        .api
+        .post("/v1/tokens", &json!({ "name": role, "person": role, "role": role, "scope": null, "days": 1 }))
+        .expect(201);
     made["token"].as_str().expect("a token").to_owned()
 }
 

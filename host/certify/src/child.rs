@@ -35,6 +35,8 @@ const LEAVE_TRIES: u32 = 100;
 const LEAVE_PAUSE: Duration = Duration::from_millis(10);
 /// Open files: the plugin's own, standard streams, and a nameless file in memory for each module's data.
 const MAX_FILES: u64 = 512;
+/// CPU time between the signal that says that it is over and the end.
+const CPU_GRACE_SECONDS: u64 = 1;
 /// How far the process stands behind the host for the processor: as far as it goes.
 const NICE: i32 = 19;
 
@@ -113,7 +115,7 @@ pub fn certify_in_child(
         match heard? {
             Some(certificate) if certificate.digest == request.digest => Ok(certificate),
             Some(_) => Err(bad("it certified something else")),
-            None => Err(ended(status, &tail(&said))),
+            None => Err(ended(status, &tail(&said), &request.terms.budget)),
         }
     })
 }
@@ -215,19 +217,29 @@ fn tail(said: &[u8]) -> String {
     lines.join("; ").chars().filter(|c| !c.is_control()).take(400).collect()
 }
 
-fn ended(status: Option<ExitStatus>, stderr: &str) -> CertifyError {
+fn ended(status: Option<ExitStatus>, stderr: &str, budget: &Budget) -> CertifyError {
+    use nix::sys::signal::Signal as S;
     match (status.and_then(|s| s.signal()), status.and_then(|s| s.code())) {
-        (Some(signal), _) => CertifyError::Signalled { signal, meaning: meaning(signal) },
+        (Some(signal), _) => match S::try_from(signal) {
+            Ok(S::SIGXCPU) => CertifyError::OutOfCpu { seconds: cpu_seconds(budget) },
+            // Nothing in the process sends these to itself: its memory has a limit of its own, which ends it by SIGABRT.
+            Ok(S::SIGKILL | S::SIGTERM | S::SIGINT | S::SIGHUP | S::SIGQUIT) => CertifyError::Interrupted { signal },
+            _ => CertifyError::Signalled { signal, meaning: meaning(signal) },
+        },
         (None, Some(code)) => CertifyError::Exited { code, stderr: stderr.to_owned() },
         (None, None) => bad("it fell silent without leaving"),
     }
 }
 
+/// The limit of CPU time, in whole seconds as the kernel takes it.
+fn cpu_seconds(budget: &Budget) -> u64 {
+    budget.cpu.as_secs().max(1)
+}
+
 fn meaning(signal: i32) -> &'static str {
     use nix::sys::signal::Signal as S;
     match S::try_from(signal) {
-        Ok(S::SIGXCPU) => " (its CPU time was over)",
-        Ok(S::SIGABRT | S::SIGKILL) => " (most likely out of memory)",
+        Ok(S::SIGABRT) => " (most likely out of memory)",
         Ok(S::SIGSEGV | S::SIGBUS) => " (it crashed)",
         _ => "",
     }
@@ -296,6 +308,8 @@ fn limit(budget: &Budget) -> io::Result<()> {
     // It writes no file; the initial image of a guest's memory is one without a name, in memory.
     set(Resource::RLIMIT_FSIZE, budget.memory_bytes)?;
     set(Resource::RLIMIT_NOFILE, MAX_FILES)?;
-    set(Resource::RLIMIT_CPU, budget.cpu.as_secs().max(1))?;
+    // Where both limits are one, the kernel kills without saying why; so the signal that names the cause comes first.
+    let cpu = cpu_seconds(budget);
+    setrlimit(Resource::RLIMIT_CPU, cpu, cpu.saturating_add(CPU_GRACE_SECONDS)).map_err(io::Error::from)?;
     set(Resource::RLIMIT_DATA, budget.memory_bytes)
 }

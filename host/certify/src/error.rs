@@ -33,13 +33,25 @@ pub enum CertifyError {
     Cancelled,
     /// It took too long and was killed.
     #[error(
-        "the certification was killed after {seconds} s; certify again on a machine with less to do, or with a larger budget of time"
+        "the certification did not end within its limit of {seconds} s and was killed; make the plugin cheaper, or certify it on a machine with less to do"
     )]
     TimedOut {
         /// The wall-clock limit.
         seconds: u64,
     },
-    /// The process was ended by a signal: out of CPU time, out of memory, or a crash.
+    /// Its CPU time was over.
+    #[error("the certification used up its limit of {seconds} s of CPU time and was ended; make the plugin cheaper")]
+    OutOfCpu {
+        /// The limit.
+        seconds: u64,
+    },
+    /// Somebody or something outside ended the process: a person, the machine's shutdown, the machine's lack of memory. The plugin has no part in it.
+    #[error("the certification was ended from outside by signal {signal}")]
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The process was ended by a signal of its own making: out of memory, or a crash.
     #[error(
         "the certifier's process was ended by signal {signal}{meaning}; the host goes on, and the plugin stays without a certificate"
     )]

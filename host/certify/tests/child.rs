@@ -143,6 +143,15 @@ fn whatever_else_happens_to_the_process_is_said() {
     assert!(matches!(&e, CertifyError::Exited { code: 7, stderr } if stderr == "out of luck"), "{e}");
     let e = error(&shell("kill -SEGV $$"), &request);
     assert!(matches!(e, CertifyError::Signalled { signal: 11, .. }), "{e}");
+    // What comes from outside is no fault of the plugin's; a limit that it met is, and is named.
+    for (name, number) in [("KILL", 9), ("TERM", 15), ("INT", 2), ("HUP", 1)] {
+        let e = error(&shell(&format!("kill -{name} $$")), &request);
+        assert!(matches!(e, CertifyError::Interrupted { signal } if signal == number), "{name}: {e}");
+    }
+    let e = error(&shell("ulimit -S -t 1; while :; do :; done"), &request);
+    let limit = request.terms.budget.cpu.as_secs();
+    assert!(matches!(e, CertifyError::OutOfCpu { seconds } if seconds == limit), "{e}");
+    assert!(e.to_string().contains(&format!("{limit} s of CPU time")), "{e}");
     assert!(matches!(error(&shell("echo nonsense"), &request), CertifyError::BadAnswer { .. }));
     let nobody = CertifierCommand { program: PathBuf::from("/nonexistent/certifier"), args: Vec::new() };
     assert!(matches!(error(&nobody, &request), CertifyError::Spawn { .. }));

@@ -11,6 +11,7 @@ use gridbell_state::DocChange;
 use crate::documents::{self, CHANGED_BY, POLICY, PROVINCE, SCHEDULE, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::person::same_person;
 use crate::proposals::Beside;
 use crate::province::{ProvinceFile, ProvinceProposal};
 use crate::runs::schedule_key;
@@ -259,7 +260,7 @@ impl Host {
             return Err(HostError::Invalid(format!("there is no draft {version} of {topic}/{notice}/{channel}")));
         };
         let author = documents::read::<String>(self.state(), CHANGED_BY, &author_key(draft))?;
-        if author.is_some_and(|(_, a)| a == who) {
+        if author.is_some_and(|(_, a)| same_person(&a, who)) {
             return Err(HostError::OwnText { who: who.to_owned() });
         }
         draft.status = TemplateStatus::Approved;

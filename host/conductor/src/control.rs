@@ -8,6 +8,7 @@ use gridbell_state::RunStatus;
 use crate::documents::{self, CHANGED_BY, STOP, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::person::same_person;
 use crate::runs::{RunRequest, RunSummary, RunTrigger};
 use crate::stops::{Stop, StopScope, Stops};
 
@@ -87,7 +88,8 @@ impl Host {
         }
         let changed_by =
             documents::read::<String>(self.state(), CHANGED_BY, &format!("{}/{}", record.prefecture, record.policy))?;
-        let own = changed_by.is_some_and(|(_, by)| by == who) || record.initiator == Initiator::Person(who.to_owned());
+        let started = matches!(&record.initiator, Initiator::Person(by) if same_person(by, who));
+        let own = started || changed_by.is_some_and(|(_, by)| same_person(&by, who));
         if own {
             return Err(HostError::OwnChange { who: who.to_owned(), run: id });
         }

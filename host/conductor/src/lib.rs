@@ -18,6 +18,7 @@ mod forecast;
 mod host;
 mod imports;
 mod links;
+mod person;
 mod port;
 mod preview;
 mod proposals;
@@ -62,6 +63,7 @@ pub use imports::{
     MAX_KEPT_IMPORTS, MAX_UPLOADS, MAX_WAITING_IMPORTS, Upload, take_file,
 };
 pub use links::REPORT_WAIT_MS;
+pub use person::{BY_TOKEN, person_of, same_person};
 pub use port::StateOutbox;
 pub use preview::{MAX_PREVIEW, PreviewRow};
 pub use proposals::{
@@ -82,6 +84,7 @@ pub use schedule::TICK;
 pub use settings::Settings;
 pub use stops::{Stop, StopScope};
 pub use versions::{
-    CERTIFIED_AT_ONCE, Certified, Certifier, CertifyOrder, CertifyWatch, Fault, FaultLog, MAX_FAULTS, MAX_STEPS,
-    MAX_WAITING_VERSIONS, NoCertifier, PluginInfo, Progress, RETIRED_AFTER, Stage, Step, VersionRecord,
+    CERTIFIED_AT_ONCE, Certified, Certifier, CertifyOrder, CertifyWatch, Fault, FaultLog, MAX_FAULTS,
+    MAX_INTERRUPTIONS, MAX_STEPS, MAX_WAITING_VERSIONS, NoCertifier, NotCertified, PluginInfo, Progress, RETIRED_AFTER,
+    Stage, Step, VersionRecord,
 };

@@ -401,6 +401,9 @@ pub(crate) enum TokenCommand {
     Add {
         /// What it is for
         name: String,
+        /// Whose work is done by it, by user name: nobody approves his own, by whichever token or the console. Without, it is a program that is nobody's
+        #[arg(long)]
+        person: Option<String>,
         /// The role that it has
         #[arg(long)]
         role: Role,
@@ -416,9 +419,9 @@ pub(crate) enum TokenCommand {
 }
 
 pub(crate) async fn token(command: TokenCommand) -> Result<(), CommandError> {
-    let TokenCommand::Add { name, role, scope, days, place } = command;
+    let TokenCommand::Add { name, person, role, scope, days, place } = command;
     let (state, clock) = place.state_or_new().await?;
-    let new = NewToken { name, role, scope: scope_of(scope), days: u32::from(days) };
+    let new = NewToken { name, person, role, scope: scope_of(scope), days: u32::from(days) };
     let token = gridbell_server::create_token(&state, &clock, new).await?;
     state.close().await;
     println!("{token}");

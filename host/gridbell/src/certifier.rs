@@ -4,7 +4,7 @@ use gridbell_certify::{
     Cancel, Certificate, CertifierCommand, CertifyError, CertifyRequest, Progress, RealCustomers, Terms,
     certify_in_child,
 };
-use gridbell_conductor::{Certified, Certifier, CertifyOrder, CertifyWatch};
+use gridbell_conductor::{Certified, Certifier, CertifyOrder, CertifyWatch, NotCertified};
 
 use crate::error::CommandError;
 
@@ -24,7 +24,7 @@ impl InChild {
 }
 
 impl Certifier for InChild {
-    fn certify(&self, order: CertifyOrder, watch: &CertifyWatch) -> Result<Certified, String> {
+    fn certify(&self, order: CertifyOrder, watch: &CertifyWatch) -> Result<Certified, NotCertified> {
         let mut terms = Terms::new((*order.calendar).clone(), order.now, order.seed);
         terms.real = order.customers.map(|table| RealCustomers::draw(&table, REAL_CUSTOMERS, order.seed));
         let (artifacts, digest, engine) = (order.artifacts, order.digest, order.engine);
@@ -39,15 +39,18 @@ impl Certifier for InChild {
             watch.tell(p.check.word(), u8::try_from(percent).unwrap_or(100));
         };
         match certify_in_child(&self.0, &request, &mut tell, &cancel) {
-            Ok(certificate) => certified(&certificate),
+            Ok(certificate) => certified(&certificate).map_err(NotCertified::Unable),
             // A plugin that fells its certifier, or lets it come to no end, breaks the promise to decide within bounds.
-            Err(e @ (CertifyError::TimedOut { .. } | CertifyError::Signalled { .. })) => Ok(Certified {
+            Err(
+                e @ (CertifyError::TimedOut { .. } | CertifyError::OutOfCpu { .. } | CertifyError::Signalled { .. }),
+            ) => Ok(Certified {
                 passed: false,
                 summary: e.to_string(),
                 report: serde_json::json!({ "passed": false, "summary": e.to_string() }),
                 batch_cost_us: None,
             }),
-            Err(e) => Err(e.to_string()),
+            Err(e @ CertifyError::Interrupted { .. }) => Err(NotCertified::Interrupted(e.to_string())),
+            Err(e) => Err(NotCertified::Unable(e.to_string())),
         }
     }
 }

@@ -140,6 +140,7 @@ fn upload(args: &UploadArgs) -> Result<(), CommandError> {
     match word(&version, "/stage/word") {
         "refused" => Err(CommandError::Refused(why)),
         "failed-certification" => Err(CommandError::Found("the certification failed; see the report above".to_owned())),
+        "interrupted" => Err(CommandError::Failed(why)),
         "cancelled" => Err(CommandError::Refused("somebody cancelled it".to_owned())),
         _ => Ok(()),
     }

@@ -17,6 +17,7 @@ use crate::deployment::DeployOrder;
 use crate::documents::{self, DEPLOYMENT, POLICY, PROPOSAL, PROVINCE, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::person::same_person;
 use crate::province::{ProvinceFile, ProvinceProposal};
 use crate::settings::RULES;
 
@@ -155,7 +156,7 @@ impl Host {
             let text = format!("proposal {id} is {}: it cannot be decided about", proposal.state.word());
             return Err(HostError::Refused(text));
         }
-        let own = proposal.by == decider.who;
+        let own = same_person(&proposal.by, &decider.who);
         match decision {
             Decision::Withdraw if !own => {
                 return Err(HostError::NotYours(format!("proposal {id} is another person's to withdraw")));

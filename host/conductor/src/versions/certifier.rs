@@ -87,13 +87,22 @@ pub struct Certified {
     pub batch_cost_us: Option<u64>,
 }
 
+/// Why there is neither a certificate nor a broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotCertified {
+    /// Something from outside ended it: a person, the machine's shutdown, a lack of the machine's memory. It says nothing of the plugin.
+    Interrupted(String),
+    /// This machine cannot certify now: a sentence for the operator.
+    Unable(String),
+}
+
 /// Certifies uploads. Called from a thread that may block; hostile bytes are the normal case.
 pub trait Certifier: Send + Sync {
     /// Tries the plugin; ends soon after somebody gave it up.
     ///
     /// # Errors
-    /// When this machine could not try it: a sentence for the operator. What the plugin does wrong is no error but a report that says so.
-    fn certify(&self, order: CertifyOrder, watch: &CertifyWatch) -> Result<Certified, String>;
+    /// When it could not be tried. What the plugin does wrong, a limit that it meets included, is no error but a report that says so.
+    fn certify(&self, order: CertifyOrder, watch: &CertifyWatch) -> Result<Certified, NotCertified>;
 }
 
 /// Certifies nothing: for hosts to which nobody uploads, as those of a simulation.
@@ -101,7 +110,7 @@ pub trait Certifier: Send + Sync {
 pub struct NoCertifier;
 
 impl Certifier for NoCertifier {
-    fn certify(&self, _: CertifyOrder, _: &CertifyWatch) -> Result<Certified, String> {
-        Err("this host certifies nothing".to_owned())
+    fn certify(&self, _: CertifyOrder, _: &CertifyWatch) -> Result<Certified, NotCertified> {
+        Err(NotCertified::Unable("this host certifies nothing".to_owned()))
     }
 }

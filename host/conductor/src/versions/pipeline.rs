@@ -10,9 +10,9 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use super::certifier::{Certified, Certifier, CertifyOrder, CertifyWatch};
+use super::certifier::{Certified, Certifier, CertifyOrder, CertifyWatch, NotCertified};
 use super::record::{self, PluginInfo, Progress, Stage, VersionRecord};
-use crate::documents::{self, PLUGIN};
+use crate::documents::{self, PLUGIN, VERSION, note};
 use crate::error::HostError;
 use crate::host::Host;
 
@@ -20,6 +20,9 @@ use crate::host::Host;
 pub const MAX_WAITING_VERSIONS: usize = 16;
 /// Versions that are compiled or certified at the same time: each takes a core, and runs need theirs.
 pub const CERTIFIED_AT_ONCE: usize = 1;
+/// How often a certification that was ended from outside (a signal to its process, the machine's shutdown) is begun, until a person has to upload the
+/// version again: what the machine does to it each time, it would do for ever.
+pub const MAX_INTERRUPTIONS: u32 = 3;
 /// Largest report that is kept, in bytes of JSON.
 const MAX_REPORT_BYTES: usize = 256 << 10;
 
@@ -61,7 +64,7 @@ impl Pipeline {
 
 impl Host {
     /// Takes an upload: keeps it on disk and answers at once; check and certification follow in the background. The same content again is the
-    /// version that is there; one that was cancelled or whose certification failed is tried again.
+    /// version that is there; one that was cancelled, or whose certification failed or was interrupted, is tried again.
     ///
     /// # Errors
     /// When it is too large, or too many wait.
@@ -69,8 +72,10 @@ impl Host {
         let digest = Digest::of(&upload);
         let key = digest.to_string();
         let known = record::read(self.state(), &key)?;
-        let again =
-            |r: &VersionRecord| matches!(r.stage, Stage::Cancelled | Stage::Refused | Stage::FailedCertification);
+        let again = |r: &VersionRecord| {
+            use Stage::{Cancelled, FailedCertification, Interrupted, Refused};
+            matches!(r.stage, Cancelled | Refused | FailedCertification | Interrupted)
+        };
         if let Some((_, known)) = &known
             && !again(known)
             && (!known.stage.is_loaded() || known.stage.is_under_way() || self.catalog().get(&key).is_some())
@@ -108,7 +113,7 @@ impl Host {
             }
             Some((expected, mut record)) => {
                 record.uploaded_by = who.to_owned();
-                record.report = None;
+                (record.report, record.interruptions) = (None, 0);
                 let (from, why) = (record.stage, "uploaded again");
                 self.step_version(expected, record, Some(from), Stage::Uploaded, who, why, Vec::new()).await
             }
@@ -260,11 +265,45 @@ impl Host {
         if watch.is_stopped() {
             return Ok(());
         }
-        let Certified { passed, summary, report, batch_cost_us } = found.map_err(HostError::Refused)?;
+        let Certified { passed, summary, report, batch_cost_us } = match found {
+            Ok(certified) => certified,
+            Err(NotCertified::Interrupted(why)) => return self.interrupted(expected, record, &why).await,
+            Err(NotCertified::Unable(why)) => return Err(HostError::Refused(why)),
+        };
+        record.interruptions = 0;
         record.report = Some(bounded(report, &summary));
         record.batch_cost_us = batch_cost_us;
         let to = if passed { Stage::Certified } else { Stage::FailedCertification };
         self.step_version(expected, record, Some(Stage::Checked), to, "system", &summary, Vec::new()).await?;
+        Ok(())
+    }
+
+    /// Keeps that a certification was ended from outside: it is begun again, [`MAX_INTERRUPTIONS`] times at most.
+    async fn interrupted(&self, expected: u64, mut record: VersionRecord, why: &str) -> Result<(), HostError> {
+        record.interruptions += 1;
+        let label = record.label();
+        if record.interruptions >= MAX_INTERRUPTIONS {
+            let summary = format!("{why}; {MAX_INTERRUPTIONS} times: upload it again to have it tried again");
+            record.report = Some(json!({ "passed": false, "summary": summary }));
+            self.step_version(
+                expected,
+                record,
+                Some(Stage::Checked),
+                Stage::Interrupted,
+                "system",
+                &summary,
+                Vec::new(),
+            )
+            .await?;
+            self.raise("plugin.interrupted", &label, summary);
+            return Ok(());
+        }
+        let why =
+            format!("interrupted {} of {MAX_INTERRUPTIONS} times: {why}; it is tried again", record.interruptions);
+        record.go(Stage::Checked, "system", self.clock().now(), &why);
+        let doc = documents::put(VERSION, &record.digest, &record, Some(expected))?;
+        let detail = json!({ "digest": record.digest, "why": why });
+        self.state().put_docs(vec![doc], vec![note("system", "plugin.interrupted", &label, detail)]).await?;
         Ok(())
     }
 

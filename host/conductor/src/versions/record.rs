@@ -49,6 +49,8 @@ pub enum Stage {
     FailedCertification,
     /// Its upload was given up.
     Cancelled,
+    /// Its certification was ended from outside again and again; nothing is known against it.
+    Interrupted,
 }
 
 impl Stage {
@@ -65,6 +67,7 @@ impl Stage {
             Self::Refused => "refused",
             Self::FailedCertification => "failed-certification",
             Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
         }
     }
 
@@ -81,6 +84,7 @@ impl Stage {
             Self::Refused => "已拒绝",
             Self::FailedCertification => "认证未通过",
             Self::Cancelled => "已取消",
+            Self::Interrupted => "认证中断",
         }
     }
 
@@ -148,6 +152,14 @@ pub struct VersionRecord {
     /// What a full batch was certified to cost, in microseconds; its deadline is ten times that.
     #[serde(default)]
     pub batch_cost_us: Option<u64>,
+    /// How often its certification was ended from outside since it was uploaded; it is tried again until [`super::MAX_INTERRUPTIONS`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interruptions: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 impl VersionRecord {
@@ -162,6 +174,7 @@ impl VersionRecord {
             steps: Vec::new(),
             report: None,
             batch_cost_us: None,
+            interruptions: 0,
         };
         record.go(Stage::Uploaded, who, at, why);
         record
@@ -185,6 +198,7 @@ impl VersionRecord {
             steps: vec![step],
             report: None,
             batch_cost_us: None,
+            interruptions: 0,
         }
     }
 

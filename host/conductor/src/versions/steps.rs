@@ -8,6 +8,7 @@ use super::{Catalog, catalog};
 use crate::documents::{self, PLUGIN, VERSION, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::person::same_person;
 
 /// Shortest beginning of a digest that names it.
 const SHORT_DIGEST: usize = 12;
@@ -85,7 +86,7 @@ impl Host {
         if record.stage != Stage::Certified {
             return Err(wrong_stage(&record, "approved", "certified"));
         }
-        if record.uploaded_by == who {
+        if same_person(&record.uploaded_by, who) {
             return Err(HostError::OwnWork { who: who.to_owned(), what: record.label() });
         }
         // What decides now by being the newest must not change by this.

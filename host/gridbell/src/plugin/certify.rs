@@ -128,7 +128,9 @@ fn bar(quiet: bool) -> ProgressBar {
 fn failed(file: &Path, e: CertifyError) -> CommandError {
     let text = format!("{}: {e}", file.display());
     match e {
-        CertifyError::Signalled { .. } | CertifyError::TimedOut { .. } => CommandError::Refused(text),
+        CertifyError::Signalled { .. } | CertifyError::TimedOut { .. } | CertifyError::OutOfCpu { .. } => {
+            CommandError::Refused(text)
+        }
         _ => CommandError::Failed(text),
     }
 }

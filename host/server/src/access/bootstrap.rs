@@ -44,6 +44,7 @@ pub async fn bootstrap(state: &State, clock: &Clock) -> Result<Option<Bootstrap>
         user::put(state, OPERATOR, &doc, Some(0), "bootstrap").await?;
         let new = NewToken {
             name: "first-start".to_owned(),
+            person: Some(OPERATOR.to_owned()),
             role: Role::Operator,
             scope: Scope::All,
             days: FIRST_TOKEN_DAYS,

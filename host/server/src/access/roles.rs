@@ -314,7 +314,8 @@ impl Scope {
 /// Who calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Caller {
-    /// User name, or `token:` and the token's name: what the audit log says.
+    /// What the audit log says: user name; person and token as `wang/night-job`; or `token:billing` where the token is nobody's.
+    /// [`gridbell_conductor::person_of`] says who that is.
     pub name: String,
     /// What they are.
     pub role: Role,

@@ -1,6 +1,7 @@
 //! Bearer tokens for programs: `gb_<id>_<secret>`, 256 random bits, shown once, kept only as their hash, with role, scope and expiry. Kept as
 //! documents of kind `token` under their id.
 
+use gridbell_conductor::BY_TOKEN;
 use gridbell_model::Moment;
 use gridbell_state::{DocChange, State};
 use serde::{Deserialize, Serialize};
@@ -17,12 +18,17 @@ pub const MAX_TOKEN_DAYS: u32 = 366;
 /// Most tokens.
 const MAX_TOKENS: usize = 5_000;
 const DAY_MS: i64 = 86_400_000;
+/// How the name of a token begins that stands for nobody.
+const NOBODYS: &str = "token:";
 
 /// A token as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct TokenDoc {
     /// What uses it: `billing-feed`.
     pub name: String,
+    /// The person it stands for: what he does by it is his own work. None for a program that is nobody's, as all were once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// Its role.
     pub role: Role,
     /// Its scope.
@@ -42,6 +48,8 @@ pub(crate) struct TokenDoc {
 pub struct NewToken {
     /// What uses it.
     pub name: String,
+    /// The person it stands for, by user name; none for a program that is nobody's.
+    pub person: Option<String>,
     /// Its role.
     pub role: Role,
     /// Its scope.
@@ -58,6 +66,11 @@ pub(crate) async fn issue(
     who: &str,
 ) -> Result<(String, String, TokenDoc), Problem> {
     check_name(&new.name)?;
+    if let Some(person) = &new.person {
+        // A token that is nobody's may stand for itself in those that it issues.
+        check_name(person.strip_prefix(NOBODYS).unwrap_or(person))
+            .map_err(|p| Problem::field("person", p.sentence()))?;
+    }
     if !(1..=MAX_TOKEN_DAYS).contains(&new.days) {
         return Err(Problem::field("days", format!("a token lives 1 to {MAX_TOKEN_DAYS} days")));
     }
@@ -67,6 +80,7 @@ pub(crate) async fn issue(
     let (id, secret) = (random_hex(6)?, random_hex(32)?);
     let doc = TokenDoc {
         name: new.name,
+        person: new.person,
         role: new.role,
         scope: new.scope,
         hash: fingerprint(&secret),
@@ -76,7 +90,7 @@ pub(crate) async fn issue(
     };
     let value = serde_json::to_vec(&doc).map_err(|e| Problem::internal(&e))?;
     let change = DocChange { kind: TOKEN_KIND.to_owned(), key: id.clone(), value: Some(value), expected: Some(0) };
-    let detail = serde_json::json!({ "name": doc.name, "role": doc.role, "scope": doc.scope, "days": new.days });
+    let detail = serde_json::json!({ "name": doc.name, "person": doc.person, "role": doc.role, "scope": doc.scope, "days": new.days });
     state.put_docs(vec![change], vec![note(who, "token.create", &id, detail)]).await?;
     Ok((format!("gb_{id}_{secret}"), id, doc))
 }
@@ -87,7 +101,11 @@ pub(crate) fn authenticate(state: &State, text: &str, now: Moment) -> Option<Cal
     let doc = state.doc(TOKEN_KIND, id)?;
     let token: TokenDoc = serde_json::from_slice(&doc.value).ok()?;
     let valid = same(&fingerprint(secret), &token.hash) && now < token.expires;
-    valid.then(|| Caller { name: format!("token:{}", token.name), role: token.role, scope: token.scope })
+    let name = match &token.person {
+        Some(person) => format!("{person}{BY_TOKEN}{}", token.name),
+        None => format!("{NOBODYS}{}", token.name),
+    };
+    valid.then_some(Caller { name, role: token.role, scope: token.scope })
 }
 
 pub(crate) fn list(state: &State) -> Vec<(String, TokenDoc)> {

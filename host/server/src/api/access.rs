@@ -171,6 +171,8 @@ pub(crate) struct TokenView {
     id: String,
     /// What uses it.
     name: String,
+    /// Whose work is done by it; none for a program that is nobody's.
+    person: Option<String>,
     /// Role.
     pub(crate) role: Role,
     /// The unit whose subtree it sees; none for everything.
@@ -190,6 +192,7 @@ fn token_view(app: &App, id: String, t: crate::access::TokenDoc, token: Option<S
     TokenView {
         id,
         name: t.name,
+        person: t.person,
         role: t.role,
         scope: unit(app, t.scope),
         by: t.by,
@@ -222,6 +225,10 @@ pub(crate) fn visible_tokens(app: &App, caller: &Caller) -> Result<Vec<TokenView
 pub(crate) struct TokenBody {
     /// What uses it: 2 to 32 lower-case letters, digits, dots and hyphens.
     pub(crate) name: String,
+    /// For whom: the user name of the person who works by it, 2 to 32 lower-case letters, digits, dots and hyphens. Whoever issues it, if left out. Nobody
+    /// approves his own work, by whichever of his tokens or the console.
+    #[serde(default)]
+    pub(crate) person: Option<String>,
     /// Role.
     pub(crate) role: Role,
     /// Code of the unit whose subtree it sees; none for everything.
@@ -247,7 +254,9 @@ pub(crate) async fn post_token(
 pub(crate) async fn make_token(app: &App, caller: &Caller, body: TokenBody) -> Result<TokenView, Problem> {
     caller.require(Action::AccessManage)?;
     let scope = scope_given(app, caller, body.scope)?;
-    let new = NewToken { name: body.name, role: body.role, scope, days: body.days };
+    // Whoever gets a token to see may use it: without another person's name it is his own.
+    let person = Some(body.person.unwrap_or_else(|| gridbell_conductor::person_of(&caller.name).to_owned()));
+    let new = NewToken { name: body.name, person, role: body.role, scope, days: body.days };
     let (text, id, doc) = issue_token(app.state(), new, app.clock().now(), &caller.name).await?;
     Ok(token_view(app, id, doc, Some(text)))
 }

@@ -13,8 +13,10 @@ use super::view::UnitRef;
 /// The caller as the host knows them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Me {
-    /// User name, or `token:` and the token's name.
+    /// User name; person and token as `wang/night-job`; or `token:billing` where the token is nobody's.
     name: String,
+    /// Whose work it is: nobody approves his own, by whichever door he comes.
+    person: String,
     /// Role.
     role: crate::access::Role,
     /// The unit whose subtree is seen; none for everything.
@@ -28,5 +30,6 @@ pub(crate) struct Me {
 pub(crate) async fn me(State(app): State<App>, caller: Caller) -> Result<axum::Json<Me>, Problem> {
     let org = app.org();
     let scope = Option::from(caller.scope).map(|code| UnitRef::of(&org, code));
-    Ok(axum::Json(Me { name: caller.name, role: caller.role, scope, now: app.clock().now().to_string() }))
+    let person = gridbell_conductor::person_of(&caller.name).to_owned();
+    Ok(axum::Json(Me { name: caller.name, person, role: caller.role, scope, now: app.clock().now().to_string() }))
 }

@@ -27,7 +27,7 @@ pub(crate) struct VersionView {
     pub(crate) name: String,
     /// Its version; empty until it was checked.
     pub(crate) version: String,
-    /// `uploaded`, `checked`, `certified`, `approved`, `live`, `retired`; or `refused`, `failed-certification`, `cancelled`.
+    /// `uploaded`, `checked`, `certified`, `approved`, `live`, `retired`; or `refused`, `failed-certification`, `interrupted`, `cancelled`.
     pub(crate) stage: WordView,
     /// Bytes of the upload; 0 for what was in use before versions had stages.
     bytes: u64,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use gridbell_conductor::same_person;
 use gridbell_model::{AccountNumber, Date, Initiator, OrgCode, PrefectureCode, RunId};
 use gridbell_state::{Outcome, RunRecord, RunStatus};
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub(crate) struct RunFilter {
 
 /// A run belongs to its prefecture, and to whoever started it.
 fn sees(app: &App, caller: &Caller, run: &RunRecord) -> bool {
-    let own = matches!(&run.initiator, Initiator::Person(name) if *name == caller.name);
+    let own = matches!(&run.initiator, Initiator::Person(name) if same_person(name, &caller.name));
     caller.scope.covers(&app.org(), run.prefecture.org()) || own
 }
 
@@ -301,7 +302,7 @@ pub(crate) async fn decide(app: &App, caller: &Caller, id: &str, release: bool) 
             format!("run `{}` does not wait for a release (该批次不在待放行状态)", run.id),
         ));
     }
-    if matches!(&run.initiator, Initiator::Person(name) if *name == caller.name) {
+    if matches!(&run.initiator, Initiator::Person(name) if same_person(name, &caller.name)) {
         return Err(Problem::because(
             Code::Forbidden,
             "a run is released by another person than who started it (须由他人放行)",

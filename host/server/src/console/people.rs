@@ -136,6 +136,8 @@ pub(super) struct TokenForm {
     #[serde(default)]
     name: String,
     #[serde(default)]
+    person: String,
+    #[serde(default)]
     role: String,
     #[serde(default)]
     scope: String,
@@ -159,8 +161,10 @@ pub(super) async fn token(
 }
 
 async fn make(app: &App, session: &Session, form: &TokenForm) -> Result<Value, Problem> {
+    let person = Some(form.person.trim().to_lowercase()).filter(|p| !p.is_empty());
     let body = TokenBody {
         name: form.name.trim().to_owned(),
+        person,
         role: given("角色", &form.role)?,
         scope: scope(&form.scope)?,
         days: given("有效天数", form.days.trim())?,

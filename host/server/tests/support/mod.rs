@@ -126,7 +126,7 @@ pub async fn stand_at(clock: Clock, customers: u64) -> Stand {
 /// A token of `role` over `scope`.
 pub async fn token(stand: &Stand, role: Role, scope: Option<u32>) -> String {
     let name = format!("t-{role}-{}", scope.unwrap_or(0));
-    let new = NewToken { name, role, scope: Scope::from(scope.map(OrgCode)), days: 30 };
+    let new = NewToken { name, person: None, role, scope: Scope::from(scope.map(OrgCode)), days: 30 };
     create_token(&stand.state, &stand.clock, new).await.unwrap()
 }
 

@@ -30,6 +30,7 @@ fn record(n: usize, m: &Manifest) -> VersionRecord {
         steps: vec![step],
         report: None,
         batch_cost_us: None,
+        interruptions: 0,
     }
 }
 
@@ -184,7 +185,7 @@ impl Release for Stand {
         Box::pin(async move {
             let mut p = self.proposal(id)?;
             let enough = d.province || d.city && p.needs == Needs::City || decision == Decision::Withdraw;
-            if !enough || (p.by == d.who) != (decision == Decision::Withdraw) {
+            if !enough || gridbell_conductor::same_person(&p.by, &d.who) != (decision == Decision::Withdraw) {
                 return Err(ConductError::NotYou("another person must".into()));
             }
             if p.state != ProposalState::Open {
