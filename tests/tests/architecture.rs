@@ -10,10 +10,11 @@ use gridbell_tests::root;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, beside itself. Names are without `gridbell-`.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("wire", &[]),
     ("cmpp", &["wire"]),
+    ("sgip", &["wire"]),
     ("clock", &["model"]),
     ("contract", &["model"]),
     ("intake", &["model"]),
@@ -76,7 +77,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that compute and do nothing else.
-const PURE: [&str; 5] = ["model", "contract", "planner", "wire", "cmpp"];
+const PURE: [&str; 6] = ["model", "contract", "planner", "wire", "cmpp", "sgip"];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.
 const WORLDLY: [&str; 10] =
