@@ -1,5 +1,5 @@
 //! The rule in GoRules: a decision graph of an input and an expression node, compiled once. A batch of customers is one evaluation, whose
-//! expression maps over them: five times quicker than an evaluation for each, and twice as quick as the node's own loop.
+//! expression maps over them: much quicker than an evaluation for each, and than the node's own loop.
 
 use std::sync::atomic::Ordering::Relaxed;
 
