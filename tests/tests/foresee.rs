@@ -147,6 +147,8 @@ fn a_running_host_previews_once_for_each_office_and_ctrl_c_ends_it_there() {
     let shown = ask(&host, &token, &quick).succeed();
     assert!(shown.contains("合计 totals") && shown.contains("减少样例 dropped"), "{shown}");
 
+    propose_what_was_seen(&host, &token, &parsed(&ask(&host, &token, &[&quick[..], &["--json"]].concat()).succeed()));
+
     let said = |code: i32, more: &[&str]| fails(code, ask(&host, &token, more));
     let file = candidate(&house);
     let first = said(3, &["--plugin", &file]);
@@ -167,6 +169,38 @@ fn a_running_host_previews_once_for_each_office_and_ctrl_c_ends_it_there() {
         tried.wait().success().then(|| parsed(&tried.output(Stream::Out)))
     });
     assert_eq!(seen["plugin"]["version"], "0.1.1", "{seen}");
+}
+
+/// A proposal keeps what its author saw, of this change and no other; the second person sees the same figures, and what happened since.
+fn propose_what_was_seen(host: &Host, token: &str, seen: &Value) {
+    let patch = |digest: &str, steps: u8| {
+        let path = format!("/v1/policies/{TAIYUAN}/{POLICY}/parameters?preview={digest}");
+        host.api.patch(&path, &json!({ "steps": [steps] }))
+    };
+    let digest = seen["digest"].as_str().expect("a digest");
+    for (digest, steps) in [("00", 2), (digest, 3)] {
+        let refused = patch(digest, steps).expect(422);
+        assert!(refused.to_string().contains("请重新预览"), "{refused}");
+    }
+    let proposed = patch(digest, 2).expect(202);
+    host.run(TAIYUAN, POLICY);
+    let id = proposed["proposal"].to_string();
+    let kept = host.api.get(&format!("/v1/proposals/{id}")).expect(200)["preview"].clone();
+    assert_eq!((&kept["digest"], &kept["messages"]), (&json!(digest), &seen["totals"]["messages"]), "{kept}");
+    assert_eq!((&kept["difference"]["dropped"], &kept["difference"]["added"]), (&json!(20), &json!(0)), "{kept}");
+    assert_eq!((&kept["runs_since"], kept["steps_since"].as_u64() > Some(0)), (&json!(1), true), "{kept}");
+    let more = ["--url", host.base.as_str(), "--token", token];
+    let list = command(&[&["proposal", "list"], &more[..]].concat()).succeed();
+    assert!(list.contains("减少 dropped 20") && list.contains("待审批"), "{list}");
+    let shown = command(&[&["proposal", "show", &id], &more[..]].concat()).succeed();
+    assert!(shown.contains(digest) && shown.contains("执行 1 次"), "{shown}");
+    let withdrawn = command(&[&["proposal", "withdraw", &id, "--why", "试验"], &more[..]].concat()).succeed();
+    assert!(withdrawn.contains("已撤回"), "{withdrawn}");
+    // Without one nothing is said of a preview.
+    let bare =
+        host.api.patch(&format!("/v1/policies/{TAIYUAN}/{POLICY}/parameters"), &json!({ "steps": [4] })).expect(202);
+    let shown = command(&[&["proposal", "show", &bare["proposal"].to_string()], &more[..]].concat()).succeed();
+    assert!(shown.contains("没有附上预览"), "{shown}");
 }
 
 #[test]

@@ -44,15 +44,15 @@ pub use deployment::{
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
 pub use explain::{
-    DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, MessageLife, NoDecision,
+    DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, MessageLife, NoDecision, NotKept,
     PolicyStory, Present, RunBrief,
 };
 pub use facts::IntoFact;
 pub use forecast::{
     Candidate, ForeseeRequest, ForeseenMessage, Foresight, MAX_PREVIEW_DAYS, MAX_PREVIEW_MESSAGES, MAX_PREVIEW_RUNS,
-    MAX_PREVIEW_SAMPLES, MAX_PREVIEWS_AT_ONCE, PluginChoice, PolicyPreview, PreviewCount, PreviewDifference,
-    PreviewMove, PreviewPlugin, PreviewProgress, PreviewRequest, PreviewRun, PreviewSample, PreviewTotals, Silence,
-    merge_patch,
+    MAX_PREVIEW_SAMPLES, MAX_PREVIEWS_AT_ONCE, MAX_SEEN_PREVIEWS, PluginChoice, PolicyPreview, PreviewCount,
+    PreviewDifference, PreviewMove, PreviewPlugin, PreviewProgress, PreviewRequest, PreviewRun, PreviewSample,
+    PreviewTotals, SeenDifference, SeenPreview, Silence, merge_patch,
 };
 pub use gridbell_archive::Kind as ArchiveKind;
 pub use gridbell_channels::{Alarm as LinkAlarm, AlarmKind as LinkAlarmKind, LinkState, LinkStatus};

@@ -73,7 +73,8 @@ fn print_story(story: &PolicyStory) {
     println!("\n{}（{}，{}）", story.title, story.policy, story.topic.chinese());
     println!("  {}", story.summary);
     if let Some(run) = &story.run {
-        println!("  执行 {}  {}  插件 {}  状态序号 {}", run.id, run.now, run.plugin, run.snapshot);
+        let left = if run.source == "store" { String::new() } else { format!("（来源 {}）", run.source) };
+        println!("  执行 {}  {}  插件 {}  状态序号 {}{left}", run.id, run.now, run.plugin, run.snapshot);
         if !run.why.is_empty() {
             println!("    {}", run.why);
         }
@@ -87,6 +88,9 @@ fn print_story(story: &PolicyStory) {
         };
         println!("  未选中：{}（{asked}）", silence.reason);
         print_facts(&silence.facts);
+    }
+    for gone in &story.not_kept {
+        println!("  不再保留：{}（{}）", gone.what, gone.rule);
     }
     if let Some(present) = &story.present {
         print_present(present);

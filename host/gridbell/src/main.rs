@@ -20,6 +20,7 @@ mod import;
 mod open;
 mod plugin;
 mod preview;
+mod proposal;
 mod release;
 mod remote;
 mod replay;
@@ -77,6 +78,9 @@ enum Command {
     /// A plugin before it is uploaded, and its versions on a host
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
+    /// Changes that wait for a second person, on a running host: what its author saw, and what you decide
+    #[command(subcommand)]
+    Proposal(proposal::ProposalCommand),
     /// Versions that decide and send nothing
     #[command(subcommand)]
     Shadow(release::ShadowCommand),
@@ -142,6 +146,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Run(command) => replay::run(command).await,
         Command::Policy(command) => admin::policy(command).await,
         Command::Plugin(command) => plugin::plugin(command).await,
+        Command::Proposal(command) => proposal::proposal(command).await,
         Command::Shadow(command) => release::shadow(command).await,
         Command::User(command) => admin::user(command).await,
         Command::Token(command) => admin::token(command).await,

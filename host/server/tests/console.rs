@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use gridbell_model::OrgCode;
 use gridbell_server::{Conduct, Role, Scope, create_user};
-use support::{Answer, Desk, Stand, ended, stand};
+use serde_json::json;
+use support::{Answer, Desk, Stand, ended, stand, token};
 
 const PASSWORD: &str = "correct horse";
 
@@ -204,4 +205,24 @@ async fn the_log_is_searched_from_its_end_and_its_chain_is_verified() {
     assert_eq!(rows(&desk.page(&auditor, "/audit?who=nobody").await.text), 0);
     assert_eq!(rows(&desk.page(&auditor, "/audit?day=2026-11-20").await.text), 0);
     assert!(desk.page(&auditor, "/audit?verify=true").await.text.contains("首尾相连"));
+}
+
+#[tokio::test]
+async fn who_agrees_sees_what_the_author_saw() {
+    let (stand, desk) = office().await;
+    let city = token(&stand, Role::CityOffice, Some(140_100)).await;
+    let path = "/v1/policies/140100/arrears-reminder/parameters";
+    let with = format!("{path}?preview={}", "ef".repeat(32));
+    for (path, steps) in [(with.as_str(), 500), (path, 600)] {
+        let proposed = desk.ask(&city, "PATCH", path, Some(json!({ "minimum": steps })), &[]).await;
+        assert_eq!(proposed.status, 202, "{}", proposed.text);
+    }
+    let (cookie, _) = desk.sign_in("city", PASSWORD).await;
+    let page = desk.page(&cookie, "/proposals").await.text;
+    for words in
+        ["提案人所见预览", "2,345 条消息", "123.45 元", "新增 5，减少 6", "efefefefefef", "此后该策略执行 0 次"]
+    {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert_eq!(page.matches("提案人没有附上预览").count(), 1, "{page}");
 }

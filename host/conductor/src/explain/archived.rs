@@ -1,16 +1,27 @@
 //! What was decided about a customer, as the archives have it: entries that explain themselves.
 
-use gridbell_archive::Kind;
-use gridbell_model::{Date, HoldReason, Topic};
-use gridbell_planner::recorded_verdicts;
+use gridbell_archive::{Kind, Query};
+use gridbell_model::{Date, HoldReason, Topic, TopicClass};
+use gridbell_planner::{ProvinceRules, recorded_verdicts};
 use gridbell_state::RunRecord;
 use serde_json::Value;
 
 use super::life::MessageLife;
-use super::{DecisionStory, Subject, facts};
+use super::{DecisionStory, RunBrief, Subject, facts};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive};
+
+/// Entries of one fingerprint that are looked through: two names seldom share one.
+const ALIKE: usize = 16;
+
+/// What the archives hold of a story.
+#[derive(Default)]
+pub(crate) struct FromArchives {
+    pub(crate) decisions: Vec<DecisionStory>,
+    /// The run that made them.
+    pub(crate) run: Option<RunBrief>,
+}
 
 impl Host {
     /// The decisions of `run` about the customer from the archives; without a run, those of the newest run of `policy` that has any.
@@ -19,7 +30,7 @@ impl Host {
         policy: &str,
         run: Option<&RunRecord>,
         subject: &Subject,
-    ) -> Result<Vec<DecisionStory>, HostError> {
+    ) -> Result<FromArchives, HostError> {
         let day = |d: Option<&RunRecord>| d.map_or(Date::NONE, |r| r.ended.date());
         let search = ArchiveSearch {
             account: Some(subject.account),
@@ -38,10 +49,50 @@ impl Host {
             newest.body["run"].as_str().map(str::to_owned)
         });
         found.retain(|r| r.body["run"].as_str().map(str::to_owned) == of_run);
-        Ok(found.iter().map(|r| self.archived_story(r)).collect())
+        let archived = match of_run.filter(|_| !found.is_empty()) {
+            Some(name) => self.archived_run(&name)?,
+            None => None,
+        };
+        let class = match (&archived, run) {
+            (Some(archived), _) => self.archived_class(&archived.body)?,
+            (None, Some(run)) => Some(self.class_then(run)),
+            (None, None) => None,
+        };
+        Ok(FromArchives {
+            decisions: found.iter().map(|r| self.archived_story(r, class)).collect(),
+            run: archived.map(|r| RunBrief::of_archived(r.file, &r.body)),
+        })
     }
 
-    fn archived_story(&self, record: &ArchivedRecord) -> DecisionStory {
+    /// The entries of `kind` under any of `keys`, the newest first.
+    fn archived_entries(&self, kind: Kind, keys: Vec<u64>) -> Result<Vec<ArchivedRecord>, HostError> {
+        let query = Query { keys, kinds: vec![kind], from: Date::NONE, to: Date::NONE, limit: ALIKE };
+        let found = self.archive().search(self.state().archive_head().file, &query)?.into_iter();
+        let read = |f: gridbell_archive::Found| {
+            let body = serde_json::from_str(&f.entry.body).unwrap_or(Value::Null);
+            ArchivedRecord { file: f.file, kind, at: f.entry.at, body }
+        };
+        Ok(found.map(read).collect())
+    }
+
+    /// A run that left for the archives, by its name.
+    fn archived_run(&self, name: &str) -> Result<Option<ArchivedRecord>, HostError> {
+        let found = self.archived_entries(Kind::Run, self.archive().run_keys(name))?;
+        Ok(found.into_iter().find(|r| r.body["id"] == name))
+    }
+
+    /// Into which class the topic of an archived run belonged then, by the rules that left with it.
+    fn archived_class(&self, run: &Value) -> Result<Option<TopicClass>, HostError> {
+        let Some(hash) = run["basis"]["documents"]["rules"].as_str() else { return Ok(None) };
+        let found = self.archived_entries(Kind::Document, self.archive().document_keys(hash))?;
+        let rules = found.into_iter().find(|r| r.body["sha256"] == hash).map(|r| r.body["content"].clone());
+        let rules = rules.and_then(|content| serde_json::from_value::<ProvinceRules>(content).ok());
+        let topic = run["topic"].as_str().and_then(|w| w.parse::<Topic>().ok());
+        Ok(rules.zip(topic).map(|(rules, topic)| rules.topic(topic).class))
+    }
+
+    /// A decision; `class` is that of its topic then, as now where nothing says it.
+    fn archived_story(&self, record: &ArchivedRecord, class: Option<TopicClass>) -> DecisionStory {
         let body = &record.body;
         let text = |field: &str| body[field].as_str().map(str::to_owned);
         let index = |field: &str| body[field].as_u64().unwrap_or(0);
@@ -55,7 +106,7 @@ impl Host {
             step: u8::try_from(index("step")).unwrap_or(u8::MAX),
             reason: text("reason").unwrap_or_else(|| format!("原因 {}", index("reason_index"))),
             facts,
-            checks: recorded_verdicts(self.class_now(topic), held),
+            checks: recorded_verdicts(class.unwrap_or_else(|| self.class_now(topic)), held),
             message: (record.kind == Kind::Message).then(|| MessageLife::of_archived(body)),
             held: held.map(|h| h.chinese().to_owned()).unwrap_or_default(),
         }

@@ -77,10 +77,19 @@ impl MessageLife {
             }
         };
         step("queued_at", "进入发送队列".to_owned());
-        step("submitted_at", format!("运营商接收（通道 {}）", text("link")));
-        step("final_at", format!("{} {}", text("state_zh"), text("code")).trim_end().to_owned());
         let cancelled = body["cancelled_because"].as_str().unwrap_or_default();
         let cancelled = cancelled.parse::<gridbell_model::HoldReason>().map(|r| r.chinese().to_owned());
+        let parts = |list: &str, of: fn(&Value) -> String| -> Vec<String> {
+            body[list].as_array().into_iter().flatten().map(of).collect()
+        };
+        let ids = parts("accepted", |a| format!("第{}段 {}", a["part"], a["carrier_id"].as_str().unwrap_or_default()));
+        let reports = parts("reports", |r| format!("第{}段 {}", r["part"], r["stat"].as_str().unwrap_or_default()));
+        step("submitted_at", format!("运营商接收（通道 {}；回执号 {}）", text("link"), ids.join("，")));
+        let ended = match &cancelled {
+            Ok(why) => format!("{}：{why}", text("state_zh")),
+            Err(_) => text("state_zh"),
+        };
+        step("final_at", with_reports(ended, &reports, &text("code")));
         Self {
             id: text("id"),
             channel: text("channel"),
@@ -126,14 +135,20 @@ fn steps(status: &MessageStatus) -> Vec<LifeStep> {
         if let Some(reason) = status.reason {
             what.push_str(&format!("：{}", reason.chinese()));
         }
-        if !reports.is_empty() {
-            what.push_str(&format!("（状态报告 {}）", reports.join("，")));
-        } else if !status.code.is_empty() {
-            what.push_str(&format!("（{}）", status.code));
-        }
-        steps.push(LifeStep { at: at(end), what });
+        steps.push(LifeStep { at: at(end), what: with_reports(what, &reports, &status.code) });
     }
     steps
+}
+
+/// What a message came to, with what the carrier reported of its parts, or its code where it reported nothing.
+fn with_reports(what: String, reports: &[String], code: &str) -> String {
+    if !reports.is_empty() {
+        format!("{what}（状态报告 {}）", reports.join("，"))
+    } else if !code.is_empty() {
+        format!("{what}（{code}）")
+    } else {
+        what
+    }
 }
 
 fn minute(minute: CivilMinute) -> String {

@@ -12,11 +12,12 @@ mod recorded;
 use std::sync::Arc;
 
 use gridbell_model::{AccountNumber, CivilMinute, CustomerView, Moment, OrgCode, PrefectureCode, Topic};
-use gridbell_planner::{GuardVerdict, Policy};
+use gridbell_planner::{GuardVerdict, Policy, RecordKind};
 use gridbell_state::{RunRecord, RunStatus};
 use serde::Serialize;
 use serde_json::Value;
 
+use archived::FromArchives;
 pub use facts::FactShown;
 pub use life::MessageLife;
 pub use present::{FORESEEN_DAYS, Forecast, Present};
@@ -76,14 +77,28 @@ pub struct PolicyStory {
     /// Why that run decided nothing about the customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<NoDecision>,
+    /// What is not kept any more of it, and by which rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_kept: Vec<NotKept>,
     /// What the policy would do now; only when asked about now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub present: Option<Present>,
 }
 
+/// Something that is not kept any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotKept {
+    /// What, for an office.
+    pub what: &'static str,
+    /// The rule of the province's by which it went.
+    pub rule: String,
+}
+
 /// A run, as far as it explains.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunBrief {
+    /// `store`, or the archive's file.
+    pub source: String,
     /// Its name.
     pub id: String,
     /// When it began.
@@ -153,6 +168,7 @@ impl RunBrief {
     fn of(run: &RunRecord) -> Self {
         let (status, why) = status_word(&run.status);
         Self {
+            source: "store".to_owned(),
             id: run.id.to_string(),
             started: run.started.to_string(),
             now: run.now,
@@ -163,6 +179,26 @@ impl RunBrief {
             parameters: serde_json::from_str(&run.params).unwrap_or(Value::Null),
             snapshot: run.snapshot,
             scope: run.scope.clone(),
+        }
+    }
+
+    /// From an archive's entry.
+    fn of_archived(file: u64, body: &Value) -> Self {
+        let text = |field: &str| body[field].as_str().unwrap_or_default().to_owned();
+        let status = serde_json::from_value::<RunStatus>(body["status"].clone());
+        let (status, why) = status.map_or(("unknown", String::new()), |s| status_word(&s));
+        Self {
+            source: format!("archive {file}"),
+            id: text("id"),
+            started: text("started"),
+            now: serde_json::from_value(body["now"].clone()).unwrap_or(CivilMinute::NONE),
+            status,
+            why,
+            plugin: format!("{} {}", text("plugin"), text("plugin_version")),
+            digest: text("digest"),
+            parameters: body["params"].clone(),
+            snapshot: body["snapshot"].as_u64().unwrap_or(0),
+            scope: text("scope"),
         }
     }
 }
@@ -243,9 +279,11 @@ impl Host {
         let of = |r: &RunRecord| r.prefecture == subject.prefecture && r.policy == policy && r.started <= subject.at;
         let run = self.state().runs(None, 1, of).into_iter().next();
         let (host, about, name, its) = (self.clone(), Arc::clone(subject), policy.to_owned(), run.clone());
-        let decisions = blocking(self.clock(), move || match &its {
-            Some(run) if !run.segments.is_empty() => host.recorded(run, &about),
-            Some(run) if run.decided == 0 => Ok(Vec::new()),
+        let FromArchives { decisions, run: archived } = blocking(self.clock(), move || match &its {
+            Some(run) if !run.segments.is_empty() => {
+                Ok(FromArchives { decisions: host.recorded(run, &about)?, run: None })
+            }
+            Some(run) if run.decided == 0 => Ok(FromArchives::default()),
             other => host.archived_decisions(&name, other.as_deref(), &about),
         })
         .await?;
@@ -263,7 +301,8 @@ impl Host {
             title: here.map_or_else(|| policy.to_owned(), |p| p.title),
             topic: topic.unwrap_or(Topic::Staff),
             summary: String::new(),
-            run: run.as_deref().map(RunBrief::of),
+            not_kept: self.not_kept(run.as_deref(), &decisions, silence.as_ref()),
+            run: run.as_deref().map(RunBrief::of).or(archived),
             decisions,
             silence,
             present,
@@ -273,9 +312,47 @@ impl Host {
     }
 }
 
+impl Host {
+    /// What would belong to a story and has left for good: archives keep whom a run decided about, never whom it left out.
+    fn not_kept(
+        &self,
+        run: Option<&RunRecord>,
+        decisions: &[DecisionStory],
+        silence: Option<&NoDecision>,
+    ) -> Vec<NotKept> {
+        let days = |kind: RecordKind| self.settings().map_or_else(|_| kind.default_days(), |s| s.rules.retention(kind));
+        let rule = |kind: RecordKind| format!("[retention_days] {} = {}", kind.word(), days(kind));
+        let by_run = || format!("{}；或由人工提前归档 archive run --before", rule(RecordKind::Run));
+        let mut list = Vec::new();
+        match run {
+            None if !decisions.is_empty() => list.push(NotKept {
+                what: "这次执行没有选中的户：归档只记录被选中的户，未选中的原因不能再问",
+                rule: by_run(),
+            }),
+            None if self.state().archive_head().file > 0 => list.push(NotKept {
+                what: "更早的执行：已移出在线库，归档里没有关于该户的决定（归档不记录未选中的户）",
+                rule: by_run(),
+            }),
+            _ => {}
+        }
+        let oldest = self.clock().today().plus_days(-i32::try_from(days(RecordKind::History)).unwrap_or(i32::MAX));
+        if let (Some(run), Some(silence)) = (run, silence)
+            && silence.asked != "then"
+            && run.ended.date() < oldest
+        {
+            list.push(NotKept {
+                what: "执行当时的全省数据：不能再重建，只能按现在的数据询问插件",
+                rule: rule(RecordKind::History),
+            });
+        }
+        list
+    }
+}
+
 /// The story in a sentence, for an office.
 fn summary(story: &PolicyStory) -> String {
     let then = match (&story.run, story.decisions.as_slice(), &story.silence) {
+        (None, [], _) if !story.not_kept.is_empty() => "在线库和归档里都没有关于该户的决定".to_owned(),
         (None, [], _) => "此前没有执行过".to_owned(),
         (_, [.., last], _) => match &last.message {
             Some(message) => format!("{}：{}，{}", last.reason, last.notice, message.sentence()),

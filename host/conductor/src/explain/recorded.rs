@@ -43,7 +43,7 @@ impl Host {
     }
 
     /// Into which class the topic of `run` belonged then; as now for runs of earlier programs.
-    fn class_then(&self, run: &RunRecord) -> TopicClass {
+    pub(super) fn class_then(&self, run: &RunRecord) -> TopicClass {
         let then = Recorded::read(self.state(), run.id).ok().flatten().map(|r| r.settings);
         let rules = then.or_else(|| self.settings().ok()).map(|s| s.rules);
         rules.map_or_else(|| run.topic.default_class(), |rules| rules.topic(run.topic).class)

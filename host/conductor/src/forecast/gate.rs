@@ -1,5 +1,6 @@
 //! One preview at a time for each office in a prefecture, few at once on a host, each of which can be watched and ended.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -7,6 +8,7 @@ use gridbell_model::PrefectureCode;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
+use super::seen::{MAX_SEEN_PREVIEWS, Remembered};
 use crate::error::HostError;
 use crate::host::Host;
 
@@ -15,9 +17,29 @@ pub const MAX_PREVIEWS_AT_ONCE: usize = 4;
 
 type Key = (PrefectureCode, String);
 
-/// The previews under way.
+/// The previews under way, and those that were made lately.
 #[derive(Debug, Default)]
-pub(crate) struct Previews(Mutex<FxHashMap<Key, Arc<Control>>>);
+pub(crate) struct Previews {
+    under_way: Mutex<FxHashMap<Key, Arc<Control>>>,
+    made: Mutex<VecDeque<Remembered>>,
+}
+
+impl Previews {
+    /// Remembers a preview, once, as the latest.
+    pub(super) fn remember(&self, preview: Remembered) {
+        let mut made = self.made.lock();
+        made.retain(|m| m.digest() != preview.digest());
+        if made.len() >= MAX_SEEN_PREVIEWS {
+            made.pop_front();
+        }
+        made.push_back(preview);
+    }
+
+    /// The preview of this digest, while it is remembered.
+    pub(super) fn remembered(&self, digest: &str) -> Option<Remembered> {
+        self.made.lock().iter().find(|m| m.digest() == digest).cloned()
+    }
+}
 
 /// How far a preview is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -63,7 +85,7 @@ pub(crate) struct Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.host.previews().0.lock().remove(&self.key);
+        self.host.previews().under_way.lock().remove(&self.key);
     }
 }
 
@@ -80,7 +102,7 @@ impl Host {
     /// A place for a preview of `office`.
     pub(crate) fn begin_preview(&self, prefecture: PrefectureCode, office: &str) -> Result<Pass, HostError> {
         let key = (prefecture, office.to_owned());
-        let mut under_way = self.previews().0.lock();
+        let mut under_way = self.previews().under_way.lock();
         if under_way.contains_key(&key) {
             let text =
                 "a preview of this office is under way: wait for it or end it (本单位已有预览正在进行，请等待或取消)";
@@ -99,7 +121,7 @@ impl Host {
 
     /// Ends the preview of `office` before its next batch. Whether there was one.
     pub fn cancel_preview(&self, prefecture: PrefectureCode, office: &str) -> bool {
-        let under_way = self.previews().0.lock();
+        let under_way = self.previews().under_way.lock();
         let found = under_way.get(&(prefecture, office.to_owned()));
         found.inspect(|control| control.stop.store(true, Ordering::Relaxed)).is_some()
     }
@@ -107,6 +129,6 @@ impl Host {
     /// How far the preview of `office` is; none when there is none.
     #[must_use]
     pub fn preview_progress(&self, prefecture: PrefectureCode, office: &str) -> Option<PreviewProgress> {
-        self.previews().0.lock().get(&(prefecture, office.to_owned())).map(|c| c.progress())
+        self.previews().under_way.lock().get(&(prefecture, office.to_owned())).map(|c| c.progress())
     }
 }

@@ -13,6 +13,7 @@ mod messages;
 mod outcome;
 mod overlay;
 mod preview;
+mod seen;
 mod simulation;
 mod stage;
 
@@ -24,6 +25,7 @@ pub use outcome::{
     MAX_PREVIEW_SAMPLES, PolicyPreview, PreviewCount, PreviewDifference, PreviewMove, PreviewPlugin, PreviewRun,
     PreviewSample, PreviewTotals,
 };
+pub use seen::{MAX_SEEN_PREVIEWS, SeenDifference, SeenPreview};
 pub use simulation::{MAX_PREVIEW_MESSAGES, MAX_PREVIEW_RUNS};
 
 pub(crate) use gate::Previews;

@@ -149,6 +149,8 @@ pub struct PreviewDifference {
 /// What a candidate would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyPreview {
+    /// SHA-256 of everything else in it but for how long it took, hex: by it a proposal names what its author saw.
+    pub digest: String,
     /// Where.
     pub prefecture: PrefectureCode,
     /// Name of the policy.

@@ -17,6 +17,7 @@ use super::outcome::{
     MAX_PREVIEW_SAMPLES, PolicyPreview, PreviewCount, PreviewDifference, PreviewMove, PreviewPlugin, PreviewRun,
     PreviewSample, PreviewTotals,
 };
+use super::seen;
 use super::simulation::{Side, Simulation};
 use super::stage::{Horizon, Setting, Stage};
 use crate::error::HostError;
@@ -46,6 +47,7 @@ impl Host {
         let snapshot = self.state().snapshot(prefecture).ok_or(gridbell_state::StateError::NoPrefecture(prefecture))?;
         let setting = Setting { prefecture, scope: &request.scope, settings: &settings, snapshot: &snapshot, horizon };
         let stage = |d: Deciding| Stage::new(self, d.policy, d.plugin, &setting);
+        let of = candidate.policy.clone();
         let (candidate, live) = (stage(candidate)?, live.map(stage).transpose()?);
         control.expect(candidate.occurrences.len() + live.as_ref().map_or(0, |l| l.occurrences.len()));
         let simulate = |stage: &Stage| Simulation::new(self, stage, &snapshot).complete(control);
@@ -56,8 +58,10 @@ impl Host {
         let live = live.as_ref().zip(theirs.as_ref());
         let mut preview = view.preview(request, &candidate, &ours, live);
         (preview.load, preview.backlog_parts) = self.load(&candidate, &ours);
+        preview.digest = seen::digest(&preview)?;
         preview.elapsed_ms =
             u64::try_from(self.clock().monotonic().saturating_sub(began).as_millis()).unwrap_or(u64::MAX);
+        self.remember(request, of, &preview);
         Ok(preview)
     }
 
@@ -134,6 +138,7 @@ impl View<'_> {
             warnings.push("这段时间内没有执行计划 (no run falls into this time)".to_owned());
         }
         PolicyPreview {
+            digest: String::new(),
             prefecture: request.prefecture,
             policy: request.policy.clone(),
             title: stage.policy.title.clone(),

@@ -39,6 +39,8 @@ pub struct ProposalOrder {
     pub why: String,
     /// Who.
     pub who: String,
+    /// The digest of the preview that they saw; it must be of this change.
+    pub preview: Option<String>,
 }
 
 /// Who wants to decide about a proposal, and what their role and scope let them agree to.
@@ -84,6 +86,8 @@ impl Host {
         if weighed.changes.is_empty() {
             return Ok(None);
         }
+        let preview = order.preview.as_deref();
+        let preview = preview.map(|digest| self.seen_preview(digest, order.prefecture, &order.what)).transpose()?;
         let now = self.clock().now();
         for _ in 0..TRIES {
             let all = self.proposals();
@@ -104,13 +108,16 @@ impl Host {
                 why: order.why.chars().take(crate::versions::MAX_WHY).collect(),
                 at: now,
                 expires: now.plus_ms(PROPOSAL_DAYS * 86_400_000),
+                preview: preview.clone(),
                 state: ProposalState::Open,
                 decided: None,
             };
             let mut docs = vec![documents::put(PROPOSAL, &proposal.key(), &proposal, Some(0))?];
             docs.extend(record::too_old(&all));
-            let detail =
-                serde_json::json!({ "what": proposal.what.word(), "needs": proposal.needs, "why": proposal.why });
+            let detail = serde_json::json!({
+                "what": proposal.what.word(), "needs": proposal.needs, "why": proposal.why,
+                "preview": preview.as_ref().map(|p| &p.digest),
+            });
             let subject = format!("{} {}", proposal.key(), proposal.what.subject(order.prefecture));
             let audit = vec![note(&order.who, "proposal.create", &subject, detail)];
             match self.state().put_docs(docs, audit).await {

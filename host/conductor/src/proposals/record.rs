@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::deployment::DeployChange;
 use crate::documents::{self, PROPOSAL};
+use crate::forecast::SeenPreview;
 
 /// Proposals that wait at most.
 pub const MAX_OPEN_PROPOSALS: usize = 200;
@@ -188,6 +189,9 @@ pub struct Proposal {
     pub at: Moment,
     /// When it is over.
     pub expires: Moment,
+    /// The preview that its author saw; none where none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<SeenPreview>,
     /// How it stands.
     pub state: ProposalState,
     /// Who decided; none while it is open.

@@ -42,6 +42,7 @@ pub(super) fn tables(p: &PolicyPreview) -> String {
     for line in &p.assumptions {
         let _ = writeln!(out, "· {line}");
     }
+    let _ = writeln!(out, "预览编号 digest {}：提案时可引用，审批人看到同样的数字 a proposal names it", p.digest);
     let _ = write!(
         out,
         "{} ms；没有写入，没有发送 nothing was written or sent; --json 有全部明细 has all of it",

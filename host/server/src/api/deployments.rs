@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use gridbell_conductor::{DeployChange, DeployOrder, Deployment, Proposed, RollbackOrder, ShadowReport, ShadowSample};
+use gridbell_conductor::{
+    DeployChange, DeployOrder, Deployment, ProposalOrder, Proposed, RollbackOrder, ShadowReport, ShadowSample,
+};
 use gridbell_model::PrefectureCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -141,6 +143,9 @@ pub(crate) struct DeployBody {
     pub(crate) change: DeployChange,
     /// Why: 2 to 400 characters.
     pub(crate) why: String,
+    /// The `digest` of the preview that its author saw, for whoever is to agree; it must be of this version.
+    #[serde(default)]
+    pub(crate) preview: Option<String>,
 }
 
 /// What a change of who decides came to: made, or waiting for another person.
@@ -161,7 +166,9 @@ pub(crate) async fn deploy(
     let (why, who, change) = (reason(&body.why)?, caller.name.clone(), body.change);
     if change.needs_approval() {
         let what = Proposed::Deployment { policy: policy.name, change };
-        return Ok(match proposals::propose(app, Some(prefecture), what, None, why, who).await? {
+        let order =
+            ProposalOrder { prefecture: Some(prefecture), what, expected: None, why, who, preview: body.preview };
+        return Ok(match proposals::propose(app, order).await? {
             Some(proposal) => Deployed::Proposed(Box::new(proposal)),
             None => Deployed::Nothing(Box::new(deployment(app, caller, at)?.1)),
         });

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use gridbell_conductor::Proposed;
+use gridbell_conductor::{ProposalOrder, Proposed};
 use gridbell_contract::Manifest;
 use gridbell_model::PrefectureCode;
 use gridbell_planner::{Change, Policy, PolicySet};
@@ -137,6 +137,9 @@ pub(crate) struct DryRun {
     /// Why, for whoever is to agree.
     #[serde(default)]
     pub(crate) why: Option<String>,
+    /// The `digest` of the preview that its author saw, for whoever is to agree; it must be of this change.
+    #[serde(default)]
+    pub(crate) preview: Option<String>,
 }
 
 impl DryRun {
@@ -249,7 +252,15 @@ pub(crate) async fn put_policies(
     }
     let version = app.conduct.policies(code).map_or(0, |(_, v)| v);
     let what = Proposed::Policies { document: body.document, text: body.text };
-    let made = proposals::propose(&app, Some(code), what, expected, query.why(), caller.name).await?;
+    let order = ProposalOrder {
+        prefecture: Some(code),
+        what,
+        expected,
+        why: query.why(),
+        who: caller.name,
+        preview: query.preview,
+    };
+    let made = proposals::propose(&app, order).await?;
     Ok(ChangeAnswer::proposed(made, version))
 }
 
@@ -322,7 +333,15 @@ pub(crate) async fn apply_parameters(
         return Err(Problem::field("parameters", "parameters are an object"));
     };
     let what = Proposed::Parameters { policy: policy.name, parameters };
-    let made = proposals::propose(app, Some(prefecture), what, expected, query.why(), caller.name.clone()).await?;
+    let order = ProposalOrder {
+        prefecture: Some(prefecture),
+        what,
+        expected,
+        why: query.why(),
+        who: caller.name.clone(),
+        preview: query.preview.clone(),
+    };
+    let made = proposals::propose(app, order).await?;
     Ok(ChangeAnswer::proposed(made, version))
 }
 

@@ -241,6 +241,8 @@ pub(crate) struct LoadView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PreviewView {
+    /// SHA-256 of everything else in it but for how long it took: by it a proposal names what its author saw, while the host remembers it.
+    digest: String,
     /// The prefecture's code.
     prefecture: u32,
     /// Name of the policy.

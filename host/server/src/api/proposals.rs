@@ -1,8 +1,9 @@
 //! Changes that wait for a second person.
 
 use axum::extract::State;
-use gridbell_conductor::{Decider, Decision, Needs, Proposal, ProposalOrder, ProposalState, Proposed};
-use gridbell_model::PrefectureCode;
+use gridbell_conductor::{Decider, Decision, Needs, Proposal, ProposalOrder, ProposalState, SeenPreview};
+use gridbell_model::{OrgCode, PrefectureCode};
+use gridbell_state::RunRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -14,6 +15,81 @@ use crate::access::{Action, Caller, Role};
 use crate::app::App;
 use crate::extract::{At, Json, Query, named};
 use crate::problem::{Problem, ProblemBody};
+
+/// The preview that a proposal's author saw: its figures as they were then.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SeenPreviewView {
+    /// SHA-256 of its answer.
+    digest: String,
+    /// When it was made, RFC 3339.
+    at: String,
+    /// The unit whose preview it was.
+    office: String,
+    /// Name of the policy.
+    policy: String,
+    /// The first minute that it looked at.
+    from: String,
+    /// How many days; none for one run at that minute.
+    days: Option<u8>,
+    /// The sequence of the state that it looked at.
+    sequence: u64,
+    /// Customers who would get something.
+    customers: u64,
+    /// Messages.
+    messages: u64,
+    /// Their parts.
+    parts: u64,
+    /// What they cost, in 1/1000 fen.
+    cost_milli_fen: u64,
+    /// Messages against the live policy; none where nothing was compared.
+    difference: Option<SeenDifferenceView>,
+    /// Runs of the policy since: what they said is not said again, so that the figures would be others now.
+    runs_since: u64,
+    /// By how much the sequence of the province's state went on since: bills, payments, receipts, approvals, every change counts.
+    steps_since: u64,
+}
+
+/// How a candidate differed from the live policy, in messages.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct SeenDifferenceView {
+    /// Only the candidate's.
+    added: u64,
+    /// Only the live policy's.
+    dropped: u64,
+    /// On another channel or day.
+    moved: u64,
+    /// On the same.
+    same: u64,
+}
+
+fn seen_view(app: &App, prefecture: Option<PrefectureCode>, p: SeenPreview) -> SeenPreviewView {
+    let policy = p.policy.clone();
+    let unit = p.office.parse().ok().and_then(|code| app.org().get(OrgCode(code)).map(|u| u.name.clone()));
+    SeenPreviewView {
+        digest: p.digest,
+        at: p.at.to_string(),
+        office: unit.unwrap_or_else(|| if p.office == "province" { "全省".to_owned() } else { p.office }),
+        policy: p.policy,
+        from: p.from.to_string(),
+        days: p.days,
+        sequence: p.sequence,
+        customers: p.customers,
+        messages: p.messages,
+        parts: p.parts,
+        cost_milli_fen: p.cost_milli_fen,
+        difference: p.difference.map(|d| SeenDifferenceView {
+            added: d.added,
+            dropped: d.dropped,
+            moved: d.moved,
+            same: d.same,
+        }),
+        runs_since: prefecture.map_or(0, |code| {
+            let since = |r: &RunRecord| r.prefecture == code && r.policy == policy && r.started > p.at;
+            app.state().runs(None, usize::MAX, since).len() as u64
+        }),
+        steps_since: app.state().seq().saturating_sub(p.sequence),
+    }
+}
 
 /// A change that waits for a second person, or what became of it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -41,6 +117,9 @@ pub(crate) struct ProposalView {
     at: String,
     /// When it is over.
     expires: String,
+    /// What its author saw before it was proposed; none where no preview was named.
+    #[serde(default)]
+    pub(crate) preview: Option<SeenPreviewView>,
     /// `open`, `applied`, `refused`, `withdrawn`, `stale`, `expired`.
     pub(crate) state: WordView,
     /// Who decided.
@@ -84,6 +163,7 @@ fn view(app: &App, caller: Option<&Caller>, p: Proposal) -> ProposalView {
         why: p.why,
         at: p.at.to_string(),
         expires: p.expires.to_string(),
+        preview: p.preview.map(|seen| seen_view(app, p.prefecture, seen)),
         state: both(p.state.word(), p.state.chinese()),
         decided_by: p.decided.as_ref().map(|d| d.by.clone()),
         decided_why: p.decided.map(|d| d.why),
@@ -102,15 +182,8 @@ fn decider(app: &App, caller: &Caller, p: &Proposal) -> Decider {
 }
 
 /// Keeps a change until another person agrees; none if nothing would change.
-pub(crate) async fn propose(
-    app: &App,
-    prefecture: Option<PrefectureCode>,
-    what: Proposed,
-    expected: Option<u64>,
-    why: String,
-    who: String,
-) -> Result<Option<ProposalView>, Problem> {
-    let made = app.conduct.propose(ProposalOrder { prefecture, what, expected, why, who }).await?;
+pub(crate) async fn propose(app: &App, order: ProposalOrder) -> Result<Option<ProposalView>, Problem> {
+    let made = app.conduct.propose(order).await?;
     Ok(made.map(|p| view(app, None, p)))
 }
 

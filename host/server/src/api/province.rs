@@ -4,7 +4,7 @@
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use gridbell_conductor::{Proposed, ProvinceFile, ProvinceProposal, org_version, province_text};
+use gridbell_conductor::{ProposalOrder, Proposed, ProvinceFile, ProvinceProposal, org_version, province_text};
 use gridbell_model::OrgUnit;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -54,7 +54,9 @@ pub(crate) async fn put(
         // Limits are for two people of the province's.
         let version = province_text(app.state(), file).map_err(ConductError::from)?.map_or(0, |(_, v)| v);
         let what = Proposed::Rules { document, text };
-        let made = proposals::propose(app, None, what, expected, String::new(), caller.name.clone()).await?;
+        let (why, who) = (String::new(), caller.name.clone());
+        let order = ProposalOrder { prefecture: None, what, expected, why, who, preview: None };
+        let made = proposals::propose(app, order).await?;
         return Ok(ChangeAnswer::proposed(made, version));
     }
     let proposal = ProvinceProposal { file, document, text, expected, who: caller.name.clone(), dry_run };

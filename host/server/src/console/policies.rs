@@ -80,7 +80,7 @@ pub(super) async fn change(
     } else {
         form::read(&schema, &present, &given)
     };
-    let query = DryRun { dry_run: !saves, why: Some(text("why").to_owned()).filter(|w| !w.is_empty()) };
+    let query = DryRun { dry_run: !saves, why: Some(text("why").to_owned()).filter(|w| !w.is_empty()), preview: None };
     let outcome = apply_parameters(&app, &session.caller, at, wanted.clone(), &query, version).await;
     let shown = match outcome {
         Ok(answer) if saves => {

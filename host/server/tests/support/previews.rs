@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gridbell_conductor::{
     PolicyPreview, PreviewCount, PreviewDifference, PreviewMove, PreviewPlugin, PreviewRequest, PreviewRun,
-    PreviewSample, PreviewTotals,
+    PreviewSample, PreviewTotals, SeenDifference, SeenPreview,
 };
 use gridbell_model::{Channel, Date, HoldReason, OrgCode, Topic};
 use gridbell_planner::{DayLoad, HourLoad, LinkLoad, LoadForecast};
@@ -43,6 +43,7 @@ pub fn seen(request: &PreviewRequest) -> PolicyPreview {
         hours: vec![HourLoad { hour: day.at(9, 0), parts: 4 }],
     };
     PolicyPreview {
+        digest: "cd".repeat(32),
         prefecture: request.prefecture,
         policy: request.policy.clone(),
         title: format!("{:?} {}", request.scope.orgs, request.office),
@@ -98,5 +99,23 @@ pub fn seen(request: &PreviewRequest) -> PolicyPreview {
         assumptions: vec!["no payments".into()],
         warnings: vec!["look".into()],
         elapsed_ms: 41,
+    }
+}
+
+/// A preview as a proposal keeps it.
+pub fn remembered(digest: String, at: gridbell_model::Moment) -> SeenPreview {
+    SeenPreview {
+        digest,
+        at,
+        office: "140100".into(),
+        policy: "arrears-reminder".into(),
+        from: at.civil_minute(),
+        days: Some(30),
+        sequence: 7,
+        customers: 1_234,
+        messages: 2_345,
+        parts: 3_456,
+        cost_milli_fen: 12_345_600,
+        difference: Some(SeenDifference { added: 5, dropped: 6, moved: 7, same: 2_333 }),
     }
 }

@@ -174,6 +174,7 @@ impl Release for Stand {
                 why: o.why,
                 at: now,
                 expires: now.plus_ms(86_400_000),
+                preview: o.preview.map(|digest| super::previews::remembered(digest, now)),
                 state: ProposalState::Open,
                 decided: None,
             };
