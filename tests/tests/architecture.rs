@@ -10,11 +10,12 @@ use gridbell_tests::root;
 use serde_json::Value;
 
 /// Which of our crates each crate may use, beside itself. Names are without `gridbell-`.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("wire", &[]),
     ("cmpp", &["wire"]),
     ("sgip", &["wire"]),
+    ("smgp", &["wire"]),
     ("clock", &["model"]),
     ("contract", &["model"]),
     ("intake", &["model"]),
@@ -77,7 +78,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates that compute and do nothing else.
-const PURE: [&str; 6] = ["model", "contract", "planner", "wire", "cmpp", "sgip"];
+const PURE: [&str; 7] = ["model", "contract", "planner", "wire", "cmpp", "sgip", "smgp"];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.
 const WORLDLY: [&str; 10] =
