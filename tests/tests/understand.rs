@@ -64,6 +64,9 @@ fn a_run_is_explained_and_done_again_after_everything_changed() {
     });
     assert_eq!((&done["report"]["same"], &done["report"]["proved"]), (&true.into(), &"everyone".into()), "{done}");
     assert_eq!((&done["report"]["decided"], &done["report"]["silent"]), (&20.into(), &10.into()), "{done}");
+    // The command line asks the running host the same.
+    assert!(house.ask(&host, &["run", "replay", &id]).contains("完全一致"));
+    assert!(house.ask(&host, &["run", "diff", &id, &id]).contains("没有差异"));
 
     // Payments, a number that is wrong; then the host is killed.
     let payments: Vec<Value> = (0..5)

@@ -349,8 +349,8 @@ async fn what_was_tampered_with_is_found_and_named() {
     assert!(!report.same && report.differences == 1, "{report:?}");
     let found = &report.first[0];
     assert_eq!(
-        (found.account, found.kind, found.fields.as_slice()),
-        (Some(original[3].account), "decision", &["arg0"][..])
+        (found.account, &*found.kind, found.fields.as_slice()),
+        (Some(original[3].account), "decision", &["arg0".into()][..])
     );
     assert_ne!(found.recorded, found.replayed);
     restore(&w);

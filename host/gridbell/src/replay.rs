@@ -1,14 +1,19 @@
-//! `gridbell run`: by hand, again, and two beside each other. While a host runs on the data directory, the API does the same.
+//! `gridbell run`: by hand, again, and two beside each other; of a data directory, or asked of a running host.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use gridbell_conductor::{DiffSample, ReplayDifference, ReplayReport, ReplayStep, RunDiff, Side};
+use gridbell_conductor::{DiffSample, ReplayDifference, ReplayReport, ReplayState, ReplayStep, RunDiff, Side};
 use gridbell_model::RunId;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{Place, RunArgs, run_policy};
 use crate::error::CommandError;
+use crate::remote::{MaybeRemote, Remote};
+
+/// How often a running host is asked how far it is.
+const LOOK: Duration = Duration::from_millis(300);
 
 #[derive(clap::Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -36,13 +41,16 @@ customers is kept with the decisions, and those alone are decided again: the out
 
 EXAMPLES
   gridbell run replay R17 --data d
-  gridbell run replay R17 --config gridbell.toml --json")]
+  gridbell run replay R17 --config gridbell.toml --json
+  gridbell run replay R17 --url https://gridbell.example.cn --token gb_…")]
 pub(crate) struct ReplayArgs {
     /// Which, such as R17
     run: RunId,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: MaybeRemote,
     #[command(flatten)]
     place: Place,
 }
@@ -53,7 +61,8 @@ Times are compared from the day of each run. Notices and reasons are compared by
 
 EXAMPLES
   gridbell run diff R17 R23 --data d
-  gridbell run diff R17 R23 --config gridbell.toml --json")]
+  gridbell run diff R17 R23 --config gridbell.toml --json
+  gridbell run diff R17 R23 --url https://gridbell.example.cn --token gb_…")]
 pub(crate) struct DiffArgs {
     /// The one, such as R17
     a: RunId,
@@ -62,6 +71,8 @@ pub(crate) struct DiffArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: MaybeRemote,
     #[command(flatten)]
     place: Place,
 }
@@ -75,17 +86,10 @@ pub(crate) async fn run(command: RunCommand) -> Result<(), CommandError> {
 }
 
 async fn replay(args: ReplayArgs) -> Result<(), CommandError> {
-    let host = args.place.host().await?;
-    let stop = CancellationToken::new();
-    let on_signal = stop.clone();
-    let watch = tokio::spawn(async move {
-        let _ = tokio::signal::ctrl_c().await;
-        on_signal.cancel();
-    });
-    let report = host.replay(args.run, Arc::new(teller(args.json)), &stop).await;
-    watch.abort();
-    host.state().close().await;
-    let report = report?;
+    let report = match args.remote.clone().given(&args.place)? {
+        Some(remote) => replay_there(Arc::new(remote), args.run, args.json).await?,
+        None => replay_here(&args).await?,
+    };
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -98,6 +102,49 @@ async fn replay(args: ReplayArgs) -> Result<(), CommandError> {
         "{}: {} differences between what was recorded and what came out",
         report.run, report.differences
     )))
+}
+
+/// Has a running host do it; Ctrl-C ends it there.
+async fn replay_there(remote: Arc<Remote>, run: RunId, json: bool) -> Result<ReplayReport, CommandError> {
+    let ask = |method: &'static str| {
+        let (remote, path) = (Arc::clone(&remote), format!("/v1/runs/{run}/replay"));
+        let asked = move || remote.call(method, &path, "application/json", &[]);
+        async move { tokio::task::spawn_blocking(asked).await.map_err(|e| CommandError::Failed(e.to_string()))? }
+    };
+    let tell = teller(json);
+    let mut answer = ask("POST").await?;
+    loop {
+        let state: ReplayState = serde_json::from_value(answer).map_err(|e| {
+            CommandError::Failed(format!("{}: this program does not know its answer: {e}", remote.url()))
+        })?;
+        match state {
+            ReplayState::Done { report } => return Ok(*report),
+            ReplayState::Failed { error } => return Err(CommandError::Failed(error)),
+            ReplayState::Running { progress } => progress.into_iter().for_each(&tell),
+        }
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {
+                ask("DELETE").await?;
+                return Err(CommandError::Interrupted("the replay was ended (重算已取消)".to_owned()));
+            }
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        answer = ask("GET").await?;
+    }
+}
+
+async fn replay_here(args: &ReplayArgs) -> Result<ReplayReport, CommandError> {
+    let host = args.place.host().await?;
+    let stop = CancellationToken::new();
+    let on_signal = stop.clone();
+    let watch = tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        on_signal.cancel();
+    });
+    let report = host.replay(args.run, Arc::new(teller(args.json)), &stop).await;
+    watch.abort();
+    host.state().close().await;
+    Ok(report?)
 }
 
 /// Says on a terminal what is being done, once for each step and for every tenth of it.
@@ -161,10 +208,19 @@ fn side(side: Option<&Side>) -> String {
 }
 
 async fn diff(args: DiffArgs) -> Result<(), CommandError> {
-    let host = args.place.host().await?;
-    let diff = host.diff_runs(args.a, args.b).await;
-    host.state().close().await;
-    let diff = diff?;
+    let diff = match args.remote.given(&args.place)? {
+        Some(remote) => {
+            let path = format!("/v1/runs/{}/diff/{}", args.a, args.b);
+            let asked = tokio::task::spawn_blocking(move || remote.get(&path)).await;
+            serde_json::from_value(asked.map_err(|e| CommandError::Failed(e.to_string()))??)?
+        }
+        None => {
+            let host = args.place.host().await?;
+            let diff = host.diff_runs(args.a, args.b).await;
+            host.state().close().await;
+            diff?
+        }
+    };
     if args.json {
         println!("{}", serde_json::to_string(&diff)?);
     } else {

@@ -130,14 +130,14 @@ fn decide_again(
         }
         report.differences += 1;
         let kind = if decision.is_some() { "decision" } else { "only-recorded" };
-        *report.kinds.entry(kind).or_default() += 1;
+        *report.kinds.entry(kind.into()).or_default() += 1;
         if report.first.len() < MAX_DIFFERENCES {
             let replayed = decision.map(|d| DecisionRecord::new(&d, record.account, record.outcome.clone()));
             report.first.push(ReplayDifference {
                 account: Some(record.account),
                 row: record.row,
-                kind,
-                fields,
+                kind: kind.into(),
+                fields: fields.into_iter().map(Into::into).collect(),
                 recorded: Some(side(record, Some(plugin))),
                 replayed: replayed.map(|r| side(&r, Some(plugin))),
             });

@@ -28,7 +28,7 @@ impl Findings<'_> {
         replayed: Option<&DecisionRecord>,
     ) {
         self.report.differences += 1;
-        *self.report.kinds.entry(kind).or_default() += 1;
+        *self.report.kinds.entry(kind.into()).or_default() += 1;
         if self.report.first.len() >= MAX_DIFFERENCES {
             return;
         }
@@ -36,8 +36,8 @@ impl Findings<'_> {
         self.report.first.push(ReplayDifference {
             account: of.map(|r| r.account),
             row: of.map_or(0, |r| r.row),
-            kind,
-            fields,
+            kind: kind.into(),
+            fields: fields.into_iter().map(Into::into).collect(),
             recorded: recorded.map(|r| side(r, Some(self.plugin))),
             replayed: replayed.map(|r| side(r, Some(self.plugin))),
         });

@@ -1,11 +1,13 @@
 //! Where two runs differ: whom they reached, by which channel, when and why. Reads what was recorded; writes nothing.
 
+use std::borrow::Cow;
+
 use std::sync::Arc;
 
 use gridbell_engine::Plugin;
 use gridbell_model::{AccountNumber, CivilMinute, RunId};
 use gridbell_state::{DecisionRecord, Outcome, RunRecord, StateError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Side;
 use super::decided::{Decided, side};
@@ -17,7 +19,7 @@ use crate::host::Host;
 pub const MAX_DIFF_SAMPLES: usize = 20;
 
 /// Where two runs differ.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunDiff {
     /// The one.
     pub a: RunSide,
@@ -46,7 +48,7 @@ pub struct RunDiff {
 }
 
 /// One of two runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunSide {
     /// Its name.
     pub run: String,
@@ -65,12 +67,12 @@ pub struct RunSide {
 }
 
 /// A customer about whom two runs differ.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DiffSample {
     /// 户号
     pub account: AccountNumber,
     /// `only-a`, `only-b`, `channel`, `time`, `notice`, `reason`, `held`.
-    pub kinds: Vec<&'static str>,
+    pub kinds: Vec<Cow<'static, str>>,
     /// What the one decided; none for nothing.
     pub a: Option<Side>,
     /// What the other decided; none for nothing.
@@ -185,7 +187,7 @@ impl Differ<'_> {
             let account = a.or(b).map(|r| r.account);
             self.out.samples.extend(account.map(|account| DiffSample {
                 account,
-                kinds,
+                kinds: kinds.into_iter().map(Into::into).collect(),
                 a: a.map(|r| side(r, self.plugins[0])),
                 b: b.map(|r| side(r, self.plugins[1])),
             }));

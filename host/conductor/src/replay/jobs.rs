@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use gridbell_model::RunId;
 use parking_lot::Mutex;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::{ReplayReport, ReplayStep};
@@ -15,7 +15,7 @@ use crate::host::Host;
 const MAX_RESULTS: usize = 32;
 
 /// How a replay stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
 pub enum ReplayState {
     /// It goes on.

@@ -8,6 +8,7 @@ mod decided;
 mod diff;
 mod jobs;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use gridbell_engine::Plugin;
 use gridbell_model::{AccountNumber, CivilMinute, RunId};
 use gridbell_state::{RebuildStep, RunRecord, RunStatus, State, StateError};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 pub use diff::{DiffSample, MAX_DIFF_SAMPLES, RunDiff, RunSide};
@@ -33,7 +34,7 @@ pub const MAX_DIFFERENCES: usize = 20;
 pub type ReplayTold = Arc<dyn Fn(ReplayStep) + Send + Sync>;
 
 /// How far a replay is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "doing")]
 pub enum ReplayStep {
     /// A base is read.
@@ -60,12 +61,12 @@ pub enum ReplayStep {
 }
 
 /// What a replay found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReplayReport {
     /// The run.
     pub run: String,
     /// `everyone`, or `decided` where the state of then cannot be rebuilt: silences are not proved then.
-    pub proved: &'static str,
+    pub proved: Cow<'static, str>,
     /// Why not everyone; empty for everyone.
     pub why: String,
     /// Whether everything that was compared is the same.
@@ -85,7 +86,7 @@ pub struct ReplayReport {
     /// Differences.
     pub differences: u64,
     /// The same by kind.
-    pub kinds: BTreeMap<&'static str, u64>,
+    pub kinds: BTreeMap<Cow<'static, str>, u64>,
     /// The first of them.
     pub first: Vec<ReplayDifference>,
     /// Decisions whose caps came out otherwise: caps count what other runs publish at the same time, so these are no differences.
@@ -93,16 +94,16 @@ pub struct ReplayReport {
 }
 
 /// Where recorded and replayed differ.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayDifference {
     /// Whose; none for the run as a whole.
     pub account: Option<AccountNumber>,
     /// The row.
     pub row: u32,
     /// `only-recorded`, `only-replayed`, `decision`, `outcome`, `facts` or `run`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Which fields differ.
-    pub fields: Vec<&'static str>,
+    pub fields: Vec<Cow<'static, str>>,
     /// What was recorded.
     pub recorded: Option<Side>,
     /// What came out.
@@ -110,7 +111,7 @@ pub struct ReplayDifference {
 }
 
 /// A decision and its outcome, without anything personal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     /// The notice's name; its number where the plugin is not there.
     pub notice: String,
@@ -161,7 +162,7 @@ impl Host {
         match then {
             Ok(then) => again::everyone(self, &record, &recorded, plugin, then, &told, &mut report).await?,
             Err(why) => {
-                (report.proved, report.why) = ("decided", why);
+                (report.proved, report.why) = ("decided".into(), why);
                 let (host, its) = (self.clone(), Arc::clone(&record));
                 let work =
                     move || again::decided(&host, &its, &recorded, &plugin, &*told, &mut report).map(|()| report);
@@ -216,7 +217,7 @@ fn check(record: &RunRecord) -> Result<(), HostError> {
 fn start(record: &RunRecord, plugin: &Plugin) -> ReplayReport {
     ReplayReport {
         run: record.id.to_string(),
-        proved: "everyone",
+        proved: "everyone".into(),
         why: String::new(),
         same: false,
         plugin: plugin.label().to_owned(),
