@@ -67,6 +67,8 @@ fn a_run_is_explained_and_done_again_after_everything_changed() {
     // The command line asks the running host the same.
     assert!(house.ask(&host, &["run", "replay", &id]).contains("完全一致"));
     assert!(house.ask(&host, &["run", "diff", &id, &id]).contains("没有差异"));
+    let told = house.ask(&host, &["policy", "explain", &people[0].account, "--policy", POLICY]);
+    assert!(told.contains("依据") && told.contains("139****0000"), "{told}");
 
     // Payments, a number that is wrong; then the host is killed.
     let payments: Vec<Value> = (0..5)

@@ -462,7 +462,7 @@ async fn a_customers_story_is_what_was_true_then() {
     let by_now = w.explain(silent, Some(then), "arrears-reminder", false).await;
     let by_then = w.explain(silent, Some(then), "arrears-reminder", true).await;
     let (by_now, by_then) = (by_now.silence.unwrap(), by_then.silence.unwrap());
-    assert_eq!((by_now.asked, by_then.asked), ("now", "then"));
+    assert_eq!((&*by_now.asked, &*by_then.asked), ("now", "then"));
     let owed = |s: &NoDecision| s.facts.iter().find(|f| f.column == "arrears").unwrap().value;
     assert_eq!((owed(&by_now), owed(&by_then)), (77_700, 0));
     // Now: the one who owes would be told, and when; nothing was written by asking.

@@ -1,5 +1,4 @@
-//! `gridbell policy explain`: why a customer was told something, was not, or will be. While a host runs on the data directory, the API answers the
-//! same.
+//! `gridbell policy explain`: why a customer was told something, was not, or will be; of a data directory, or asked of a running host.
 
 use gridbell_conductor::{DecisionStory, ExplainRequest, Explanation, FactShown, PolicyStory, Present};
 use gridbell_model::{AccountNumber, CivilMinute};
@@ -9,6 +8,7 @@ use serde_json::json;
 
 use crate::admin::{Place, who};
 use crate::error::CommandError;
+use crate::remote::{MaybeRemote, Remote};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -20,7 +20,8 @@ the audit log first.
 EXAMPLES
   gridbell policy explain 0012345678 --data d
   gridbell policy explain 0012345678 --at 2026-11-21T09:30 --policy arrears-reminder --rebuild --data d
-  gridbell policy explain 0012345678 --json --config gridbell.toml")]
+  gridbell policy explain 0012345678 --json --config gridbell.toml
+  gridbell policy explain 0012345678 --url https://gridbell.example.cn --token gb_…")]
 pub(crate) struct ExplainArgs {
     /// 户号
     account: AccountNumber,
@@ -37,10 +38,40 @@ pub(crate) struct ExplainArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    remote: MaybeRemote,
+    #[command(flatten)]
     place: Place,
 }
 
 pub(crate) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
+    let json = args.json;
+    let explanation = match args.remote.clone().given(&args.place)? {
+        Some(remote) => there(remote, &args).await?,
+        None => here(args).await?,
+    };
+    if json {
+        println!("{}", serde_json::to_string(&explanation)?);
+    } else {
+        print(&explanation);
+    }
+    Ok(())
+}
+
+/// As a running host tells it.
+async fn there(remote: Remote, args: &ExplainArgs) -> Result<Explanation, CommandError> {
+    let mut path = format!("/v1/customers/{}/explain?rebuild={}", args.account, args.rebuild);
+    if let Some(at) = args.at {
+        path = format!("{path}&at={at}");
+    }
+    if let Some(policy) = &args.policy {
+        // A name of letters, digits and hyphens; of anything else there is no policy.
+        path = format!("{path}&policy={}", policy.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_"));
+    }
+    let asked = tokio::task::spawn_blocking(move || remote.get_at_length(&path)).await;
+    Ok(serde_json::from_value(asked.map_err(|e| CommandError::Failed(e.to_string()))??)?)
+}
+
+async fn here(args: ExplainArgs) -> Result<Explanation, CommandError> {
     let host = args.place.host().await?;
     let note = AuditNote {
         who: who(),
@@ -52,13 +83,7 @@ pub(crate) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
     let request = ExplainRequest { account: args.account, at: args.at, policy: args.policy, rebuild: args.rebuild };
     let explanation = host.explain(request).await;
     host.state().close().await;
-    let explanation = explanation?;
-    if args.json {
-        println!("{}", serde_json::to_string(&explanation)?);
-    } else {
-        print(&explanation);
-    }
-    Ok(())
+    Ok(explanation?)
 }
 
 fn print(e: &Explanation) {
@@ -81,7 +106,7 @@ fn print_story(story: &PolicyStory) {
     }
     story.decisions.iter().for_each(print_decision);
     if let Some(silence) = &story.silence {
-        let asked = match silence.asked {
+        let asked = match &*silence.asked {
             "then" => "按当时的数据重算",
             "now" => "按现在的数据询问",
             _ => "未询问插件",
@@ -138,8 +163,9 @@ fn print_checks(checks: &[GuardVerdict]) {
         return;
     }
     let held = checks.iter().filter(|c| c.verdict == Judgement::Held);
-    let held: Vec<String> = held.map(|c| format!("{}（{}）", c.title, c.reason_title.unwrap_or_default())).collect();
-    let passed: Vec<&str> = checks.iter().filter(|c| c.verdict == Judgement::Passed).map(|c| c.title).collect();
+    let held: Vec<String> =
+        held.map(|c| format!("{}（{}）", c.title, c.reason_title.as_deref().unwrap_or_default())).collect();
+    let passed: Vec<&str> = checks.iter().filter(|c| c.verdict == Judgement::Passed).map(|c| &*c.title).collect();
     if !held.is_empty() {
         println!("    拦截：{}", held.join("、"));
     }

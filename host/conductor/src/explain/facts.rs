@@ -2,10 +2,10 @@
 
 use gridbell_contract::{ColumnDef, Registry};
 use gridbell_model::{ColumnId, Date, Fen};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One value that a plugin saw.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FactShown {
     /// The column's name in the registry.
     pub column: String,

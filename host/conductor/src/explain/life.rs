@@ -2,11 +2,11 @@
 
 use gridbell_model::{CivilMinute, MessageId, MessageState, Moment};
 use gridbell_state::{MessageStatus, QueuedMessage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A message and every step of its life.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MessageLife {
     /// Its name.
     pub id: String,
@@ -38,7 +38,7 @@ pub struct MessageLife {
 }
 
 /// Something that happened to a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LifeStep {
     /// When.
     pub at: String,

@@ -9,12 +9,13 @@ mod life;
 mod present;
 mod recorded;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use gridbell_model::{AccountNumber, CivilMinute, CustomerView, Moment, OrgCode, PrefectureCode, Topic};
 use gridbell_planner::{GuardVerdict, Policy, RecordKind};
 use gridbell_state::{RunRecord, RunStatus};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use archived::FromArchives;
@@ -42,7 +43,7 @@ pub struct ExplainRequest {
 }
 
 /// The answer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Explanation {
     /// 户号
     pub account: AccountNumber,
@@ -59,7 +60,7 @@ pub struct Explanation {
 }
 
 /// What one policy had to say to the customer.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PolicyStory {
     /// Its name.
     pub policy: String,
@@ -86,16 +87,16 @@ pub struct PolicyStory {
 }
 
 /// Something that is not kept any more.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotKept {
     /// What, for an office.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// The rule of the province's by which it went.
     pub rule: String,
 }
 
 /// A run, as far as it explains.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunBrief {
     /// `store`, or the archive's file.
     pub source: String,
@@ -106,7 +107,7 @@ pub struct RunBrief {
     /// The time that the plugin was told.
     pub now: CivilMinute,
     /// published, waiting, failed, refused.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// Why it waits or failed; empty otherwise.
     pub why: String,
     /// The plugin and its version.
@@ -122,7 +123,7 @@ pub struct RunBrief {
 }
 
 /// A decision that was recorded.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DecisionStory {
     /// `store`, or the archive's file.
     pub source: String,
@@ -144,10 +145,10 @@ pub struct DecisionStory {
 }
 
 /// Why nothing was decided.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NoDecision {
     /// Which state was asked: `then`, `now`, or `none` when nobody could be asked.
-    pub asked: &'static str,
+    pub asked: Cow<'static, str>,
     /// The plugin's reason, or the host's, for an office.
     pub reason: String,
     /// What the plugin sees of the customer in that state.
@@ -172,7 +173,7 @@ impl RunBrief {
             id: run.id.to_string(),
             started: run.started.to_string(),
             now: run.now,
-            status,
+            status: status.into(),
             why,
             plugin: format!("{} {}", run.plugin, run.plugin_version),
             digest: run.digest.clone(),
@@ -192,7 +193,7 @@ impl RunBrief {
             id: text("id"),
             started: text("started"),
             now: serde_json::from_value(body["now"].clone()).unwrap_or(CivilMinute::NONE),
-            status,
+            status: status.into(),
             why,
             plugin: format!("{} {}", text("plugin"), text("plugin_version")),
             digest: text("digest"),
@@ -326,11 +327,11 @@ impl Host {
         let mut list = Vec::new();
         match run {
             None if !decisions.is_empty() => list.push(NotKept {
-                what: "这次执行没有选中的户：归档只记录被选中的户，未选中的原因不能再问",
+                what: "这次执行没有选中的户：归档只记录被选中的户，未选中的原因不能再问".into(),
                 rule: by_run(),
             }),
             None if self.state().archive_head().file > 0 => list.push(NotKept {
-                what: "更早的执行：已移出在线库，归档里没有关于该户的决定（归档不记录未选中的户）",
+                what: "更早的执行：已移出在线库，归档里没有关于该户的决定（归档不记录未选中的户）".into(),
                 rule: by_run(),
             }),
             _ => {}
@@ -341,7 +342,7 @@ impl Host {
             && run.ended.date() < oldest
         {
             list.push(NotKept {
-                what: "执行当时的全省数据：不能再重建，只能按现在的数据询问插件",
+                what: "执行当时的全省数据：不能再重建，只能按现在的数据询问插件".into(),
                 rule: rule(RecordKind::History),
             });
         }

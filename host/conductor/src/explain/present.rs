@@ -6,7 +6,7 @@ use gridbell_engine::{EvalOptions, Plugin};
 use gridbell_model::{CivilMinute, Decision, PrefectureCode, Table};
 use gridbell_planner::{Event, GuardVerdict, Policy, Verdict};
 use gridbell_state::{RunRecord, RunStatus, Snapshot, State};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::recorded::titles;
 use super::{FactShown, NoDecision, Subject, facts};
@@ -19,7 +19,7 @@ use crate::runs::{Basis, Ground, Prepared, RunRequest, RunTrigger};
 use crate::settle::{Context, queue_of};
 
 /// What a policy would do now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Present {
     /// Whether it is switched on.
     pub enabled: bool,
@@ -42,7 +42,7 @@ pub struct Present {
 }
 
 /// What comes next.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Forecast {
     /// The next times at which the policy runs by the clock; empty where events alone start it.
     pub runs: Vec<CivilMinute>,
@@ -187,7 +187,7 @@ impl Host {
     /// Why `run` decided nothing about the customer: asked of the state as it was then where it can be rebuilt and that is wished, or else of the
     /// state as it is now, with what the run was made from.
     pub(crate) async fn silence(&self, subject: &Subject, run: &RunRecord) -> Result<NoDecision, HostError> {
-        let nobody = |reason: String| NoDecision { asked: "none", reason, facts: Vec::new() };
+        let nobody = |reason: String| NoDecision { asked: "none".into(), reason, facts: Vec::new() };
         if u64::from(subject.view.row) >= run.customers && run.customers > 0 {
             return Ok(nobody("该户在这次执行之后才建档".to_owned()));
         }
@@ -206,7 +206,8 @@ impl Host {
 
     fn silence_in(&self, run: &RunRecord, row: u32, then: Option<State>) -> Result<NoDecision, HostError> {
         let asked = if then.is_some() { "then" } else { "now" };
-        let nobody = |reason: &str| Ok(NoDecision { asked: "none", reason: reason.to_owned(), facts: Vec::new() });
+        let nobody =
+            |reason: &str| Ok(NoDecision { asked: "none".into(), reason: reason.to_owned(), facts: Vec::new() });
         let Some(recorded) = Recorded::read(self.state(), run.id)? else {
             return nobody("这次执行没有保存依据，无法再问插件");
         };
@@ -226,7 +227,7 @@ impl Host {
             Some(reason) => titles(Some(&prepared.plugin), 0, *reason).1,
         };
         debug_assert!(answer.rows.len() >= answer.reasons.len(), "a reason belongs to a row");
-        Ok(NoDecision { asked, reason, facts: answer.facts })
+        Ok(NoDecision { asked: asked.into(), reason, facts: answer.facts })
     }
 }
 

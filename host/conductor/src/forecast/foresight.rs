@@ -2,7 +2,7 @@
 
 use gridbell_model::{AccountNumber, Channel, CivilMinute, HoldReason, PrefectureCode};
 use gridbell_planner::RunScope;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ask::{Candidate, MAX_PREVIEW_DAYS};
 use super::candidate::Deciding;
@@ -31,7 +31,7 @@ pub struct ForeseeRequest {
 }
 
 /// A message that will go, if nothing is paid, billed or computed otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForeseenMessage {
     /// The run that decides it.
     pub decided_at: CivilMinute,
@@ -56,7 +56,7 @@ pub struct ForeseenMessage {
 }
 
 /// Runs one after another that say nothing for the same reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// The first of them.
     pub from: CivilMinute,
@@ -71,7 +71,7 @@ pub struct Silence {
 }
 
 /// What a policy will say to one account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foresight {
     /// Messages, in order.
     pub messages: Vec<ForeseenMessage>,

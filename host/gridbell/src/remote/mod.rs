@@ -102,6 +102,11 @@ impl Remote {
         self.ask(("POST", path), "application/json", body.to_string().as_bytes(), LONG_PATIENCE)
     }
 
+    /// As [`Self::get`], for what may take long.
+    pub(crate) fn get_at_length(&self, path: &str) -> Result<Value, CommandError> {
+        self.ask(("GET", path), "application/json", &[], LONG_PATIENCE)
+    }
+
     /// Where the host is.
     pub(crate) fn url(&self) -> &str {
         &self.url

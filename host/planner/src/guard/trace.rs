@@ -2,17 +2,18 @@
 //! a run asks [`Guard::consider`], which stops at the first that holds.
 
 use gridbell_model::{CustomerView, Decision, Guardrail, HoldReason, TopicClass};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 use super::{Guard, GuardContext, Planned, Verdict};
 
 /// One check of a decision, in the order in which they are made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuardVerdict {
     /// Its word: a guardrail's, or `text` and `link` for the two that follow from the message itself.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// What an office reads.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// What it said.
     pub verdict: Judgement,
     /// Why it held.
@@ -20,11 +21,11 @@ pub struct GuardVerdict {
     pub reason: Option<HoldReason>,
     /// The same for an office.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason_title: Option<&'static str>,
+    pub reason_title: Option<Cow<'static, str>>,
 }
 
 /// What a check said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Judgement {
     /// Nothing against it.
@@ -112,7 +113,13 @@ impl Check {
             Self::Text => ("text", "文本"),
             Self::Link => ("link", "通道"),
         };
-        GuardVerdict { check, title, verdict, reason, reason_title: reason.map(HoldReason::chinese) }
+        GuardVerdict {
+            check: check.into(),
+            title: title.into(),
+            verdict,
+            reason,
+            reason_title: reason.map(|r| r.chinese().into()),
+        }
     }
 }
 
