@@ -43,7 +43,7 @@ impl std::fmt::Debug for Token {
 /// Which running host, and as whom.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Remote {
-    /// The running host, as http://127.0.0.1:8080 or https://gridbell.example.cn
+    /// The running host, as http://127.0.0.1:8080 or https://…
     #[arg(long, value_name = "URL", env = "GRIDBELL_URL")]
     url: String,
     /// A bearer token of its API
@@ -59,7 +59,7 @@ pub(crate) struct Remote {
 /// A running host, for a command that works on a data directory too.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct MaybeRemote {
-    /// The running host, as http://127.0.0.1:8080 or https://gridbell.example.cn; not asked where --config or --data is given
+    /// The running host, as http://127.0.0.1:8080 or https://…; not asked where --config or --data is given
     #[arg(long, value_name = "URL", env = "GRIDBELL_URL")]
     url: Option<String>,
     /// A bearer token of its API
