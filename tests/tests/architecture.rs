@@ -18,6 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("smgp", &["wire"]),
     ("platform", &[]),
     ("alipay", &["model", "platform"]),
+    ("wechat", &["model", "platform"]),
+    ("webhook", &["model", "platform"]),
     ("clock", &["model"]),
     ("contract", &["model"]),
     ("intake", &["model"]),
@@ -82,7 +84,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
 /// Crates that compute and do nothing else.
 const PURE: &[&str] = &[
     "model", "contract", "planner", "wire", "cmpp", "sgip", "smgp", //
-    "platform", "alipay",
+    "platform", "alipay", "wechat", "webhook",
 ];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.
