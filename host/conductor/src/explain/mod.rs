@@ -79,7 +79,7 @@ pub struct PolicyStory {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<NoDecision>,
     /// What is not kept any more of it, and by which rule.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_kept: Vec<NotKept>,
     /// What the policy would do now; only when asked about now.
     #[serde(skip_serializing_if = "Option::is_none")]
