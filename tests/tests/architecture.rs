@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("alipay", &["model", "platform"]),
     ("wechat", &["model", "platform"]),
     ("webhook", &["model", "platform"]),
+    ("cap", &["model"]),
     ("clock", &["model"]),
     ("contract", &["model"]),
     ("intake", &["model"]),
@@ -84,7 +85,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
 /// Crates that compute and do nothing else.
 const PURE: &[&str] = &[
     "model", "contract", "planner", "wire", "cmpp", "sgip", "smgp", //
-    "platform", "alipay", "wechat", "webhook",
+    "platform", "alipay", "wechat", "webhook", "cap",
 ];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.
