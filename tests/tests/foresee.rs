@@ -148,6 +148,7 @@ fn a_running_host_previews_once_for_each_office_and_ctrl_c_ends_it_there() {
     assert!(shown.contains("合计 totals") && shown.contains("减少样例 dropped"), "{shown}");
 
     propose_what_was_seen(&host, &token, &parsed(&ask(&host, &token, &[&quick[..], &["--json"]].concat()).succeed()));
+    propose_a_file(&house, &host);
 
     let said = |code: i32, more: &[&str]| fails(code, ask(&host, &token, more));
     let file = candidate(&house);
@@ -201,6 +202,22 @@ fn propose_what_was_seen(host: &Host, token: &str, seen: &Value) {
         host.api.patch(&format!("/v1/policies/{TAIYUAN}/{POLICY}/parameters"), &json!({ "steps": [4] })).expect(202);
     let shown = command(&[&["proposal", "show", &bare["proposal"].to_string()], &more[..]].concat()).succeed();
     assert!(shown.contains("没有附上预览"), "{shown}");
+}
+
+/// A file for a running host becomes a proposal, and its mistakes are told with their lines before anything is asked.
+fn propose_a_file(house: &House, host: &Host) {
+    house.write("next.toml", policy(TAIYUAN, POLICY, "").replace("steps = [7]", "steps = [9]"));
+    let next = house.text("next.toml");
+    let looked = house.ask(host, &["policy", "apply", &next, "--dry-run"]);
+    assert!(looked.contains("7 → 9") && looked.contains("nothing was proposed"), "{looked}");
+    let proposed = house.ask(host, &["policy", "apply", &next, "--why", "改为 9 天"]);
+    assert!(proposed.contains("7 → 9") && proposed.contains("提案已提交"), "{proposed}");
+    let open = host.api.get("/v1/proposals?state=open").expect(200).to_string();
+    assert!(open.contains("改为 9 天"), "{open}");
+    house.write("next.toml", "prefecture = 140100\n[[policy]]\nname = 3\n");
+    let (url, token) = (host.base.as_str(), host.api.token().expect("a token"));
+    let wrong = fails(3, command(&["policy", "apply", &next, "--url", url, "--token", token]));
+    assert!(wrong.contains("next.toml:3"), "{wrong}");
 }
 
 #[test]

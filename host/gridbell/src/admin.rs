@@ -13,7 +13,7 @@ use gridbell_store::{BackupError, BackupSummary, SledOptions};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::import::{ImportKind, ImportReport, Target};
-use crate::{foresee, open, preview};
+use crate::{open, preview};
 
 /// Which data directory.
 #[derive(clap::Args, Debug, Clone)]
@@ -301,62 +301,6 @@ fn print_run(summary: &RunSummary, sent: bool) {
     } else {
         println!("nothing was sent; add --yes to send");
     }
-}
-
-#[derive(clap::Subcommand, Debug)]
-pub(crate) enum PolicyCommand {
-    /// Check a policy file and apply it: the difference is shown and recorded; a bad file leaves the old policy running
-    Apply {
-        /// TOML, one prefecture
-        file: PathBuf,
-        /// Only show the difference
-        #[arg(long)]
-        dry_run: bool,
-        #[command(flatten)]
-        place: Place,
-    },
-    /// See whom a candidate would reach that the live policy would not, before it is live; nothing is written
-    Preview(foresee::PreviewArgs),
-    /// Go back to the version before, and take back what the bad one queued and has not left
-    Rollback(crate::release::RollbackArgs),
-    /// Why a customer was told something, was not, or will be and when
-    Explain(crate::explain::ExplainArgs),
-    /// Check the province's rules and put them in force: topics, classes, quiet hours, caps; a bad file leaves the old rules in force
-    Rules {
-        /// TOML, as policies/province.toml
-        file: PathBuf,
-        #[command(flatten)]
-        place: Place,
-    },
-}
-
-pub(crate) async fn policy(command: PolicyCommand) -> Result<(), CommandError> {
-    match command {
-        PolicyCommand::Apply { file, dry_run, place } => apply_policies(file, dry_run, place).await,
-        PolicyCommand::Preview(args) => foresee::run(args).await,
-        PolicyCommand::Rollback(args) => crate::release::rollback(args).await,
-        PolicyCommand::Explain(args) => crate::explain::explain(args).await,
-        PolicyCommand::Rules { file, place } => {
-            let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
-            let host = place.host_or_new().await?;
-            host.apply_rules(&file.to_string_lossy(), &text, &who()).await?;
-            host.state().close().await;
-            println!("the rules of {} are in force", file.display());
-            Ok(())
-        }
-    }
-}
-
-async fn apply_policies(file: PathBuf, dry_run: bool, place: Place) -> Result<(), CommandError> {
-    let text = std::fs::read_to_string(&file).map_err(CommandError::file("read", &file))?;
-    let host = if dry_run { place.host().await? } else { place.host_or_new().await? };
-    let changes = host.apply_policies(&file.to_string_lossy(), &text, None, &who(), dry_run).await?;
-    host.state().close().await;
-    for change in &changes {
-        println!("{change}");
-    }
-    println!("{} changes{}", changes.len(), if dry_run { "; nothing was applied" } else { "" });
-    Ok(())
 }
 
 #[derive(clap::Subcommand, Debug)]

@@ -19,6 +19,7 @@ mod foresee;
 mod import;
 mod open;
 mod plugin;
+mod policy;
 mod preview;
 mod proposal;
 mod release;
@@ -74,7 +75,7 @@ enum Command {
     Run(replay::RunCommand),
     /// Check and apply policy files; why a customer was told something or was not
     #[command(subcommand)]
-    Policy(admin::PolicyCommand),
+    Policy(policy::PolicyCommand),
     /// A plugin before it is uploaded, and its versions on a host
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -144,7 +145,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Serve(args) => serve::run(args).await,
         Command::Import(args) => admin::import(args).await,
         Command::Run(command) => replay::run(command).await,
-        Command::Policy(command) => admin::policy(command).await,
+        Command::Policy(command) => policy::run(command).await,
         Command::Plugin(command) => plugin::plugin(command).await,
         Command::Proposal(command) => proposal::proposal(command).await,
         Command::Shadow(command) => release::shadow(command).await,
