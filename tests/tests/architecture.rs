@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("alipay", &["model", "platform"]),
     ("wechat", &["model", "platform"]),
+    ("aliyun", &["model", "platform"]),
     ("webhook", &["model", "platform"]),
     ("cap", &["model"]),
     ("clock", &["model"]),
@@ -85,7 +86,7 @@ const HOUSES: [(&str, &[&str]); 12] = [
 /// Crates that compute and do nothing else.
 const PURE: &[&str] = &[
     "model", "contract", "planner", "wire", "cmpp", "sgip", "smgp", //
-    "platform", "alipay", "wechat", "webhook", "cap",
+    "platform", "alipay", "wechat", "aliyun", "webhook", "cap",
 ];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.

@@ -59,7 +59,7 @@ impl fmt::Debug for Colored {
 }
 
 /// A template of the account, filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Template {
     /// `template_id`.
     pub id: String,
@@ -75,6 +75,13 @@ pub struct Template {
     pub keywords: Vec<Colored>,
     /// `remark`: the line below the keywords.
     pub remark: Option<Colored>,
+}
+
+impl fmt::Debug for Template {
+    /// Without texts and link, which are personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template").field("id", &self.id).field("keywords", &self.keywords.len()).finish_non_exhaustive()
+    }
 }
 
 /// `biz_content` of a message.

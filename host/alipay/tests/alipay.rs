@@ -185,7 +185,7 @@ fn fields_have_limits_and_nothing_personal_is_shown() {
     let long = |template: &mut gridbell_alipay::Template| template.url = "x".repeat(17_000);
     assert_eq!(send(&recipient(), &long), "field `biz_content` is longer than 16 KiB: shorten the texts");
     let shown = format!("{:?} {:?} {account:?}", recipient(), template());
-    assert!(!["2088", "电费", "0123456789"].iter().any(|personal| shown.contains(personal)), "{shown}");
+    assert!(!["2088", "电费", "0123456789", "example.com"].iter().any(|personal| shown.contains(personal)), "{shown}");
     assert_eq!(
         format!("{:?}", Colored { value: "张三".into(), color: "#000000".into() }),
         "Colored { color: \"#000000\", .. }"

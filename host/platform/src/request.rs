@@ -25,7 +25,8 @@ impl Method {
     }
 }
 
-/// One HTTP request. The scheme and the host are the configuration's; `Host` and `Content-Length` are the client's to add.
+/// One HTTP request. The scheme and the host are the configuration's; `Content-Length` is the client's to add, and `Host` where the
+/// headers have none: one that is there is signed and is sent as it is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// How.

@@ -17,12 +17,19 @@ pub const MAX_VALUES: usize = 32;
 pub const MAX_CLIENT_MSG_ID: usize = 64;
 
 /// Where a tap leads inside WeChat.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct MiniProgram {
     /// Its `appid`.
     pub appid: String,
     /// Its page, `pagepath`; empty for its first.
     pub page: String,
+}
+
+impl fmt::Debug for MiniProgram {
+    /// Without the page, whose parameters are personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MiniProgram").field("appid", &self.appid).finish_non_exhaustive()
+    }
 }
 
 /// A message, filled in.
