@@ -2,3 +2,6 @@
 
 pub mod cmpp;
 pub mod province;
+pub mod sgip;
+pub mod smgp;
+pub mod sms;

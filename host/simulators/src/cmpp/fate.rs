@@ -8,20 +8,20 @@ use rand_core::RngCore as _;
 use super::config::Faults;
 
 /// One account's stream of choices.
-pub(super) struct Dice(ChaCha12Rng);
+pub(crate) struct Dice(ChaCha12Rng);
 
 impl Dice {
-    pub(super) fn new(seed: Seed, sp_id: &str) -> Self {
+    pub(crate) fn new(seed: Seed, sp_id: &str) -> Self {
         Self(seed.stream(&format!("cmpp gateway {sp_id}")))
     }
 
     /// True with `probability`; a certain answer draws nothing.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
+    pub(crate) fn chance(&mut self, probability: f64) -> bool {
         probability > 0.0 && (probability >= 1.0 || fraction(self.0.next_u64()) < probability)
     }
 
     /// A number from `least` to `most`, both possible.
-    pub(super) fn between(&mut self, (least, most): (u64, u64)) -> u64 {
+    pub(crate) fn between(&mut self, (least, most): (u64, u64)) -> u64 {
         if most <= least {
             return least;
         }
@@ -33,14 +33,19 @@ impl Dice {
     }
 }
 
+/// Whether `number` is among a share of all numbers, another one for each purpose.
+pub(crate) fn lies_below(seed: Seed, purpose: &[u8], number: &Number, share: f64) -> bool {
+    share > 0.0 && fraction(hash(seed, purpose, number)) < share
+}
+
 /// Whether `number` is among those that a gateway refuses as bad.
 pub(super) fn is_bad(seed: Seed, faults: &Faults, number: &Number) -> bool {
-    faults.bad_number > 0.0 && fraction(hash(seed, b"bad", number)) < faults.bad_number
+    lies_below(seed, b"bad", number, faults.bad_number)
 }
 
 /// What a message to `number` comes to.
 pub(super) fn final_stat(seed: Seed, faults: &Faults, number: &Number) -> Stat {
-    let word = if faults.failure_share > 0.0 && fraction(hash(seed, b"fails", number)) < faults.failure_share {
+    let word = if lies_below(seed, b"fails", number, faults.failure_share) {
         failure_word(hash(seed, b"word", number), faults)
     } else {
         "DELIVRD"
@@ -62,7 +67,7 @@ fn failure_word(drawn: u64, faults: &Faults) -> &str {
 }
 
 /// FNV-1a, finished with SplitMix64's mixer so that near numbers fall far apart. The country code does not count.
-fn hash(seed: Seed, purpose: &[u8], number: &Number) -> u64 {
+pub(crate) fn hash(seed: Seed, purpose: &[u8], number: &Number) -> u64 {
     let digits = bare(number.expose());
     let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed.0;
     for octet in purpose.iter().chain(digits) {
@@ -74,7 +79,7 @@ fn hash(seed: Seed, purpose: &[u8], number: &Number) -> u64 {
 }
 
 /// A number without `+86` or `86`.
-pub(super) fn bare(number: &[u8]) -> &[u8] {
+pub(crate) fn bare(number: &[u8]) -> &[u8] {
     let digits = number.strip_prefix(b"+").unwrap_or(number);
     match digits.strip_prefix(b"86") {
         Some(rest) if rest.len() == 11 => rest,

@@ -12,7 +12,7 @@ mod account;
 mod check;
 mod config;
 mod connection;
-mod fate;
+pub(crate) mod fate;
 mod gateway;
 mod journal;
 mod log;
