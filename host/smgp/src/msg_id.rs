@@ -34,7 +34,7 @@ fn bcd(mut value: u32, octets: &mut [u8]) {
     for octet in octets.iter_mut().rev() {
         // Below 100 by the remainder.
         let pair = (value % 100) as u8;
-        *octet = pair / 10 << 4 | pair % 10;
+        *octet = ((pair / 10) << 4) | (pair % 10);
         value /= 100;
     }
 }
