@@ -25,6 +25,10 @@ pub const FORCED_APART_MS: i64 = 30 * 1000;
 /// After this many milliseconds a fetch that nobody answered for counts as failed.
 pub const UNANSWERED_MS: i64 = 60 * 1000;
 
+/// Milliseconds from the answer that brought a token to the first question after it was rejected: if every token is rejected, the fault is
+/// another, and asking in a circle would only use up the platform's patience.
+const REJECTED_APART_MS: i64 = 1000;
+
 const DAY_MS: i64 = 24 * 3600 * 1000;
 const BACKOFF_MIN_MS: i64 = 1000;
 const BACKOFF_MAX_MS: i64 = 60 * 1000;
@@ -82,6 +86,7 @@ pub struct TokenKeeper {
 #[derive(Debug)]
 struct Held {
     token: Token,
+    fetched_at: Moment,
     expires_at: Moment,
     refresh_at: Moment,
     rejected: bool,
@@ -111,6 +116,7 @@ impl TokenKeeper {
         }
         let due = match &self.held {
             Some(held) if !held.rejected => held.refresh_at.min(held.expires_at),
+            Some(held) if !self.must_force => held.fetched_at.plus_ms(REJECTED_APART_MS).max(now),
             _ => now,
         };
         let force = self.must_force;
@@ -145,7 +151,7 @@ impl TokenKeeper {
                 self.generation += 1;
                 self.must_force = false;
                 let token = Token { secret, generation: self.generation };
-                self.held = Some(Held { token, expires_at, refresh_at, rejected: false });
+                self.held = Some(Held { token, fetched_at: now, expires_at, refresh_at, rejected: false });
             }
         }
     }

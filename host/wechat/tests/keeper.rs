@@ -76,11 +76,40 @@ fn a_rejected_token_is_forced_only_if_it_comes_again() {
     // A late task with the old one: there is a newer.
     assert_eq!(keeper.rejected(1), Rejection::Newer);
     assert_eq!(current(&keeper, 1300), Some(("T2".into(), 2)));
-    // Rejected at once again: without force, and then not before thirty seconds have passed.
+    // Rejected at once again: a second later, without force; and then not before thirty seconds have passed.
     assert_eq!(keeper.rejected(2), Rejection::Refreshing);
-    give(&mut keeper, 1400, "T2", 7200);
-    assert_eq!(keeper.next(at(1500)), Next::At(at(1100 + FORCED_APART_MS)));
+    assert_eq!(keeper.next(at(1400)), Next::At(at(2200)));
+    give(&mut keeper, 2200, "T2", 7200);
+    assert_eq!(keeper.next(at(2300)), Next::At(at(1100 + FORCED_APART_MS)));
     assert!(fetch(&mut keeper, 1100 + FORCED_APART_MS).1);
+}
+
+#[test]
+fn twenty_forced_refreshes_a_day_and_no_more() {
+    let mut keeper = TokenKeeper::new();
+    give(&mut keeper, 0, "T", 7200);
+    // The platform rejects every token, and gives the same again unless it is forced.
+    let (mut now, mut forced, mut token) = (0, Vec::new(), 0);
+    while now < 86_401_000 {
+        if let Some(current) = keeper.token(at(now)) {
+            let _ = keeper.rejected(current.generation);
+        }
+        match keeper.next(at(now)) {
+            Next::At(moment) => now = moment.unix_ms() - NOON,
+            Next::Fetch { ticket, force } => {
+                if force {
+                    forced.push(now);
+                    token += 1;
+                }
+                let secret = if token == 0 { "T".to_owned() } else { format!("T{token}") };
+                keeper.fetched(ticket, Secret::new(secret), 7200, at(now));
+            }
+        }
+    }
+    let expected: Vec<i64> = (0..20).map(|count| 1000 + count * FORCED_APART_MS).collect();
+    assert_eq!(forced, expected);
+    assert_eq!(now, 86_401_000);
+    assert!(matches!(keeper.next(at(now)), Next::Fetch { force: true, .. }));
 }
 
 #[test]
