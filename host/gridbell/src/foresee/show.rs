@@ -93,11 +93,12 @@ fn yuan(milli_fen: u64) -> String {
     text[..kept].to_owned()
 }
 
-fn signed(ours: u64, live: u64) -> String {
+/// The difference with its sign, written by `text`.
+fn signed(ours: u64, live: u64, text: impl Fn(u64) -> String) -> String {
     match ours.cmp(&live) {
-        std::cmp::Ordering::Less => format!("-{}", live - ours),
+        std::cmp::Ordering::Less => format!("-{}", text(live - ours)),
         std::cmp::Ordering::Equal => "0".to_owned(),
-        std::cmp::Ordering::Greater => format!("+{}", ours - live),
+        std::cmp::Ordering::Greater => format!("+{}", text(ours - live)),
     }
 }
 
@@ -114,7 +115,7 @@ fn totals(p: &PolicyPreview) -> Table {
         let text = |n: u64| if money { yuan(n) } else { n.to_string() };
         let mut cells = vec![name, text(a)];
         if compared {
-            let change = if money { String::new() } else { signed(a, b) };
+            let change = signed(a, b, &text);
             cells.extend([text(b), change]);
         }
         t.add_row(cells);
