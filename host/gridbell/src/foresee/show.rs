@@ -241,6 +241,8 @@ mod tests {
         {
             assert_eq!(yuan(milli_fen), text);
         }
+        let signed = |a, b| super::signed(a, b, |n| n.to_string());
         assert_eq!((signed(3, 5), signed(5, 3), signed(2, 2)), ("-2".into(), "+2".into(), "0".into()));
+        assert_eq!(super::signed(150_000, 200_000, yuan), "-0.50");
     }
 }
