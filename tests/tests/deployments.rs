@@ -1,5 +1,5 @@
 //! Several versions of one policy at work: a shadow that sends nothing, a live version that fails, a rollback in the middle of a run, a host killed in the
-//! middle of a recall, and runs of a canary and a pilot done again.
+//! middle of a recall, runs of a canary and a pilot done again, and what a pilot would tell everybody else.
 
 mod support;
 
@@ -305,4 +305,58 @@ fn runs_of_a_canary_and_a_pilot_are_done_again_with_their_shares() {
         assert_eq!((&report["same"], &report["proved"]), (&json!(true), &json!("everyone")), "{run}: {report}");
         assert_eq!(report["decided"], run["decided"], "{report}");
     }
+}
+
+#[test]
+fn a_pilot_decides_about_everybody_else_too_and_sends_only_in_its_stations() {
+    let mut people = people(TAIYUAN, 60, 60);
+    // They owe 1000 to 1059 fen; the last twenty are in the pilot's station.
+    people[40..].iter_mut().for_each(|p| p.station = 502);
+    let live = Guest::choosing("1.0.0", 1_000, 1_059, MUCH, 0);
+    let pilot = Guest::choosing("1.1.0", 1_010, 1_059, 1_025, 0);
+    let house = house(&people, &live, &[pilot], "");
+    let host = house.serve(&house.token("ops", "operator"));
+    let approver = token(&host, "approver", "approver");
+    let station = TAIYUAN * 1_000 + 502;
+    let pilots = |stations: Value| json!({ "mode": "pilot", "version": NEW, "stations": stations });
+    deploy(&host, &approver, TAIYUAN, pilots(json!([station])));
+    deploy(&host, &approver, TAIYUAN, json!({ "mode": "shadow", "version": NEW }));
+    host.run(TAIYUAN, POLICY);
+    let runs = host.all("/v1/runs");
+    let sent: Vec<(&str, u64)> =
+        runs.iter().map(|r| (r["plugin_version"].as_str().unwrap_or(""), r["queued"].as_u64().unwrap_or(0))).collect();
+    assert_eq!(sent, [("1.0.0", 40), ("1.1.0", 20)], "what it decides about the others is no run: {runs:?}");
+
+    let reports = || host.api.get(&path(TAIYUAN, "shadow")).expect(200)["items"].as_array().expect("a list").clone();
+    let of = |mode: &str| reports().into_iter().find(|r| r["mode"] == mode).expect(mode);
+    let outside = of("pilot");
+    assert_eq!((&outside["version"], &outside["runs"]), (&json!(NEW), &json!(1)), "{outside}");
+    assert_eq!(outside["not_under"], json!([station]), "{outside}");
+    assert_eq!((&outside["live_sends"], &outside["shadow_sends"]), (&json!(40), &json!(30)), "{outside}");
+    assert_eq!(outside["differences"], json!({ "dropped": 10, "reason": 15 }), "{outside}");
+    let named = |kind: &str| -> BTreeSet<String> {
+        let samples = outside["samples"][kind].as_array().expect("samples").iter();
+        samples.map(|s| s["account"].as_str().expect("an account").to_owned()).collect()
+    };
+    let accounts = |of: &[Person]| of.iter().map(|p| p.account.clone()).collect::<BTreeSet<_>>();
+    assert_eq!((named("dropped"), named("reason")), (accounts(&people[..10]), accounts(&people[25..40])));
+    // The same version as a shadow is another report: it sees the pilot's stations too.
+    let shadow = of("shadow");
+    assert_eq!((&shadow["not_under"], &shadow["live_sends"]), (&json!([]), &json!(60)), "{shadow}");
+    let said = house.ask(&host, &["shadow", "report", "140100", POLICY]);
+    assert!(said.contains(&format!("pilot outside {station}")) && said.contains("dropped: 10"), "{said}");
+
+    drained(&host);
+    let received = house.received();
+    assert_eq!(house.reached(), phones(&people));
+    assert!(received.values().all(|times| *times == 1), "nobody is told by both: {received:?}");
+
+    // Other stations, other customers: it counts from the beginning. Its end leaves what it saw.
+    deploy(&host, &approver, TAIYUAN, pilots(json!([TAIYUAN * 1_000 + 501])));
+    host.run(TAIYUAN, POLICY);
+    let moved = of("pilot");
+    assert_eq!((&moved["runs"], &moved["not_under"]), (&json!(1), &json!([TAIYUAN * 1_000 + 501])), "{moved}");
+    deploy(&host, &approver, TAIYUAN, json!({ "mode": "end-pilot" }));
+    host.run(TAIYUAN, POLICY);
+    assert_eq!(of("pilot"), moved, "a pilot that has ended sees no run");
 }

@@ -249,7 +249,7 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
 
 #[derive(clap::Subcommand, Debug)]
 pub(crate) enum ShadowCommand {
-    /// What the shadows of a policy would have done otherwise, with samples
+    /// What the shadows of a policy would have done otherwise, and its pilots outside their stations, with samples
     Report {
         /// GB/T 2260 code
         prefecture: u32,
@@ -274,12 +274,15 @@ pub(crate) async fn shadow(command: ShadowCommand) -> Result<(), CommandError> {
     }
     let reports = found["items"].as_array().cloned().unwrap_or_default();
     if reports.is_empty() {
-        println!("policy {prefecture}/{policy} has had no shadow");
+        println!("policy {prefecture}/{policy} has had no shadow and no pilot");
     }
     for report in &reports {
         let number = |key: &str| report[key].as_u64().unwrap_or(0);
+        let mode = word(report, "/mode");
+        let units: Vec<String> = report["not_under"].as_array().into_iter().flatten().map(Value::to_string).collect();
+        let beyond = if units.is_empty() { String::new() } else { format!(" outside {}", units.join(", ")) };
         println!(
-            "{}: runs seen {}, since {}; live would send {}, shadow {}, same {}",
+            "{}: {mode}{beyond}: runs seen {}, since {}; live would send {}, {mode} {}, same {}",
             word(report, "/version"),
             number("runs"),
             word(report, "/since"),
@@ -294,7 +297,7 @@ pub(crate) async fn shadow(command: ShadowCommand) -> Result<(), CommandError> {
             println!("  {kind}: {count}");
             for sample in report["samples"][kind].as_array().into_iter().flatten().take(3) {
                 let (live, shadow) = (word(sample, "/live"), word(sample, "/shadow"));
-                println!("    {}  live [{live}]  shadow [{shadow}]", word(sample, "/account"));
+                println!("    {}  live [{live}]  {mode} [{shadow}]", word(sample, "/account"));
             }
         }
     }

@@ -19,7 +19,7 @@ pub use arms::{KeptShare, Part};
 pub use change::{DeployChange, DeployOrder};
 pub use rollback::{RecallRecord, RollbackOrder, RolledBack};
 pub(crate) use runs::is_share;
-pub use shadow::{Difference, MAX_SHADOW_SAMPLES, ShadowReport, ShadowSample};
+pub use shadow::{Difference, MAX_SHADOW_SAMPLES, ShadowReport, ShadowSample, Watched};
 pub(crate) use under_way::UnderWay;
 
 use crate::documents::{self, DEPLOYMENT};
@@ -66,7 +66,7 @@ pub struct Deployment {
     /// A version that decides for a share of the customers.
     #[serde(default)]
     pub canary: Option<Canary>,
-    /// A version that decides for some stations.
+    /// A version that decides for some stations, and about everybody else as a shadow does.
     #[serde(default)]
     pub pilot: Option<Pilot>,
     /// Who said so last.

@@ -1,23 +1,45 @@
 //! Shadows: after each run a version that sends nothing decides about the same customers at the same instant, and what it would do otherwise is
-//! counted, with a few samples of each kind. What a shadow does wrong disturbs no run.
+//! counted, with a few samples of each kind. A pilot is a shadow for the customers outside its stations. What a shadow does wrong disturbs no run.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_engine::{Plugin, RunError};
-use gridbell_model::{AccountNumber, Channel, CivilMinute, Moment, PrefectureCode, RunId};
+use gridbell_model::{AccountNumber, Channel, CivilMinute, Moment, OrgCode, PrefectureCode, RunId};
 use gridbell_planner::{Policy, Verdict};
-use gridbell_state::{Snapshot, StateError};
+use gridbell_state::{MAX_DOC_NAME, Snapshot, StateError};
 use serde::{Deserialize, Serialize};
 
-use super::{Deployment, key};
+use super::{Deployment, KeptShare, Part, Pilot, key};
 use crate::documents::{self, SHADOW};
 use crate::error::HostError;
 use crate::host::Host;
-use crate::runs::{Basis, Ground, Prepared, RunRequest, blocks};
+use crate::runs::{Basis, Ground, Prepared, RunRequest, RunTrigger, blocks};
 
 /// Samples that are kept of each kind of difference.
 pub const MAX_SHADOW_SAMPLES: usize = 20;
+
+/// As what a version decided and sent nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Watched {
+    /// A shadow: about everybody.
+    #[default]
+    Shadow,
+    /// A pilot: about everybody outside its stations.
+    Pilot,
+}
+
+impl Watched {
+    /// As the API spells it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Pilot => "pilot",
+        }
+    }
+}
 
 /// In what a shadow differs about a customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,11 +82,17 @@ pub struct ShadowSample {
     pub shadow: String,
 }
 
-/// What a shadow would have done otherwise since it began.
+/// What a shadow would have done otherwise since it began; of a pilot, since its stations are these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowReport {
     /// Digest of the shadow.
     pub shadow: String,
+    /// As what it decided.
+    #[serde(default)]
+    pub mode: Watched,
+    /// Units whose customers are left out: a pilot's own, for whom it decides for real.
+    #[serde(default)]
+    pub not_under: Vec<OrgCode>,
     /// Digest of the version that was live at the latest run.
     pub live: String,
     /// The first run that it saw.
@@ -104,7 +132,37 @@ impl Sends {
     }
 }
 
+/// A version that decides about customers for whom it sends nothing.
+struct Watcher {
+    plugin: Plugin,
+    mode: Watched,
+    /// Whom it leaves out: the stations of a pilot.
+    but: Option<Part>,
+}
+
+impl Watcher {
+    /// Under which its report is kept.
+    fn report_key(&self, policy: &str) -> String {
+        report_key(policy, self.mode, &self.plugin.digest().to_string())
+    }
+
+    fn not_under(&self) -> &[OrgCode] {
+        self.but.as_ref().map_or(&[], |part| &part.under)
+    }
+}
+
+/// A version may be both. Of its digest as much as fits a name: policies have names of up to 63 characters, which leaves 170 bits.
+fn report_key(policy: &str, mode: Watched, digest: &str) -> String {
+    let mut key = match mode {
+        Watched::Shadow => format!("{policy}/{digest}"),
+        Watched::Pilot => format!("{policy}/{}/{digest}", mode.word()),
+    };
+    key.truncate(MAX_DOC_NAME);
+    key
+}
+
 /// The instant at which a run began, for its shadows.
+#[derive(Clone)]
 pub(crate) struct Instant {
     snapshot: Snapshot,
     ground: Ground,
@@ -112,14 +170,14 @@ pub(crate) struct Instant {
 }
 
 impl Host {
-    /// What is needed to let shadows decide about what a run decides about; none without shadows.
+    /// What is needed to let shadows, and a pilot beyond its stations, decide about what a run decides about; none without them.
     pub(crate) fn shadow_instant(&self, request: &RunRequest, deployment: Option<&Deployment>) -> Option<Instant> {
-        deployment.filter(|d| !d.shadows.is_empty())?;
+        deployment.filter(|d| !d.shadows.is_empty() || piloted(request, d).is_some())?;
         let snapshot = self.state().snapshot(request.prefecture)?;
         Some(Instant { snapshot, ground: self.ground(request), now: self.clock().civil_minute() })
     }
 
-    /// Lets the shadows decide, and keeps what they would do otherwise. What fails is in the report and an alarm.
+    /// Lets the shadows and the pilot decide, and keeps what they would do otherwise. What fails is in the report and an alarm.
     pub(crate) async fn let_shadows_decide(
         &self,
         request: &RunRequest,
@@ -128,17 +186,55 @@ impl Host {
         instant: Instant,
     ) {
         let Ok(live) = self.live_plugin(request.prefecture, policy) else { return };
-        let sends = match self.would_send(request, policy, &live, &instant).await {
+        let everybody = match self.would_send(request, policy, &live, &instant).await {
             Ok(sends) => sends,
             Err(e) => return self.raise("shadow.failed", live.label(), e.to_string()),
         };
-        for digest in &deployment.shadows {
-            let Some(shadow) = self.catalog().get(digest).cloned() else { continue };
-            let found = self.would_send(request, policy, &shadow, &instant).await;
-            if let Err(e) = self.keep_shadow(request, &live, &shadow, &sends, found).await {
-                self.raise("shadow.failed", shadow.label(), e.to_string());
+        for watcher in self.watchers(request, policy, deployment) {
+            let mut instant = instant.clone();
+            let share = watcher.but.clone().map(|but| KeptShare {
+                key: key(request.prefecture, &policy.name),
+                only: None,
+                but: vec![but],
+            });
+            let outside = match &share {
+                Some(share) => self.rows_of_share(share, &instant).await.map(Some),
+                None => Ok(None),
+            };
+            instant.ground.share = share;
+            let kept = match outside {
+                Ok(rows) => {
+                    let found = self.would_send(request, policy, &watcher.plugin, &instant).await;
+                    let counted = |row: &u32| rows.as_ref().is_none_or(|rows| rows.binary_search(row).is_ok());
+                    let sends = everybody.iter().filter(|(row, _)| counted(row)).map(|(row, s)| (*row, s)).collect();
+                    self.keep_shadow(request, &live, &watcher, &sends, found).await
+                }
+                Err(e) => Err(e),
+            };
+            if let Err(e) = kept {
+                self.raise("shadow.failed", watcher.plugin.label(), e.to_string());
             }
         }
+    }
+
+    /// The versions that decide about customers for whom they send nothing.
+    fn watchers(&self, request: &RunRequest, policy: &Policy, deployment: &Deployment) -> Vec<Watcher> {
+        let catalog = self.catalog();
+        let shadows = deployment.shadows.iter().filter_map(|digest| catalog.get(digest).cloned());
+        let shadows = shadows.map(|plugin| Watcher { plugin, mode: Watched::Shadow, but: None });
+        let pilot = piloted(request, deployment).and_then(|pilot| {
+            // One that was retired decides for nobody, and so for nobody else either.
+            let plugin = self.usable_plugin(policy, &pilot.digest).ok()?;
+            Some(Watcher { plugin, mode: Watched::Pilot, but: Some(Part::pilot(pilot)) })
+        });
+        shadows.chain(pilot).collect()
+    }
+
+    /// The rows of a share at an instant, ascending. Looks over columns.
+    async fn rows_of_share(&self, share: &KeptShare, instant: &Instant) -> Result<Vec<u32>, HostError> {
+        let (share, instant) = (share.clone(), instant.clone());
+        let work = move || share.rows(&instant.ground.org, &instant.snapshot, None);
+        self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))
     }
 
     /// Whom `plugin` would tell what at `instant`, before caps: these count in order and belong to who is sent.
@@ -151,7 +247,9 @@ impl Host {
     ) -> Result<BTreeMap<u32, Sends>, HostError> {
         let basis =
             Basis { policy: policy.clone(), plugin: plugin.clone(), settings: self.settings()?, now: instant.now };
-        let prepared = Self::prepare_on(instant.ground.clone(), basis, request, &instant.snapshot)?;
+        let (asked, at) = (request.clone(), instant.clone());
+        let work = move || Self::prepare_on(at.ground, basis, &asked, &at.snapshot);
+        let prepared = self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))??;
         let prepared = Arc::new(prepared);
         let evaluation = self.evaluate(&prepared, &instant.snapshot, RunId(instant.snapshot.seq())).await?;
         let decisions = Arc::new(evaluation.decisions);
@@ -170,15 +268,18 @@ impl Host {
         &self,
         request: &RunRequest,
         live: &Plugin,
-        shadow: &Plugin,
-        sends: &BTreeMap<u32, Sends>,
+        watcher: &Watcher,
+        sends: &BTreeMap<u32, &Sends>,
         found: Result<BTreeMap<u32, Sends>, HostError>,
     ) -> Result<(), HostError> {
-        let digest = shadow.digest().to_string();
-        let name = format!("{}/{digest}", key(request.prefecture, &request.policy));
+        let shadow = &watcher.plugin;
+        let name = watcher.report_key(&key(request.prefecture, &request.policy));
         let now = self.clock().now();
         let kept = documents::read::<ShadowReport>(self.state(), SHADOW, &name)?;
-        let (expected, mut report) = kept.unwrap_or_else(|| (0, ShadowReport::new(&digest, now)));
+        let (expected, report) = kept.map_or((0, None), |(version, report)| (version, Some(report)));
+        // Of other stations the counts are of other customers: they begin again.
+        let report = report.filter(|r| r.not_under == watcher.not_under());
+        let mut report = report.unwrap_or_else(|| ShadowReport::new(watcher, now));
         report.live = live.digest().to_string();
         report.latest = now;
         match found {
@@ -198,7 +299,7 @@ impl Host {
         }
     }
 
-    /// What the shadows of a policy would have done otherwise: those that there are, and those that there were.
+    /// What the shadows of a policy would have done otherwise, and its pilots outside their stations: those that there are, and those that there were.
     ///
     /// # Errors
     /// When what is stored cannot be read.
@@ -207,6 +308,11 @@ impl Host {
         let docs = self.state().docs(SHADOW).into_iter().filter(|(key, _)| key.starts_with(&prefix));
         docs.map(|(key, doc)| documents::parse(SHADOW, &key, &doc.value)).collect()
     }
+}
+
+/// The pilot that decides about others too in this run: payments are seen by one run, and have no pilot.
+fn piloted<'a>(request: &RunRequest, deployment: &'a Deployment) -> Option<&'a Pilot> {
+    deployment.pilot.as_ref().filter(|_| request.trigger != RunTrigger::Payments)
 }
 
 fn told(
@@ -222,9 +328,16 @@ fn told(
 }
 
 impl ShadowReport {
-    fn new(digest: &str, at: Moment) -> Self {
+    fn new(watcher: &Watcher, at: Moment) -> Self {
+        let shadow = watcher.plugin.digest().to_string();
+        Self { mode: watcher.mode, not_under: watcher.not_under().to_vec(), ..Self::empty(shadow, at) }
+    }
+
+    fn empty(shadow: String, at: Moment) -> Self {
         Self {
-            shadow: digest.to_owned(),
+            shadow,
+            mode: Watched::Shadow,
+            not_under: Vec::new(),
             live: String::new(),
             since: at,
             latest: at,
@@ -239,7 +352,7 @@ impl ShadowReport {
     }
 
     /// Counts one run in.
-    fn add(&mut self, live: &BTreeMap<u32, Sends>, shadow: &BTreeMap<u32, Sends>) {
+    fn add(&mut self, live: &BTreeMap<u32, &Sends>, shadow: &BTreeMap<u32, Sends>) {
         self.failed = None;
         self.runs += 1;
         self.live_sends += live.len() as u64;
@@ -257,7 +370,7 @@ impl ShadowReport {
         for (row, ours) in live {
             match shadow.get(row) {
                 None => differ(Difference::Dropped, Some(ours), None),
-                Some(theirs) if theirs == ours => self.same += 1,
+                Some(theirs) if theirs == *ours => self.same += 1,
                 Some(theirs) => {
                     let kind = if theirs.channel != ours.channel {
                         Difference::Channel
@@ -290,12 +403,13 @@ mod tests {
     #[test]
     fn each_customer_is_counted_once_by_how_they_differ_and_samples_are_bounded() {
         let sms = |n, at, reason| sends(n, Channel::Sms, at, reason);
-        let live: BTreeMap<_, _> =
+        let live: BTreeMap<u32, Sends> =
             [sms(1, 5, "a"), sms(2, 5, "a"), sms(3, 5, "a"), sms(4, 5, "a"), sms(5, 5, "a")].into();
         let mut shadow: BTreeMap<_, _> =
             [sms(1, 5, "a"), sms(2, 6, "a"), sms(3, 5, "b"), sends(4, Channel::Wechat, 5, "a")].into();
         shadow.extend((100..200).map(|n| sms(n, 5, "a")));
-        let mut report = ShadowReport::new("x", Moment::from_unix_ms(0));
+        let live = live.iter().map(|(row, s)| (*row, s)).collect();
+        let mut report = ShadowReport::empty("x".to_owned(), Moment::from_unix_ms(0));
         report.add(&live, &shadow);
         report.add(&live, &shadow);
         let expected = BTreeMap::from([
@@ -309,5 +423,25 @@ mod tests {
         assert_eq!((report.live_sends, report.shadow_sends), (10, 208));
         assert!(report.samples.values().all(|list| list.len() <= MAX_SHADOW_SAMPLES));
         assert_eq!(report.samples[&Difference::Dropped][0].account.to_string(), "0000000005");
+    }
+
+    #[test]
+    fn a_report_from_before_pilots_had_any_reads_as_a_shadows() {
+        let mut written = serde_json::to_value(ShadowReport::empty("x".to_owned(), Moment::from_unix_ms(0))).unwrap();
+        let fields = written.as_object_mut().unwrap();
+        assert!(fields.remove("mode").is_some() && fields.remove("not_under").is_some());
+        let read: ShadowReport = serde_json::from_value(written).unwrap();
+        assert_eq!((read.mode, read.not_under), (Watched::Shadow, Vec::new()));
+    }
+
+    #[test]
+    fn reports_of_the_longest_policy_name_have_names_that_differ_by_mode_and_version() {
+        let policy = format!("140100/{}", "x".repeat(63));
+        let (one, other) = ("0".repeat(64), format!("{}{}", "0".repeat(42), "1".repeat(22)));
+        let both = [Watched::Shadow, Watched::Pilot];
+        let keys: Vec<String> =
+            both.iter().flat_map(|m| [&one, &other].map(|digest| report_key(&policy, *m, digest))).collect();
+        assert!(keys.iter().all(|k| k.len() == MAX_DOC_NAME && k.starts_with(&policy)), "{keys:?}");
+        assert_eq!(keys.iter().collect::<std::collections::BTreeSet<_>>().len(), 4, "{keys:?}");
     }
 }

@@ -195,11 +195,15 @@ pub(crate) async fn post_deployment(
     })
 }
 
-/// What a shadow would have done otherwise since it began. Caps are left out of the comparison.
+/// What a shadow would have done otherwise since it began, or a pilot outside its stations since these are its own. Caps are left out of the comparison.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ShadowView {
-    /// `name@version` of the shadow.
+    /// `name@version` of the shadow or pilot.
     version: String,
+    /// `shadow`: about everybody; `pilot`: about everybody but the customers under `not_under`, for whom it decides for real.
+    mode: String,
+    /// A pilot's stations, or units above them; empty for a shadow.
+    not_under: Vec<u32>,
     /// The version that was live at the latest run.
     live: String,
     /// The first run that it saw, RFC 3339.
@@ -233,7 +237,7 @@ pub(crate) struct ShadowSampleView {
     shadow: String,
 }
 
-/// What the shadows of a policy would have done otherwise, with samples.
+/// What the shadows of a policy would have done otherwise, and its pilots outside their stations, with samples.
 #[utoipa::path(get, path = "/v1/policies/{prefecture}/{policy}/shadow", tag = "deployment",
     params(("prefecture" = String, Path, description = "GB/T 2260 code"), ("policy" = String, Path, description = "its name")),
     responses((status = 200, body = Page<ShadowView>), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody)))]
@@ -251,6 +255,8 @@ fn shadow_view(app: &App, report: ShadowReport) -> ShadowView {
     let sample = |s: ShadowSample| ShadowSampleView { account: s.account.to_string(), live: s.live, shadow: s.shadow };
     ShadowView {
         version: named(app, &report.shadow).version,
+        mode: report.mode.word().to_owned(),
+        not_under: report.not_under.iter().map(|unit| unit.0).collect(),
         live: named(app, &report.live).version,
         since: report.since.to_string(),
         latest: report.latest.to_string(),
