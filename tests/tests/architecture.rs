@@ -61,7 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "certify",
         ],
     ),
-    ("tests", &["model", "cmpp", "simulators", "engine"]),
+    ("tests", &["model", "cmpp", "sgip", "smgp", "simulators", "engine"]),
 ];
 
 /// What a crate's own tests may use beyond that.

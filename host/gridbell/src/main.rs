@@ -26,6 +26,7 @@ mod release;
 mod remote;
 mod replay;
 mod serve;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -101,6 +102,9 @@ enum Command {
     /// What left the online store: move what is due, list, verify, search
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
+    /// Run one simulated carrier's gateway on its own, to try a client or this host's links against
+    #[command(subcommand)]
+    Simulate(simulate::SimulateCommand),
     /// Measure speed and memory on this machine
     Bench(bench::BenchArgs),
     /// Print shell completions
@@ -155,6 +159,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Restore(args) => admin::restore(args).await,
         Command::Audit(command) => admin::audit(command).await,
         Command::Archive(command) => archive::archive(command).await,
+        Command::Simulate(command) => simulate::run(command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
