@@ -115,7 +115,7 @@ fn totals(p: &PolicyPreview) -> Table {
         let text = |n: u64| if money { yuan(n) } else { n.to_string() };
         let mut cells = vec![name, text(a)];
         if compared {
-            let change = signed(a, b, &text);
+            let change = signed(a, b, text);
             cells.extend([text(b), change]);
         }
         t.add_row(cells);
