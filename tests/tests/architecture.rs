@@ -52,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "archive",
             "engine",
             "planner",
+            "platform",
             "channels",
             "intake",
             "conductor",

@@ -3,6 +3,7 @@
 use gridbell_conductor::{DecisionStory, ExplainRequest, Explanation, FactShown, PolicyStory, Present};
 use gridbell_model::{AccountNumber, CivilMinute};
 use gridbell_planner::{GuardVerdict, Judgement};
+use gridbell_platform::form::encode_pairs;
 use gridbell_state::AuditNote;
 use serde_json::json;
 
@@ -59,14 +60,11 @@ pub(crate) async fn explain(args: ExplainArgs) -> Result<(), CommandError> {
 
 /// As a running host tells it.
 async fn there(remote: Remote, args: &ExplainArgs) -> Result<Explanation, CommandError> {
-    let mut path = format!("/v1/customers/{}/explain?rebuild={}", args.account, args.rebuild);
-    if let Some(at) = args.at {
-        path = format!("{path}&at={at}");
-    }
-    if let Some(policy) = &args.policy {
-        // A name of letters, digits and hyphens; of anything else there is no policy.
-        path = format!("{path}&policy={}", policy.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_"));
-    }
+    let (rebuild, at) = (args.rebuild.to_string(), args.at.map(|at| at.to_string()));
+    let given = [("at", at.as_deref()), ("policy", args.policy.as_deref())];
+    let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let query = encode_pairs([("rebuild", rebuild.as_str())].into_iter().chain(given));
+    let path = format!("/v1/customers/{}/explain?{query}", args.account);
     let asked = tokio::task::spawn_blocking(move || remote.get_at_length(&path)).await;
     Ok(serde_json::from_value(asked.map_err(|e| CommandError::Failed(e.to_string()))??)?)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use gridbell_conductor::HostError;
 use gridbell_planner::PolicyFile;
+use gridbell_platform::form::encode_pairs;
 use serde_json::{Value, json};
 
 use crate::admin::{Place, who};
@@ -105,10 +106,10 @@ async fn propose(remote: Remote, args: &ApplyArgs, text: String) -> Result<(), C
     let document = args.file.to_string_lossy().into_owned();
     // Read here, too: the address has the prefecture in it, and mistakes are told with their lines.
     let prefecture = PolicyFile::parse(&document, &text).map_err(HostError::from)?.set.prefecture;
-    let mut path = format!("/v1/policies/{prefecture}?dry_run={}&why={}", args.dry_run, encoded(&args.why));
-    if let Some(digest) = &args.preview {
-        path = format!("{path}&preview={}", encoded(digest));
-    }
+    let dry_run = args.dry_run.to_string();
+    let query = [("dry_run", dry_run.as_str()), ("why", &args.why)];
+    let query = query.into_iter().chain(args.preview.as_deref().map(|digest| ("preview", digest)));
+    let path = format!("/v1/policies/{prefecture}?{}", encode_pairs(query));
     let body = json!({ "document": document, "text": text }).to_string();
     let asked = move || remote.call("PUT", &path, "application/json", body.as_bytes());
     let answer = tokio::task::spawn_blocking(asked).await.map_err(|e| CommandError::Failed(e.to_string()))??;
@@ -123,27 +124,4 @@ async fn propose(remote: Remote, args: &ApplyArgs, text: String) -> Result<(), C
         (None, false) => println!("{} changes; nothing was proposed", changes.len()),
     }
     Ok(())
-}
-
-/// As a query's value: letters, digits, `-`, `.`, `_` and `~` as they are, all other bytes by their number (RFC 3986).
-fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encoded;
-
-    #[test]
-    fn a_reason_in_chinese_is_a_queries_value() {
-        assert_eq!(encoded("改为 10 天&x=1"), "%E6%94%B9%E4%B8%BA%2010%20%E5%A4%A9%26x%3D1");
-    }
 }

@@ -112,6 +112,8 @@ async fn replay_there(remote: Arc<Remote>, run: RunId, json: bool) -> Result<Rep
         async move { tokio::task::spawn_blocking(asked).await.map_err(|e| CommandError::Failed(e.to_string()))? }
     };
     let tell = teller(json);
+    // One for all waits: a Ctrl-C while the host is asked is not lost.
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let mut answer = ask("POST").await?;
     loop {
         let state: ReplayState = serde_json::from_value(answer).map_err(|e| {
@@ -123,7 +125,7 @@ async fn replay_there(remote: Arc<Remote>, run: RunId, json: bool) -> Result<Rep
             ReplayState::Running { progress } => progress.into_iter().for_each(&tell),
         }
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut interrupt => {
                 ask("DELETE").await?;
                 return Err(CommandError::Interrupted("the replay was ended (重算已取消)".to_owned()));
             }
