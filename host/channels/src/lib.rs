@@ -36,6 +36,9 @@ pub use error::ChannelError;
 pub use link::{LinkHandle, start};
 pub use pacer::{MAX_GRANT, Pacer, Ticket};
 pub use parts::{MAX_PARTS, PartSet};
-pub use port::{Action, Answer, Inbound, Outbox, OutboxError, Outcome, Outgoing, Report, ReportOutcome, Unsent};
+pub use port::{
+    Action, Address, Answer, Body, Inbound, Outbox, OutboxError, Outcome, Outgoing, Report, ReportOutcome,
+    TemplateBody, Unsent,
+};
 pub use secret::{Secret, SecretRef};
 pub use status::{Alarm, AlarmKind, Anomaly, Counts, LinkState, LinkStatus};

@@ -63,17 +63,105 @@ pub trait Outbox: Send + Sync + 'static {
 #[error("the outbox did not take it: {0}")]
 pub struct OutboxError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
+/// To whom a message goes, in the words of its channel.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A terminal.
+    Phone(Phone),
+    /// A follower of a WeChat service account, or of an application that Alipay gives such ids.
+    OpenId(Arc<str>),
+    /// A customer's id at a platform: Alipay's 2088…
+    UserId(Arc<str>),
+}
+
+impl Address {
+    /// The number, where it is one.
+    #[must_use]
+    pub const fn phone(&self) -> Option<Phone> {
+        match self {
+            Self::Phone(phone) => Some(*phone),
+            Self::OpenId(_) | Self::UserId(_) => None,
+        }
+    }
+}
+
+impl From<Phone> for Address {
+    fn from(phone: Phone) -> Self {
+        Self::Phone(phone)
+    }
+}
+
+impl fmt::Debug for Address {
+    /// A number masked, ids not at all: they are personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Phone(phone) => phone.fmt(f),
+            Self::OpenId(_) => f.write_str("OpenId(***)"),
+            Self::UserId(_) => f.write_str("UserId(***)"),
+        }
+    }
+}
+
+/// What a message says. Its `Debug` leaves all of it out that is personal.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    /// The whole text, signature included.
+    Text(String),
+    /// A template that the platform keeps, with the values to fill in.
+    Template(TemplateBody),
+}
+
+impl Body {
+    /// The text, where it is one.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Template(_) => None,
+        }
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Text(***)"),
+            Self::Template(template) => {
+                let names = template.values.iter().map(|(name, _)| name).collect::<Vec<_>>();
+                f.debug_struct("Template").field("id", &template.id).field("names", &names).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// A platform's template with its values.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TemplateBody {
+    /// The platform's name for the template.
+    pub id: Arc<str>,
+    /// Its fields with their values, in their order.
+    pub values: Vec<(Arc<str>, String)>,
+    /// Where a tap leads; empty for nowhere.
+    pub url: String,
+}
+
 /// A message to send.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// Which message.
     pub id: MessageId,
     /// To whom.
-    pub phone: Phone,
+    pub to: Address,
     /// The number that the terminal shows, `Src_Id`: one of the link's or one of them with digits added. Empty for the link's first.
     pub sender: Arc<str>,
-    /// The whole text, signature included.
-    pub text: String,
+    /// What.
+    pub body: Body,
     /// The parts to send: all of them at first, after a break or a refusal those still open.
     pub open: PartSet,
     /// How often it was handed out before and came back with [`Action::Retry`] or [`Outcome::Unanswered`]. The link spaces and bounds
@@ -90,7 +178,7 @@ impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing")
             .field("id", &self.id)
-            .field("phone", &self.phone)
+            .field("to", &self.to)
             .field("open", &self.open)
             .field("attempt", &self.attempt)
             .field("urgent", &self.urgent)
@@ -121,6 +209,13 @@ pub enum Outcome {
     Refused {
         /// The carrier's code, kept to be explained.
         code: u32,
+        /// What to do.
+        action: Action,
+    },
+    /// A platform refused it whose codes are words.
+    Declined {
+        /// Its code, kept to be explained: at most 64 characters of ASCII.
+        code: Box<str>,
         /// What to do.
         action: Action,
     },
@@ -157,6 +252,14 @@ pub enum Action {
     BadNumber,
     /// The message fails.
     GiveUp,
+    /// This customer cannot be reached on this channel: the message fails here, its route goes on with the next.
+    NextChannel,
+    /// Nobody can be reached on this channel before this moment, because the day's quota is used: the message fails here, its route goes
+    /// on with the next, and so would others.
+    NextChannelUntil {
+        /// When the channel may be used again.
+        until: Moment,
+    },
 }
 
 /// Parts that the gateway cannot have.

@@ -33,17 +33,15 @@ impl Ready {
     /// # Errors
     /// Why it never can be.
     pub(crate) fn new(message: &Outgoing, config: &LinkConfig) -> Result<Self, &'static str> {
-        if !message.phone.is_sendable() {
-            return Err("号码不能接收短信");
-        }
-        let number = message.phone.expose();
+        let phone = message.to.phone().filter(|phone| phone.is_sendable()).ok_or("号码不能接收短信")?;
+        let text = message.body.text().ok_or("短信通道只发送文本")?;
+        let number = phone.expose();
         let number = Number::new("Dest_terminal_Id", &number).map_err(|_| "号码不能接收短信")?;
         let sender = config.sender(&message.sender).ok_or("主叫号码未在通道上授权")?;
-        if text::parts(&message.text) > MAX_PARTS {
+        if text::parts(text) > MAX_PARTS {
             return Err("短信内容过长");
         }
-        let mut parts: VecDeque<Part> =
-            text::split(&message.text, reference(message.id)).map_err(|_| "短信内容过长")?.into();
+        let mut parts: VecDeque<Part> = text::split(text, reference(message.id)).map_err(|_| "短信内容过长")?.into();
         if message.open != PartSet::all(MAX_PARTS) {
             parts.retain(|part| message.open.contains(part.number));
         }

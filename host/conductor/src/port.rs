@@ -105,7 +105,9 @@ impl Outbox for StateOutbox {
         let mut events = Vec::with_capacity(answers.len());
         let mut dead = Vec::new();
         for answer in answers {
-            if matches!(answer.outcome, Outcome::Refused { action: Action::BadNumber, .. }) {
+            if let Outcome::Refused { action, .. } | Outcome::Declined { action, .. } = &answer.outcome
+                && *action == Action::BadNumber
+            {
                 dead.push(answer.message);
             }
             let parts = if answer.part == 0 { self.open_parts(answer.message) } else { vec![answer.part] };
@@ -375,9 +377,9 @@ fn hand(message: OutgoingMessage, sender: &str) -> Option<Outgoing> {
     let Decided::Queued(queued) = message.decision.outcome else { return None };
     Some(Outgoing {
         id: message.id,
-        phone: queued.phone,
+        to: queued.phone.into(),
         sender: sender.into(),
-        text: queued.text,
+        body: queued.text.into(),
         open: set_of(&message.open),
         attempt: message.attempts,
         urgent: queued.lane == gridbell_model::Lane::Urgent,
@@ -394,13 +396,17 @@ fn event_of(link: &LinkName, answer: &Answer, part: u8, now: Moment) -> MessageE
         may_go_twice,
         counted,
     };
+    let refused = |action, code| match action {
+        Action::Retry { after: wait } => back(after(wait), code, false, true),
+        Action::Requeue => back(now, code, false, false),
+        Action::BadNumber | Action::GiveUp | Action::NextChannel | Action::NextChannelUntil { .. } => {
+            MessageEvent::PartRefused { part, code }
+        }
+    };
     match &answer.outcome {
         Outcome::Accepted { carrier_id } => MessageEvent::PartAccepted { part, carrier_id: *carrier_id },
-        Outcome::Refused { code, action } => match action {
-            Action::Retry { after: wait } => back(after(*wait), format!("result {code}"), false, true),
-            Action::Requeue => back(now, format!("result {code}"), false, false),
-            Action::BadNumber | Action::GiveUp => MessageEvent::PartRefused { part, code: format!("result {code}") },
-        },
+        Outcome::Refused { code, action } => refused(*action, format!("result {code}")),
+        Outcome::Declined { code, action } => refused(*action, code.to_string()),
         Outcome::Late { carrier_id } => {
             MessageEvent::PartLate { part, link: link.to_string(), carrier_id: *carrier_id }
         }

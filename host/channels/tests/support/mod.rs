@@ -97,9 +97,9 @@ impl MemoryOutbox {
         let id = MessageId::new(PrefectureCode(140_100), inner.next);
         let mut message = Outgoing {
             id,
-            phone: Phone::from_text(phone),
+            to: Phone::from_text(phone).into(),
             sender: "".into(),
-            text: text.to_owned(),
+            body: text.to_owned().into(),
             open: PartSet::all(text::parts(text)),
             attempt: 0,
             urgent: false,
@@ -215,12 +215,14 @@ impl Inner {
         let mut parts = PartSet::one(answer.part);
         match &answer.outcome {
             Outcome::Accepted { .. } => life.message.open = life.message.open.without(answer.part),
-            Outcome::Refused { action: Action::Retry { after }, .. } => {
-                life.message.attempt += 1;
-                life.wait = life.wait.max(*after);
-            }
-            Outcome::Refused { action: Action::Requeue, .. } => {}
-            Outcome::Refused { action: Action::BadNumber | Action::GiveUp, .. } => life.failed = true,
+            Outcome::Refused { action, .. } | Outcome::Declined { action, .. } => match action {
+                Action::Retry { after } => {
+                    life.message.attempt += 1;
+                    life.wait = life.wait.max(*after);
+                }
+                Action::Requeue => {}
+                _ => life.failed = true,
+            },
             // Its part is not in hand.
             Outcome::Late { .. } => {
                 life.message.open = life.message.open.without(answer.part);
