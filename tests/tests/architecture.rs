@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("webhook", &["model", "platform"]),
     ("cap", &["model"]),
     ("clock", &["model"]),
+    ("exchange", &["clock", "platform"]),
     ("contract", &["model"]),
     ("intake", &["model"]),
     ("store", &["model", "clock"]),
@@ -69,15 +70,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const TESTS_MAY_USE: [&str; 5] = ["model", "clock", "store", "intake", "simulators"];
 
 /// Foreign crates (a name, or the beginning of one before `*`) that belong to one house, and who may name them in a manifest.
-const HOUSES: [(&str, &[&str]); 12] = [
+const HOUSES: [(&str, &[&str]); 13] = [
     ("sled", &["store"]),
     ("wasmtime*", &["engine"]),
     ("wit-component", &["engine"]),
     ("axum*", &["server"]),
     ("tower*", &["server"]),
     ("utoipa*", &["server"]),
-    ("rustls*", &["server", "gridbell"]),
-    ("hyper*", &["server"]),
+    ("rustls*", &["server", "exchange", "gridbell"]),
+    ("hyper*", &["server", "exchange"]),
+    ("tokio-rustls", &["server", "exchange"]),
     ("ureq", &["gridbell", "tests"]),
     ("calamine", &["intake"]),
     ("minijinja", &["planner", "server"]),

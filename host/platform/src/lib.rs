@@ -8,11 +8,13 @@
 //! query nor headers' values nor body.
 
 pub mod bytes;
+mod exchange;
 pub mod form;
 mod outcome;
 mod request;
 mod secret;
 
+pub use exchange::{Answer, CallError, Exchange};
 pub use outcome::{Act, Code, MAX_CODE, MAX_ID, Outcome, PlatformId, of_status};
 pub use request::{MAX_ANSWER, Method, Request};
 pub use secret::Secret;
