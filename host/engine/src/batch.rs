@@ -1,5 +1,7 @@
 //! Rows as a guest sees them: a chunk's own slices, or rows gathered from many chunks into full batches. Never changes a table.
 
+use std::ops::Range;
+
 use gridbell_contract::{ColumnType, Registry, Run};
 use gridbell_model::{CHUNK_ROWS, ColumnId, ColumnSlice, Table};
 
@@ -74,13 +76,13 @@ enum Buffer {
 }
 
 impl Buffer {
-    fn new(ty: ColumnType) -> Self {
+    const fn new(ty: ColumnType) -> Self {
         match ty {
-            ColumnType::U8 => Self::U8(Vec::with_capacity(CHUNK_ROWS)),
-            ColumnType::U16 => Self::U16(Vec::with_capacity(CHUNK_ROWS)),
-            ColumnType::U32 => Self::U32(Vec::with_capacity(CHUNK_ROWS)),
-            ColumnType::S32 => Self::S32(Vec::with_capacity(CHUNK_ROWS)),
-            ColumnType::S64 => Self::S64(Vec::with_capacity(CHUNK_ROWS)),
+            ColumnType::U8 => Self::U8(Vec::new()),
+            ColumnType::U16 => Self::U16(Vec::new()),
+            ColumnType::U32 => Self::U32(Vec::new()),
+            ColumnType::S32 => Self::S32(Vec::new()),
+            ColumnType::S64 => Self::S64(Vec::new()),
         }
     }
 
@@ -110,18 +112,41 @@ impl Buffer {
         }
     }
 
-    fn slice(&self) -> ColumnSlice<'_> {
+    /// Appends all of `other`, which is of the same type.
+    fn join(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::U8(b), Self::U8(v)) => b.extend_from_slice(v),
+            (Self::U16(b), Self::U16(v)) => b.extend_from_slice(v),
+            (Self::U32(b), Self::U32(v)) => b.extend_from_slice(v),
+            (Self::S32(b), Self::S32(v)) => b.extend_from_slice(v),
+            (Self::S64(b), Self::S64(v)) => b.extend_from_slice(v),
+            // Buffers of the same column of the same plugin.
+            _ => {}
+        }
+    }
+
+    fn len(&self) -> usize {
         match self {
-            Self::U8(b) => ColumnSlice::U8(b),
-            Self::U16(b) => ColumnSlice::U16(b),
-            Self::U32(b) => ColumnSlice::U32(b),
-            Self::S32(b) => ColumnSlice::S32(b),
-            Self::S64(b) => ColumnSlice::S64(b),
+            Self::U8(b) => b.len(),
+            Self::U16(b) => b.len(),
+            Self::U32(b) => b.len(),
+            Self::S32(b) => b.len(),
+            Self::S64(b) => b.len(),
+        }
+    }
+
+    fn values(&self, part: Range<usize>) -> abi::Values<'_> {
+        match self {
+            Self::U8(b) => abi::Values::U8s(&b[part]),
+            Self::U16(b) => abi::Values::U16s(&b[part]),
+            Self::U32(b) => abi::Values::U32s(&b[part]),
+            Self::S32(b) => abi::Values::S32s(&b[part]),
+            Self::S64(b) => abi::Values::S64s(&b[part]),
         }
     }
 }
 
-/// Room for one gathered batch; reused from batch to batch.
+/// Rows gathered column by column: a batch of them, or the rests of many.
 #[derive(Debug)]
 pub(crate) struct Gather<'p> {
     columns: &'p [(ColumnId, ColumnType)],
@@ -166,10 +191,22 @@ impl<'p> Gather<'p> {
         Ok(())
     }
 
+    /// Appends what `later` gathered for the same plugin.
+    pub(crate) fn join(&mut self, later: &Self) {
+        for (buffer, other) in self.buffers.iter_mut().zip(&later.buffers) {
+            buffer.join(other);
+        }
+    }
+
     /// What was gathered.
     pub(crate) fn columns(&self) -> Vec<abi::Column<'_>> {
+        self.columns_of(0..self.buffers.first().map_or(0, Buffer::len))
+    }
+
+    /// What was gathered for a `part` of the rows, counted from the first.
+    pub(crate) fn columns_of(&self, part: Range<usize>) -> Vec<abi::Column<'_>> {
         let columns = self.columns.iter().zip(&self.buffers);
-        columns.map(|((id, _), b)| abi::Column { id: id.0, values: values(b.slice()) }).collect()
+        columns.map(|((id, _), b)| abi::Column { id: id.0, values: b.values(part.clone()) }).collect()
     }
 }
 

@@ -237,6 +237,14 @@ impl Inside {
     }
 }
 
+/// A range of chunks behind its filter: its full batches decided, the rest of its rows gathered.
+struct FilteredRange<'p> {
+    inside: Inside,
+    /// The rest are the last so many of `inside.rows`.
+    rest: usize,
+    gathered: Gather<'p>,
+}
+
 impl<'a> Job<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
@@ -280,49 +288,74 @@ impl<'a> Job<'a> {
     }
 
     /// Decides about all rows that `filter` lets through. A chunk's values are gathered right behind its filter, while they are still in the
-    /// processor's cache; the batches of a range of chunks are its own, so that they are the same however many threads there are.
+    /// processor's cache. Full batches are decided within their range of chunks; what is left of each range is packed with the others' into
+    /// as few batches as hold it, since a guest with an interpreter takes longer to start than to decide about a hundred customers. Both are
+    /// the same however many threads there are.
     fn decide_inside(&self, filter: &Filter, cpu: &mut Duration) -> Result<Inside, RunError> {
         let _running = self.engine.ticker().running();
-        let chunks = self.table.chunks();
-        let state = || (Scratch::default(), Gather::new(self.plugin.columns()));
-        let ranges = self.in_parallel(chunks.div_ceil(CHUNKS_AT_ONCE), cpu, state, |(scratch, gather), range| {
-            let mut inside = Inside::default();
-            // The rows that wait for their batch are those from `begin` on; the batch has the number of the chunk of the first of them.
-            let (mut begin, mut batch) = (0, 0);
-            for chunk in range * CHUNKS_AT_ONCE..chunks.min((range + 1) * CHUNKS_AT_ONCE) {
-                let before = inside.rows.len();
-                filter.rows(self.plugin.label(), self.table, chunk, scratch, &mut inside.rows)?;
-                if inside.rows.len() - begin > CHUNK_ROWS {
-                    inside.add(self.decide_packed(gather, &inside.rows[begin..before], batch)?);
-                    begin = before;
-                }
-                if begin == before {
-                    gather.clear();
-                    batch = chunk;
-                }
-                gather.append(self.plugin.label(), self.table, chunk, &inside.rows[before..])?;
-            }
-            if begin < inside.rows.len() {
-                inside.add(self.decide_packed(gather, &inside.rows[begin..], batch)?);
-            }
-            Ok(inside)
-        })?;
+        let ranges = self.table.chunks().div_ceil(CHUNKS_AT_ONCE);
+        let ranges = self
+            .in_parallel(ranges, cpu, Scratch::default, |scratch, range| self.decide_range(filter, scratch, range))?;
         let mut all = Inside::default();
-        all.decided.decisions.reserve_exact(ranges.iter().map(|r| r.decided.decisions.len()).sum());
-        all.rows.reserve_exact(ranges.iter().map(|r| r.rows.len()).sum());
+        let (mut rest, mut gathered) = (Vec::new(), Gather::new(self.plugin.columns()));
         for range in ranges {
-            all.rows.extend(range.rows);
-            all.batches += range.batches;
-            all.decided.add(range.decided);
+            rest.extend_from_slice(&range.inside.rows[range.inside.rows.len() - range.rest..]);
+            gathered.join(&range.gathered);
+            all.rows.extend(range.inside.rows);
+            all.batches += range.inside.batches;
+            all.decided.add(range.inside.decided);
+        }
+        let decided_before = all.decided.decisions.len();
+        let batches = self.in_parallel(
+            rest.len().div_ceil(CHUNK_ROWS),
+            cpu,
+            || (),
+            |(), n| {
+                let part = n * CHUNK_ROWS..rest.len().min((n + 1) * CHUNK_ROWS);
+                let batch = rest[part.start] as usize / CHUNK_ROWS;
+                self.decide_packed(&gathered.columns_of(part.clone()), &rest[part], batch)
+            },
+        )?;
+        batches.into_iter().for_each(|batch| all.add(batch));
+        if decided_before > 0 {
+            // Two lists, each by row: the sort finds them and merges.
+            all.decided.decisions.sort_by_key(|d| d.row);
         }
         Ok(all)
     }
 
-    /// Decides about what is gathered: the values of `rows`.
-    fn decide_packed(&self, gather: &Gather<'_>, rows: &[u32], batch: usize) -> Result<Decided, RunError> {
+    /// Filters and gathers a range of chunks, and decides about the batches that it fills.
+    fn decide_range(
+        &self,
+        filter: &Filter,
+        scratch: &mut Scratch,
+        range: usize,
+    ) -> Result<FilteredRange<'_>, RunError> {
+        let chunks = range * CHUNKS_AT_ONCE..self.table.chunks().min((range + 1) * CHUNKS_AT_ONCE);
+        let (mut inside, mut gathered) = (Inside::default(), Gather::new(self.plugin.columns()));
+        // The rows that wait for their batch are those from `begin` on; the batch has the number of the chunk of the first of them.
+        let (mut begin, mut batch) = (0, 0);
+        for chunk in chunks {
+            let before = inside.rows.len();
+            filter.rows(self.plugin.label(), self.table, chunk, scratch, &mut inside.rows)?;
+            if inside.rows.len() - begin > CHUNK_ROWS {
+                inside.add(self.decide_packed(&gathered.columns(), &inside.rows[begin..before], batch)?);
+                begin = before;
+            }
+            if begin == before {
+                gathered.clear();
+                batch = chunk;
+            }
+            gathered.append(self.plugin.label(), self.table, chunk, &inside.rows[before..])?;
+        }
+        Ok(FilteredRange { rest: inside.rows.len() - begin, inside, gathered })
+    }
+
+    /// Decides about what was gathered: the `columns` of `rows`.
+    fn decide_packed(&self, columns: &[abi::Column<'_>], rows: &[u32], batch: usize) -> Result<Decided, RunError> {
         let number = |row: u32| rows[row as usize];
         self.with_session(rows.len(), batch, &number, |session| {
-            self.decide_batch(session, &gather.columns(), rows.len(), &number)
+            self.decide_batch(session, columns, rows.len(), &number)
         })
     }
 

@@ -50,6 +50,13 @@ fn an_interest_in_many_fills_batches_and_misses_none() {
         assert_eq!(rows(&inside.decisions), owing(&table), "one row in {share}");
         assert!(inside.decisions.iter().all(|d| d.arg0 == 100 + i64::from(d.row)), "arguments belong to their rows");
         assert!(inside.batches >= inside.passed.div_ceil(CHUNK_ROWS) && inside.batches <= 41, "{}", inside.batches);
+        if share >= 16 {
+            assert_eq!(
+                inside.batches,
+                inside.passed.div_ceil(CHUNK_ROWS),
+                "few of each range of chunks are packed with those of others"
+            );
+        }
         let one = EvalOptions { threads: Some(1), ..options };
         assert_eq!(engine.evaluate(&plugin, &run(), &table, &one).unwrap().decisions, inside.decisions);
     }
