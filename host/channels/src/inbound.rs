@@ -122,7 +122,7 @@ fn first_id(acks: &[Ack]) -> u64 {
 
 fn inbound(carrier_id: u64, whole: Assembled) -> Inbound {
     Inbound {
-        carrier_id,
+        key: carrier_id.into(),
         from: phone(&whole.from),
         to: whole.to.text().into_owned(),
         text: whole.text,
@@ -150,7 +150,7 @@ pub(crate) fn report(report: &cmpp::Report) -> Report {
         | StatClass::Vendor => ReportOutcome::Failed,
     };
     Report {
-        carrier_id: report.msg_id.0,
+        key: report.msg_id.0.into(),
         phone: phone(&report.destination),
         stat: report.stat.text().trim().to_owned(),
         outcome,

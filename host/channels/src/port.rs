@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gridbell_model::{CivilMinute, MessageId, Moment, Phone};
+use gridbell_model::{CarrierKey, CivilMinute, MessageId, Moment, Phone};
 
 use crate::config::LinkName;
 use crate::parts::PartSet;
@@ -21,7 +21,7 @@ use crate::parts::PartSet;
 /// to its windows plus one commit group (plus, where the last message claimed is a long one, its further parts).
 ///
 /// **At least once.** A report or an inbound message comes again if the connection breaks before its acknowledgement: know them by
-/// their `carrier_id`. A report may come before the answer that names its `carrier_id`: park it.
+/// their `key`. A report may come before the answer that names its `key`: park it.
 ///
 /// **Errors.** An error means "not durable, ask again": the link raises an alarm, waits a second and repeats the call.
 pub trait Outbox: Send + Sync + 'static {
@@ -203,7 +203,7 @@ pub enum Outcome {
     /// The carrier has it.
     Accepted {
         /// The carrier's number for the part, by which its report will name it. Unique enough within a link.
-        carrier_id: u64,
+        key: CarrierKey,
     },
     /// The carrier refused it.
     Refused {
@@ -229,7 +229,7 @@ pub enum Outcome {
     /// again as a second copy.
     Late {
         /// As in [`Outcome::Accepted`].
-        carrier_id: u64,
+        key: CarrierKey,
     },
     /// It was never written and never can be; `part` is 0, for all its parts.
     Unsendable {
@@ -275,7 +275,7 @@ pub struct Unsent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The part's number as the answer gave it.
-    pub carrier_id: u64,
+    pub key: CarrierKey,
     /// To whom the part went; [`Phone::NONE`] or bad where the gateway leaves it out.
     pub phone: Phone,
     /// The carrier's word, verbatim, at most seven characters.
@@ -305,7 +305,7 @@ pub enum ReportOutcome {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Inbound {
     /// The carrier's number for it, of a long one the least of its parts' numbers; the same again is a repetition.
-    pub carrier_id: u64,
+    pub key: CarrierKey,
     /// Who wrote.
     pub from: Phone,
     /// To which of our numbers.
@@ -320,7 +320,7 @@ impl fmt::Debug for Inbound {
     /// Without the text, which is personal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Inbound")
-            .field("carrier_id", &self.carrier_id)
+            .field("key", &self.key)
             .field("from", &self.from)
             .field("to", &self.to)
             .finish_non_exhaustive()

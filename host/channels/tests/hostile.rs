@@ -250,7 +250,7 @@ async fn an_answer_that_comes_late_is_told_once_with_its_number() {
     }
     stage.until(|stage| stage.outbox.answers().len() > 2).await;
     let late = &stage.outbox.answers()[2];
-    assert_eq!((late.message, late.part, &late.outcome), (first, 1, &Outcome::Late { carrier_id: 7 }));
+    assert_eq!((late.message, late.part, &late.outcome), (first, 1, &Outcome::Late { key: 7.into() }));
     // A late no changes nothing, the same answers again are answers to nothing.
     stage.until(|stage| stage.anomaly(Anomaly::UnknownAnswer) == 2).await;
     assert_eq!(stage.outbox.answers().len(), 3);
@@ -269,7 +269,7 @@ async fn answers_to_nothing_are_counted_and_change_nothing() {
     gateway.answer(sequence, 4, 8).await;
     stage.until(|stage| stage.anomaly(Anomaly::UnknownAnswer) == 3).await;
     let outcomes: Vec<_> = stage.outbox.answers().into_iter().map(|answer| answer.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Accepted { carrier_id: 3 }]);
+    assert_eq!(outcomes, [Outcome::Accepted { key: 3.into() }]);
 }
 
 #[tokio::test]
@@ -310,7 +310,7 @@ async fn a_connection_that_ends_inside_a_pdu_leaves_what_was_written_unanswered(
     stage.until(|stage| stage.outbox.in_hand() == 0).await;
     let outcomes: Vec<_> = stage.outbox.answers().into_iter().map(|answer| answer.outcome).collect();
     let unanswered = Outcome::Unanswered { again: true };
-    assert_eq!(outcomes, [Outcome::Accepted { carrier_id: 1 }, unanswered.clone(), unanswered]);
+    assert_eq!(outcomes, [Outcome::Accepted { key: 1.into() }, unanswered.clone(), unanswered]);
 }
 
 #[tokio::test]
@@ -424,7 +424,7 @@ async fn a_long_message_that_stays_incomplete_is_given_out_and_acknowledged_in_t
     stage.pass(2).await;
     assert!(matches!(gateway.hear().await, Some(Frame { sequence: 4, pdu: Pdu::DeliverResp(_) })));
     let inbound = stage.outbox.inbox().remove(0);
-    assert_eq!((inbound.text.as_str(), inbound.exact, inbound.carrier_id), ("退订", false, 8));
+    assert_eq!((inbound.text.as_str(), inbound.exact, inbound.key), ("退订", false, 8.into()));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use gridbell_channels::{
 };
 use gridbell_clock::{Clock, Seed};
 use gridbell_cmpp::MsgId;
-use gridbell_model::MessageId;
+use gridbell_model::{CarrierKey, MessageId};
 use gridbell_simulators::cmpp::{Account, Config, Faults, Gateway, LogEntry, Mo, ResultFault};
 use support::{Event, MemoryOutbox, config};
 
@@ -79,10 +79,10 @@ async fn both_versions_log_in_send_and_match_reports() {
         assert_eq!(link.status().version.as_deref(), Some(version));
         drained(&link).await;
 
-        let accepted: BTreeMap<u64, MessageId> = carrier_ids(&bench.outbox);
+        let accepted: BTreeMap<CarrierKey, MessageId> = carrier_ids(&bench.outbox);
         assert_eq!(accepted.len(), 100);
         for report in bench.outbox.reports() {
-            assert!(accepted.contains_key(&report.carrier_id));
+            assert!(accepted.contains_key(&report.key));
             assert_eq!((report.stat.as_str(), report.outcome), ("DELIVRD", ReportOutcome::Delivered));
             assert!(report.done.is_some() && report.submitted.is_some());
         }
@@ -96,8 +96,8 @@ async fn both_versions_log_in_send_and_match_reports() {
     }
 }
 
-fn carrier_ids(outbox: &MemoryOutbox) -> BTreeMap<u64, MessageId> {
-    let id = |outcome: &Outcome| if let Outcome::Accepted { carrier_id } = outcome { Some(*carrier_id) } else { None };
+fn carrier_ids(outbox: &MemoryOutbox) -> BTreeMap<CarrierKey, MessageId> {
+    let id = |outcome: &Outcome| if let Outcome::Accepted { key } = outcome { Some(key.clone()) } else { None };
     outbox.answers().iter().filter_map(|answer| Some((id(&answer.outcome)?, answer.message))).collect()
 }
 
@@ -186,7 +186,7 @@ async fn a_report_before_its_answer_reaches_the_outbox_all_the_same() {
     bench.put_many(20);
     bench.outbox.until(|outbox| outbox.reports().len() == 40 && outbox.accepted() == 20).await;
     let accepted = carrier_ids(&bench.outbox);
-    assert!(bench.outbox.reports().iter().all(|report| accepted.contains_key(&report.carrier_id)));
+    assert!(bench.outbox.reports().iter().all(|report| accepted.contains_key(&report.key)));
     drained(&link).await;
 }
 
@@ -339,7 +339,7 @@ async fn inbound_messages_and_reports_are_acknowledged_when_durable() {
         ("退订", 13_812_341_234, "95598")
     );
     let report = &bench.outbox.reports()[0];
-    assert_eq!((report.carrier_id, report.outcome), (77, ReportOutcome::Expired));
+    assert_eq!((report.key.clone(), report.outcome), (77.into(), ReportOutcome::Expired));
     drained(&link).await;
 }
 

@@ -103,11 +103,11 @@ fn life(body: &mut Map<String, Value>, status: &MessageStatus) {
     set("final_at", json!(status.final_at.map(|t| t.to_string())));
     set("attempts", status.attempts.into());
     set("maybe_twice", status.maybe_twice.into());
-    // The carrier's ids are 64 bits: as text, since JSON's readers round larger numbers.
+    // The carrier's numbers as text: JSON's readers round large ones.
     let accepted = status.accepted.iter();
     set(
         "accepted",
-        accepted.map(|a| json!({ "part": a.part, "link": a.link, "carrier_id": a.carrier_id.to_string() })).collect(),
+        accepted.map(|a| json!({ "part": a.part, "link": a.link, "carrier_id": a.key.to_string() })).collect(),
     );
     set("reports", status.reports.iter().map(|(part, stat)| json!({ "part": part, "stat": stat })).collect());
 }

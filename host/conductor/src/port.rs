@@ -124,7 +124,7 @@ impl Outbox for StateOutbox {
     }
 
     async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
-        let reports = reports.iter().map(|r| (r.carrier_id, r.stat.clone())).collect();
+        let reports = reports.iter().map(|r| (r.key.clone(), r.stat.clone())).collect();
         self.0.state().reports(link.as_str(), reports).await.map_err(failed)?;
         Ok(())
     }
@@ -404,12 +404,10 @@ fn event_of(link: &LinkName, answer: &Answer, part: u8, now: Moment) -> MessageE
         }
     };
     match &answer.outcome {
-        Outcome::Accepted { carrier_id } => MessageEvent::PartAccepted { part, carrier_id: *carrier_id },
+        Outcome::Accepted { key } => MessageEvent::accepted(part, key),
         Outcome::Refused { code, action } => refused(*action, format!("result {code}")),
         Outcome::Declined { code, action } => refused(*action, code.to_string()),
-        Outcome::Late { carrier_id } => {
-            MessageEvent::PartLate { part, link: link.to_string(), carrier_id: *carrier_id }
-        }
+        Outcome::Late { key } => MessageEvent::late(part, link.to_string(), key),
         Outcome::Unanswered { again: true } => back(now, String::new(), true, true),
         Outcome::Unanswered { again: false } => MessageEvent::PartRefused { part, code: "no answer".to_owned() },
         Outcome::Unsendable { reason } => MessageEvent::PartRefused { part, code: (*reason).to_owned() },

@@ -203,7 +203,10 @@ impl World {
         self.state.message_events((from..to).map(submit).collect()).await.unwrap();
         let accept = |i| (id(i), MessageEvent::PartAccepted { part: 1, carrier_id: carrier(i) });
         self.state.message_events((from..to).map(accept).collect()).await.unwrap();
-        self.state.reports("mobile", (from..to).map(|i| (carrier(i), "DELIVRD".into())).collect()).await.unwrap();
+        self.state
+            .reports("mobile", (from..to).map(|i| (carrier(i).into(), "DELIVRD".into())).collect())
+            .await
+            .unwrap();
     }
 
     async fn reply(&self, n: u64) {

@@ -4,6 +4,7 @@
 
 mod account;
 mod carrier;
+mod carrier_key;
 mod columns;
 mod customer;
 mod error;
@@ -16,6 +17,7 @@ mod topic;
 
 pub use account::AccountNumber;
 pub use carrier::{Carrier, Segments};
+pub use carrier_key::CarrierKey;
 pub use columns::{CHUNK_ROWS, ColumnId, ColumnSlice, CustomerView, Decision, Table};
 pub use customer::{Preferences, Traits};
 pub use error::ModelError;

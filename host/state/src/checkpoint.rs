@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{CHUNK_ROWS, MessageId, Moment, OrgCode, OrgTree, PrefectureCode};
+use gridbell_model::{CHUNK_ROWS, CarrierKey, MessageId, Moment, OrgCode, OrgTree, PrefectureCode};
 use gridbell_store::{Batch, KeyRange};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,8 @@ pub(crate) enum Part {
         code: PrefectureCode,
         events: Vec<(u32, u64)>,
     },
+    /// As [`Part::Parked`] where the carrier's numbers are none of 64 bits.
+    ParkedAs(Vec<(String, String, String, Moment)>),
 }
 
 struct PrefecturePlan {
@@ -136,8 +138,15 @@ impl Plan {
         let live: Vec<_> =
             outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| (*id, l.clone())).collect();
         parts.extend(live.chunks(PART_ENTRIES).map(|c| Part::Live(c.to_vec())));
-        let parked: Vec<_> = outbox.parked().map(|((l, id), (s, at))| (l.clone(), *id, s.clone(), *at)).collect();
+        let (mut parked, mut parked_as) = (Vec::new(), Vec::new());
+        for ((link, key), (stat, at)) in outbox.parked() {
+            match key {
+                CarrierKey::Number(number) => parked.push((link.clone(), *number, stat.clone(), *at)),
+                CarrierKey::Text(text) => parked_as.push((link.clone(), text.to_string(), stat.clone(), *at)),
+            }
+        }
         parts.extend(parked.chunks(PART_ENTRIES).map(|c| Part::Parked(c.to_vec())));
+        parts.extend(parked_as.chunks(PART_ENTRIES).map(|c| Part::ParkedAs(c.to_vec())));
         drop(outbox);
         let stats: Vec<_> = core.stats.read().iter().map(|(k, c)| (*k, *c)).collect();
         parts.extend(stats.chunks(PART_ENTRIES).map(|c| Part::Stats(c.to_vec())));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_model::{
-    CHUNK_ROWS, CivilMinute, Date, MessageId, MessageState, Moment, OrgCode, OrgTree, PrefectureCode, RunId, Topic,
+    CHUNK_ROWS, CarrierKey, CivilMinute, Date, MessageId, MessageState, Moment, OrgCode, OrgTree, PrefectureCode,
+    RunId, Topic,
 };
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
@@ -189,14 +190,23 @@ impl Core {
             Op::Archived { decisions, runs } => self.runs.write().archived(decisions, runs),
             Op::Reports(link, reports) => {
                 for (carrier_id, stat) in reports {
-                    let step = self.outbox.write().report(link, *carrier_id, stat, ctx.at);
-                    if let Some(step) = step {
-                        self.count(step);
-                    }
+                    self.report(link, CarrierKey::Number(*carrier_id), stat, ctx);
+                }
+            }
+            Op::ReportsAs(link, reports) => {
+                for (key, stat) in reports {
+                    self.report(link, CarrierKey::text(key), stat, ctx);
                 }
             }
         }
         applied
+    }
+
+    fn report(&self, link: &str, key: CarrierKey, stat: &str, ctx: &Context<'_>) {
+        let step = self.outbox.write().report(link, key, stat, ctx.at);
+        if let Some(step) = step {
+            self.count(step);
+        }
     }
 
     fn apply_customers(&self, rows: &[crate::CustomerFact], ctx: &Context<'_>) -> FactOutcome {

@@ -3,6 +3,7 @@
 //! A change is durable first, then visible, then acknowledged; one writer does it all in groups. This crate decides nothing, talks to no network
 //! and does not know what its documents mean. How it is laid out, and why, is in ARCHITECTURE.md, "State".
 
+mod accepted;
 mod audit;
 mod audit_log;
 mod beside;
@@ -32,6 +33,7 @@ mod snapshot;
 mod state;
 mod writer;
 
+pub use accepted::AcceptedPart;
 pub use audit::{AuditBreak, AuditEntry, AuditMark};
 pub use checkpoint::DATA_FORMAT;
 pub use columns::PAGE_ROWS;
@@ -52,7 +54,7 @@ pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;
 pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage, RecallStates};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
-pub use outbox::{AcceptedPart, MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
+pub use outbox::{MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
 pub use payments::Payments;
 pub use run_writer::RunWriter;
 pub use runs::{

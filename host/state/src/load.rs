@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{OrgCode, PrefectureCode, RunId};
+use gridbell_model::{CarrierKey, OrgCode, PrefectureCode, RunId};
 use gridbell_store::{Batch, Durability, KeyRange};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -122,7 +122,12 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
             }
             Part::Parked(parked) => {
                 let mut outbox = core.outbox.write();
-                parked.into_iter().for_each(|(link, id, stat, at)| outbox.restore_parked(link, id, stat, at));
+                parked.into_iter().for_each(|(link, id, stat, at)| outbox.park((link, id.into()), stat, at));
+            }
+            Part::ParkedAs(parked) => {
+                let mut outbox = core.outbox.write();
+                let key = |text: String| CarrierKey::text(&text);
+                parked.into_iter().for_each(|(link, text, stat, at)| outbox.park((link, key(text)), stat, at));
             }
             Part::Stats(stats) => core.stats.write().extend(stats),
             Part::Told(some) => {

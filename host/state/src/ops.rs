@@ -1,6 +1,6 @@
 //! Changes of the state. Everything that ever changes customers or messages is an [`Op`] in the journal; replaying the journal rebuilds both.
 
-use gridbell_model::{AccountNumber, MessageId, Moment, OrgTree, RunId};
+use gridbell_model::{AccountNumber, CarrierKey, MessageId, Moment, OrgTree, RunId};
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, PaymentFact};
@@ -28,6 +28,8 @@ pub(crate) enum Op {
         decisions: Vec<RunId>,
         runs: Vec<RunId>,
     },
+    /// As [`Op::Reports`] where the carrier's numbers are none of 64 bits.
+    ReportsAs(String, Vec<(String, String)>),
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.
@@ -38,6 +40,22 @@ pub(crate) struct Group {
 }
 
 impl Op {
+    /// Reports on `link`, in the order in which they came; one op for each row of one kind of key, in practice one for all.
+    pub(crate) fn reports(link: &str, reports: Vec<(CarrierKey, String)>) -> Vec<Self> {
+        let mut ops: Vec<Self> = Vec::new();
+        for (key, stat) in reports {
+            match (ops.last_mut(), key) {
+                (Some(Self::Reports(_, some)), CarrierKey::Number(number)) => some.push((number, stat)),
+                (Some(Self::ReportsAs(_, some)), CarrierKey::Text(text)) => some.push((text.to_string(), stat)),
+                (_, CarrierKey::Number(number)) => ops.push(Self::Reports(link.to_owned(), vec![(number, stat)])),
+                (_, CarrierKey::Text(text)) => {
+                    ops.push(Self::ReportsAs(link.to_owned(), vec![(text.to_string(), stat)]))
+                }
+            }
+        }
+        ops
+    }
+
     /// The number of [`Op::Customers`], with which its bytes begin.
     pub(crate) const CUSTOMERS: u8 = 1;
 

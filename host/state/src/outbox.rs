@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gridbell_model::{Channel, HoldReason, Lane, MessageId, MessageState, Moment, OrgCode, RunId, Topic};
+use gridbell_model::{CarrierKey, Channel, HoldReason, Lane, MessageId, MessageState, Moment, OrgCode, RunId, Topic};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::accepted::AcceptedPart;
 use crate::runs::Publication;
 
 /// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
@@ -70,6 +71,42 @@ pub enum MessageEvent {
         /// The carrier's MsgId.
         carrier_id: u64,
     },
+    /// As [`MessageEvent::PartAccepted`] where the carrier's number is none of 64 bits.
+    PartAcceptedAs {
+        /// From 1.
+        part: u8,
+        /// The carrier's number as text.
+        key: String,
+    },
+    /// As [`MessageEvent::PartLate`] where the carrier's number is none of 64 bits.
+    PartLateAs {
+        /// From 1.
+        part: u8,
+        /// The link that it went by.
+        link: String,
+        /// The carrier's number as text.
+        key: String,
+    },
+}
+
+impl MessageEvent {
+    /// The carrier accepted part `part` under `key`.
+    #[must_use]
+    pub fn accepted(part: u8, key: &CarrierKey) -> Self {
+        match key {
+            CarrierKey::Number(number) => Self::PartAccepted { part, carrier_id: *number },
+            CarrierKey::Text(text) => Self::PartAcceptedAs { part, key: text.to_string() },
+        }
+    }
+
+    /// The carrier's answer, that it has part `part` under `key`, came late on `link`.
+    #[must_use]
+    pub fn late(part: u8, link: String, key: &CarrierKey) -> Self {
+        match key {
+            CarrierKey::Number(number) => Self::PartLate { part, link, carrier_id: *number },
+            CarrierKey::Text(text) => Self::PartLateAs { part, link, key: text.to_string() },
+        }
+    }
 }
 
 /// Where a message stands, with the steps that brought it there.
@@ -99,17 +136,6 @@ pub struct MessageStatus {
     pub reports: Vec<(u8, String)>,
 }
 
-/// A part that the carrier has.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct AcceptedPart {
-    /// From 1.
-    pub part: u8,
-    /// The link it went by.
-    pub link: String,
-    /// The carrier's MsgId.
-    pub carrier_id: u64,
-}
-
 /// A message that is not final, or became final since the last checkpoint.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct Live {
@@ -135,6 +161,9 @@ pub(crate) struct Step {
     pub(crate) to: MessageState,
 }
 
+/// A link, and the carrier's number for a part on it.
+pub(crate) type LinkKey = (String, CarrierKey);
+
 /// The ready queues of one carrier: urgent and bulk, ordered by when they may go, then by number.
 type Queue = BTreeSet<(Moment, MessageId)>;
 
@@ -142,9 +171,9 @@ type Queue = BTreeSet<(Moment, MessageId)>;
 pub(crate) struct Outbox {
     pub(crate) live: FxHashMap<MessageId, Live>,
     queues: BTreeMap<(u8, Lane), Queue>,
-    by_carrier_id: FxHashMap<(String, u64), (MessageId, u8)>,
-    parked: BTreeMap<(String, u64), (String, Moment)>,
-    parked_order: VecDeque<(String, u64)>,
+    by_carrier_id: FxHashMap<LinkKey, (MessageId, u8)>,
+    parked: BTreeMap<LinkKey, (String, Moment)>,
+    parked_order: VecDeque<LinkKey>,
     pub(crate) parked_dropped: u64,
     /// Changed since the last checkpoint.
     pub(crate) dirty: BTreeSet<MessageId>,
@@ -187,7 +216,7 @@ impl Outbox {
             self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((live.send_after, id));
         }
         for a in &live.status.accepted {
-            self.by_carrier_id.insert((a.link.clone(), a.carrier_id), (id, a.part));
+            self.by_carrier_id.insert((a.link.clone(), a.key.clone()), (id, a.part));
         }
         self.live.insert(id, live);
     }
@@ -207,15 +236,10 @@ impl Outbox {
                 (live.counted, live.refused) = (false, false);
             }
             MessageEvent::PartAccepted { part, carrier_id } if live.out.contains(part) => {
-                live.out.retain(|p| p != part);
-                let link = status.link.clone();
-                status.accepted.push(AcceptedPart { part: *part, link: link.clone(), carrier_id: *carrier_id });
-                let parked = self.parked.remove(&(link.clone(), *carrier_id));
-                self.by_carrier_id.insert((link, *carrier_id), (id, *part));
-                if let Some((stat, _)) = parked {
-                    status.reports.push((*part, stat));
-                }
-                self.settle_parts(id, at);
+                self.part_accepted(id, *part, CarrierKey::Number(*carrier_id), at)?;
+            }
+            MessageEvent::PartAcceptedAs { part, key } if live.out.contains(part) => {
+                self.part_accepted(id, *part, CarrierKey::text(key), at)?;
             }
             MessageEvent::PartBack { part, not_before, code, may_go_twice, counted } if live.out.contains(part) => {
                 live.out.retain(|p| p != part);
@@ -234,23 +258,11 @@ impl Outbox {
                 live.refused |= !status.accepted.iter().any(|a| a.part == *part);
                 self.settle_parts(id, at);
             }
-            MessageEvent::PartLate { part, link, carrier_id } if (1..=live.data.parts).contains(part) => {
-                let key = (link.clone(), *carrier_id);
-                if self.by_carrier_id.contains_key(&key) {
-                    return None;
-                }
-                status.accepted.push(AcceptedPart { part: *part, link: link.clone(), carrier_id: *carrier_id });
-                if let Some((stat, _)) = self.parked.remove(&key) {
-                    status.reports.push((*part, stat));
-                }
-                self.by_carrier_id.insert(key, (id, *part));
-                if from == MessageState::Queued && open_parts(live).is_empty() {
-                    self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
-                    live.status.state = MessageState::Submitted;
-                    live.status.submitted_at = Some(at);
-                }
-                self.settle_parts(id, at);
-                self.settle_reports(id, at);
+            MessageEvent::PartLate { part, link, carrier_id } => {
+                self.part_late(id, *part, (link.clone(), CarrierKey::Number(*carrier_id)), at)?;
+            }
+            MessageEvent::PartLateAs { part, link, key } => {
+                self.part_late(id, *part, (link.clone(), CarrierKey::text(key)), at)?;
             }
             MessageEvent::Postponed { until } if from == MessageState::Queued => {
                 let queue = self.queues.get_mut(&queue_key)?;
@@ -276,11 +288,47 @@ impl Outbox {
         Some(Step { id, from, to })
     }
 
-    /// Applies the carrier's report on `carrier_id`; parks it when no answer has named that id yet.
-    pub(crate) fn report(&mut self, link: &str, carrier_id: u64, stat: &str, at: Moment) -> Option<Step> {
-        let key = (link.to_owned(), carrier_id);
+    /// The carrier has part `part`, which was out.
+    fn part_accepted(&mut self, id: MessageId, part: u8, key: CarrierKey, at: Moment) -> Option<()> {
+        let live = self.live.get_mut(&id)?;
+        live.out.retain(|p| *p != part);
+        let key = (live.status.link.clone(), key);
+        live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
+        if let Some((stat, _)) = self.parked.remove(&key) {
+            live.status.reports.push((part, stat));
+        }
+        self.by_carrier_id.insert(key, (id, part));
+        self.settle_parts(id, at);
+        Some(())
+    }
+
+    /// The carrier has part `part`, which was told back.
+    fn part_late(&mut self, id: MessageId, part: u8, key: LinkKey, at: Moment) -> Option<()> {
+        let live = self.live.get_mut(&id)?;
+        if !(1..=live.data.parts).contains(&part) || self.by_carrier_id.contains_key(&key) {
+            return None;
+        }
+        live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
+        if let Some((stat, _)) = self.parked.remove(&key) {
+            live.status.reports.push((part, stat));
+        }
+        self.by_carrier_id.insert(key, (id, part));
+        if live.status.state == MessageState::Queued && open_parts(live).is_empty() {
+            let queue = (live.data.queue, live.data.lane);
+            self.queues.get_mut(&queue)?.remove(&(live.send_after, id));
+            live.status.state = MessageState::Submitted;
+            live.status.submitted_at = Some(at);
+        }
+        self.settle_parts(id, at);
+        self.settle_reports(id, at);
+        Some(())
+    }
+
+    /// Applies the carrier's report on what it knows as `key`; parks it when no answer has named that key yet.
+    pub(crate) fn report(&mut self, link: &str, key: CarrierKey, stat: &str, at: Moment) -> Option<Step> {
+        let key = (link.to_owned(), key);
         let Some((id, part)) = self.by_carrier_id.get(&key).copied() else {
-            self.restore_parked(key.0, key.1, stat.to_owned(), at);
+            self.park(key, stat.to_owned(), at);
             return None;
         };
         let live = self.live.get_mut(&id)?;
@@ -404,13 +452,13 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn parked(&self) -> impl Iterator<Item = (&(String, u64), &(String, Moment))> {
+    pub(crate) fn parked(&self) -> impl Iterator<Item = (&LinkKey, &(String, Moment))> {
         self.parked.iter()
     }
 
-    pub(crate) fn restore_parked(&mut self, link: String, carrier_id: u64, stat: String, at: Moment) {
+    /// Keeps a report until its answer comes.
+    pub(crate) fn park(&mut self, key: LinkKey, stat: String, at: Moment) {
         self.forget_parked(at);
-        let key = (link, carrier_id);
         if self.parked.insert(key.clone(), (stat, at)).is_none() {
             self.parked_order.push_back(key);
         }
@@ -456,9 +504,9 @@ fn finish(status: &mut MessageStatus, state: MessageState, at: Moment) {
     status.final_at = Some(at);
 }
 
-fn forget_carrier_ids(map: &mut FxHashMap<(String, u64), (MessageId, u8)>, status: &MessageStatus) {
+fn forget_carrier_ids(map: &mut FxHashMap<LinkKey, (MessageId, u8)>, status: &MessageStatus) {
     for a in &status.accepted {
-        map.remove(&(a.link.clone(), a.carrier_id));
+        map.remove(&(a.link.clone(), a.key.clone()));
     }
 }
 

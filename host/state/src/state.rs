@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use gridbell_clock::Clock;
 use gridbell_model::{
-    AccountNumber, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
+    AccountNumber, CarrierKey, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
 };
 use gridbell_store::{BackupError, BackupSummary, Sealer, Store};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -232,8 +232,8 @@ impl State {
     ///
     /// # Errors
     /// When the store refuses: do not acknowledge them to the carrier then.
-    pub async fn reports(&self, link: &str, reports: Vec<(u64, String)>) -> Result<Applied, StateError> {
-        self.submit(Change::new(vec![Op::Reports(link.to_owned(), reports)])).await
+    pub async fn reports(&self, link: &str, reports: Vec<(CarrierKey, String)>) -> Result<Applied, StateError> {
+        self.submit(Change::new(Op::reports(link, reports))).await
     }
 
     /// Stores an inbound message together with what it changes for the accounts of its sender. Returns its number.

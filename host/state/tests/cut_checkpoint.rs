@@ -45,7 +45,7 @@ async fn what_a_cut_checkpoint_left_does_not_count_with_the_next() {
         w.facts(Facts::Bills((0..5).map(|n| bill(n, 202_610, 50)).collect())).await;
         let run = remind(&w.state, 1).await;
         let id = MessageId::new(TAIYUAN, run.first_message);
-        w.state.reports("mobile", vec![(9, "DELIVRD".into())]).await.unwrap();
+        w.state.reports("mobile", vec![(9.into(), "DELIVRD".into())]).await.unwrap();
         let at = w.store.commits() + 1;
         w.store.set_faults(Faults { crash_at_commit: Some(at), ..Faults::default() });
         w.state.checkpoint().await.unwrap_err();

@@ -113,7 +113,11 @@ impl House {
         self.w.state.message_events(ids.iter().skip(20).map(submitting).collect()).await.unwrap();
         let accepted = |id: &MessageId| (*id, MessageEvent::PartAccepted { part: 1, carrier_id: id.0 });
         self.w.state.message_events(ids.iter().skip(20).map(accepted).collect()).await.unwrap();
-        self.w.state.reports("mobile", ids.iter().skip(20).map(|id| (id.0, "DELIVRD".into())).collect()).await.unwrap();
+        self.w
+            .state
+            .reports("mobile", ids.iter().skip(20).map(|id| (id.0.into(), "DELIVRD".into())).collect())
+            .await
+            .unwrap();
         self.look();
         let pays = (0..40).map(|n| payment(n * 7 % PEOPLE, &format!("{}", of(n)), 5));
         self.w.facts(Facts::Payments(pays.collect())).await;

@@ -3,9 +3,13 @@
 mod common;
 
 use common::*;
-use gridbell_model::{Fen, HoldReason, MessageId, MessageState, Phone, Topic, Traits};
+use gridbell_model::{CarrierKey, Fen, HoldReason, MessageId, MessageState, Phone, Topic, Traits};
 use gridbell_state::*;
 use proptest::prelude::*;
+
+fn key(number: u64) -> CarrierKey {
+    number.into()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_file_twice_changes_nothing() {
@@ -63,18 +67,18 @@ async fn a_message_lives_once_through_crashes() {
     assert_eq!(status(&w, ids[1]).state, MessageState::Queued);
     assert!(status(&w, ids[1]).maybe_twice);
     // A report for the second part, an unknown one that is parked, and the last part's after a checkpoint.
-    w.state.reports("mobile", vec![(101, "DELIVRD".into()), (777, "DELIVRD".into())]).await.unwrap();
+    w.state.reports("mobile", vec![(key(101), "DELIVRD".into()), (key(777), "DELIVRD".into())]).await.unwrap();
     w.state.checkpoint().await.unwrap();
     w.crash();
     assert_eq!(w.state.depth().parked, 1);
-    w.state.reports("mobile", vec![(100, "DELIVRD".into()), (100, "DELIVRD".into())]).await.unwrap();
+    w.state.reports("mobile", vec![(key(100), "DELIVRD".into()), (key(100), "DELIVRD".into())]).await.unwrap();
     assert_eq!(status(&w, ids[0]).state, MessageState::Delivered);
     // Only the part that no carrier has goes again; its answer comes after its report.
     assert_eq!(w.state.outgoing(&ids[1..2]).unwrap()[0].open, [2]);
     w.state.message_events(vec![(ids[1], MessageEvent::Submitting { link: link() })]).await.unwrap();
     w.state.message_events(vec![accepted(ids[1], 2, 777)]).await.unwrap();
     assert_eq!(status(&w, ids[1]).state, MessageState::Submitted);
-    w.state.reports("mobile", vec![(102, "MA:0001".into())]).await.unwrap();
+    w.state.reports("mobile", vec![(key(102), "MA:0001".into())]).await.unwrap();
     assert_eq!((status(&w, ids[1]).state, status(&w, ids[1]).code.as_str()), (MessageState::Failed, "MA:0001"));
     w.state.checkpoint().await.unwrap();
     w.crash();
@@ -111,7 +115,7 @@ async fn a_late_answer_takes_its_part_out_of_the_queue_and_its_report_counts() {
     events.extend(ids.iter().flat_map(|id| [back(*id, 1), back(*id, 2)]));
     w.state.message_events(events).await.unwrap();
     // The first: a report is there before both late answers. Nothing of it goes again.
-    w.state.reports("mobile", vec![(11, "DELIVRD".into())]).await.unwrap();
+    w.state.reports("mobile", vec![(key(11), "DELIVRD".into())]).await.unwrap();
     w.state.message_events(vec![late(ids[0], 1, 11)]).await.unwrap();
     assert_eq!(
         (status(&w, ids[0]).state, w.state.outgoing(&ids[..1]).unwrap()[0].open.clone()),
@@ -130,13 +134,13 @@ async fn a_late_answer_takes_its_part_out_of_the_queue_and_its_report_counts() {
     w.state.checkpoint().await.unwrap();
     w.crash();
     let reports = [(12, "DELIVRD"), (23, "DELIVRD"), (21, "UNDELIV"), (24, "DELIVRD")];
-    w.state.reports("mobile", reports.map(|(id, stat)| (id, stat.to_owned())).to_vec()).await.unwrap();
+    w.state.reports("mobile", reports.map(|(id, stat)| (key(id), stat.to_owned())).to_vec()).await.unwrap();
     assert_eq!([0, 1].map(|n| status(&w, ids[n]).state), [MessageState::Delivered; 2]);
     assert_eq!(w.state.depth().parked, 0);
     // The third was taken back meanwhile: it stays so, and its report finds it.
     w.state.message_events(vec![(ids[2], MessageEvent::Cancelled { reason: HoldReason::Paid })]).await.unwrap();
     w.state.message_events(vec![late(ids[2], 1, 31)]).await.unwrap();
-    w.state.reports("mobile", vec![(31, "DELIVRD".into())]).await.unwrap();
+    w.state.reports("mobile", vec![(key(31), "DELIVRD".into())]).await.unwrap();
     assert_eq!((status(&w, ids[2]).state, w.state.depth().parked), (MessageState::Cancelled, 0));
     let day = w.state.stats(today(), today());
     let sum = |f: fn(&StatCounts) -> u64| day.iter().map(|(_, c)| f(c)).sum::<u64>();
@@ -146,9 +150,9 @@ async fn a_late_answer_takes_its_part_out_of_the_queue_and_its_report_counts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_whose_answer_never_comes_is_forgotten_in_time() {
     let mut w = World::new().await;
-    w.state.reports("mobile", vec![(1, "DELIVRD".into())]).await.unwrap();
+    w.state.reports("mobile", vec![(key(1), "DELIVRD".into())]).await.unwrap();
     w.clock.advance(std::time::Duration::from_millis(PARKED_FOR_MS as u64 - 1));
-    w.state.reports("mobile", vec![(2, "DELIVRD".into())]).await.unwrap();
+    w.state.reports("mobile", vec![(key(2), "DELIVRD".into())]).await.unwrap();
     assert_eq!(w.state.depth().parked, 2);
     w.clock.advance(std::time::Duration::from_millis(1));
     w.state.checkpoint().await.unwrap();

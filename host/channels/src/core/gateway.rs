@@ -74,7 +74,7 @@ impl Core {
             if self.throttled_until <= now {
                 self.throttle = self.shared.config.timers.throttle_min();
             }
-            let outcome = Outcome::Accepted { carrier_id: resp.msg_id.0 };
+            let outcome = Outcome::Accepted { key: resp.msg_id.0.into() };
             self.batch.answers.push(Answer { message, part, outcome });
             return;
         }
@@ -111,7 +111,7 @@ impl Core {
             && resp.result == 0
         {
             Counters::add(&self.shared.counters.accepted, 1);
-            let outcome = Outcome::Late { carrier_id: resp.msg_id.0 };
+            let outcome = Outcome::Late { key: resp.msg_id.0.into() };
             self.batch.answers.push(Answer { message, part, outcome });
         }
     }

@@ -125,7 +125,7 @@ fn steps(status: &MessageStatus) -> Vec<LifeStep> {
     let mut links: Vec<&str> = status.accepted.iter().map(|a| a.link.as_str()).collect();
     links.dedup();
     if let Some(submitted) = status.submitted_at {
-        let ids: Vec<String> = status.accepted.iter().map(|a| format!("第{}段 {}", a.part, a.carrier_id)).collect();
+        let ids: Vec<String> = status.accepted.iter().map(|a| format!("第{}段 {}", a.part, a.key)).collect();
         let what = format!("运营商接收（通道 {}；回执号 {}）", links.join("、"), ids.join("，"));
         steps.push(LifeStep { at: at(submitted), what });
     }

@@ -273,7 +273,7 @@ impl World {
             for part in 1..=queued.parts {
                 let carrier_id = u64::from(message.id.number()) << 8 | u64::from(part);
                 accepted.push((message.id, MessageEvent::PartAccepted { part, carrier_id }));
-                reports.push((carrier_id, "DELIVRD".to_owned()));
+                reports.push((carrier_id.into(), "DELIVRD".to_owned()));
             }
             delivered.insert(message.id);
         }

@@ -144,7 +144,7 @@ pub async fn deliver(stand: &Stand) {
         stand.state.message_events(events).await.unwrap();
         let stat = if n % 7 == 0 { "UNDELIV" } else { "DELIVRD" };
         if n % 5 != 0 {
-            let reports = (0..8).map(|part| (n * 10 + part, stat.to_owned()));
+            let reports = (0..8).map(|part| ((n * 10 + part).into(), stat.to_owned()));
             stand.state.reports("mobile", reports.collect()).await.unwrap();
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use gridbell_conductor::Host;
+use gridbell_model::CarrierKey;
 
 use super::messages::Messages;
 use crate::simulation::Simulation;
@@ -64,8 +65,13 @@ pub(super) fn parked(host: &Host) -> Result<(), String> {
     }
 }
 
+/// Its gateways speak CMPP: their keys are numbers.
+const fn number(key: &CarrierKey) -> Option<u64> {
+    if let CarrierKey::Number(number) = key { Some(*number) } else { None }
+}
+
 fn known_ids(messages: &Messages) -> BTreeSet<(usize, u64)> {
     let link = |name: &str| crate::process::LINKS.iter().position(|l| l.0 == name).unwrap_or(usize::MAX);
     let accepted = messages.all.iter().flat_map(|m| &m.status.accepted);
-    accepted.map(|part| (link(&part.link), part.carrier_id)).collect()
+    accepted.filter_map(|part| Some((link(&part.link), number(&part.key)?))).collect()
 }
