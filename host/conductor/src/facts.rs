@@ -1,8 +1,8 @@
 //! Rows as they come from files and forms, as facts of the state.
 
-use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
+use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow};
 use gridbell_model::AccountNumber;
-use gridbell_state::{BalanceFact, BillFact, CustomerFact, PaymentFact, payment_key};
+use gridbell_state::{Address, BalanceFact, BillFact, ContactFact, CustomerFact, PaymentFact, payment_key};
 
 /// A row that becomes a fact.
 pub trait IntoFact {
@@ -80,5 +80,18 @@ impl IntoFact for PaymentRow {
             amount: if self.reversal { -self.amount } else { self.amount },
             paid_on: self.paid_at.date(),
         }
+    }
+}
+
+impl IntoFact for ContactRow {
+    type Fact = ContactFact;
+
+    fn account(&self) -> AccountNumber {
+        self.account
+    }
+
+    fn into_fact(self) -> ContactFact {
+        let Self { account, channel, id, app, source, bound_at } = self;
+        ContactFact { account, channel, address: Some(Address { app, id, source, bound: bound_at }) }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum ImportKind {
     Balances,
     /// 缴费: account, payment id, amount, paid at
     Payments,
+    /// 渠道绑定: account, channel (wechat, alipay), id there, app, source, bound at
+    Contacts,
 }
 
 impl From<ImportKind> for Kind {
@@ -59,6 +61,7 @@ impl From<ImportKind> for Kind {
             ImportKind::Bills => Self::Bills,
             ImportKind::Balances => Self::Balances,
             ImportKind::Payments => Self::Payments,
+            ImportKind::Contacts => Self::Contacts,
         }
     }
 }

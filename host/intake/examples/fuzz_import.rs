@@ -9,17 +9,19 @@ use std::sync::Arc;
 
 use gridbell_clock::Seed;
 use gridbell_intake::{
-    BalanceRow, BillRow, CustomerRow, Import, IntakeError, Options, PaymentRow, Reject, Row, Summary, read_segments,
+    BalanceRow, BillRow, ContactRow, CustomerRow, Import, IntakeError, Options, PaymentRow, Reject, Row, Summary,
+    read_segments,
 };
 use gridbell_model::{Date, Segments};
 use rand_core::RngCore;
 
 /// Files to damage: with every way of writing a field that the importer knows.
-const SOUND: [&str; 4] = [
+const SOUND: [&str; 5] = [
     "户号,供电单位,抄表段,户名,手机号,用电类别,费控,标签,预警阈值,核实日期,备注\r\n0012345678,14010501,1401050101,王小明,13812341234,居民,是,老人、重要客户,30.00,2025-01-11,\"住\"\"东\"\"院\n三楼\"\r\n=\"0012345679\",14010502,,\"李, 四\",0351-4123456,企业,否,,,,\r\n",
     "account\tperiod\tamount\tissued\tlate-fee-from\tkwh\tas-of\n0012345678\t202611\t1234.50\t2026-11-01\t2026-12-01\t300\t2026-11-20\n0012345679\t2026年10月\t\"1,234.50\"\t2026/10/01\t20261101\t\t\n",
     "用电户号;可用余额（元）;数据日期\n0012345678;-19.53;2026-11-20\n0012345679;１２.5元;2026年11月19日\n",
     "户号,缴费流水号,缴费金额,缴费时间,冲正\n0012345678,A-1,50,2026-11-21 09:30:12,否\n0012345678,A-2,-50.00,20261121093012,\n",
+    "户号,渠道,标识,来源,绑定时间\n0012345678,微信,oLVPpjqs9BhvzwPj5A-vTYAX3GLc,网站,2026-11-01 09:30\n0012345679,alipay,2088102122458832,,\n",
 ];
 /// Bytes that mean something to a reader.
 const SPITEFUL: &[u8] = b"\"\"\",,\n\r\t;|=\x00\xff\xfe\xef\xbb\xbf\x81\x30\xb9\xb7-.eE09 ";
@@ -32,13 +34,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut opened, mut rows, mut rejects) = (0u64, 0u64, 0u64);
     for i in 0..iterations {
         let mut rng = Seed(seed).child(&i.to_string()).stream("damage");
-        let kind = (rng.next_u32() % 4) as usize;
+        let kind = (rng.next_u32() % 5) as usize;
         let file = damaged(SOUND[kind], &mut rng);
         let read = match kind {
             0 => every_way::<CustomerRow>(&file, &segments),
             1 => every_way::<BillRow>(&file, &segments),
             2 => every_way::<BalanceRow>(&file, &segments),
-            _ => every_way::<PaymentRow>(&file, &segments),
+            3 => every_way::<PaymentRow>(&file, &segments),
+            _ => every_way::<ContactRow>(&file, &segments),
         };
         match read.map_err(|e| format!("iteration {i} of seed {seed}: {e}"))? {
             Some(summary) => {

@@ -1,4 +1,4 @@
-//! The four kinds of file, their fields, and the headers under which offices write them.
+//! The kinds of file, their fields, and the headers under which offices write them.
 //!
 //! Headers are compared after [`normal`]: without spaces, marks and a unit in brackets. A utility with other headers gives a mapping file.
 
@@ -20,11 +20,13 @@ pub enum Kind {
     Balances,
     /// Payments received and reversed.
     Payments,
+    /// Customers' addresses at platforms: WeChat, Alipay.
+    Contacts,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Customers, Self::Bills, Self::Balances, Self::Payments];
+    pub const ALL: &'static [Self] = &[Self::Customers, Self::Bills, Self::Balances, Self::Payments, Self::Contacts];
 
     /// The word for it on the command line and in the mapping file.
     #[must_use]
@@ -34,6 +36,7 @@ impl Kind {
             Self::Bills => "bills",
             Self::Balances => "balances",
             Self::Payments => "payments",
+            Self::Contacts => "contacts",
         }
     }
 
@@ -45,6 +48,7 @@ impl Kind {
             Self::Bills => "电费",
             Self::Balances => "余额",
             Self::Payments => "缴费",
+            Self::Contacts => "渠道绑定",
         }
     }
 
@@ -56,6 +60,7 @@ impl Kind {
             Self::Bills => bill::FIELDS,
             Self::Balances => balance::FIELDS,
             Self::Payments => payment::FIELDS,
+            Self::Contacts => contact::FIELDS,
         }
     }
 }
@@ -298,6 +303,31 @@ pub(crate) mod payment {
     ];
 }
 
+/// Fields of a contacts file.
+pub(crate) mod contact {
+    use super::{ACCOUNT_HEADERS, FieldSpec, Sort, may, must};
+
+    pub(crate) const ACCOUNT: usize = 0;
+    pub(crate) const CHANNEL: usize = 1;
+    pub(crate) const ID: usize = 2;
+    pub(crate) const APP: usize = 3;
+    pub(crate) const SOURCE: usize = 4;
+    pub(crate) const BOUND_AT: usize = 5;
+
+    pub(crate) const FIELDS: &[FieldSpec] = &[
+        must("account", Sort::Identifier, ACCOUNT_HEADERS),
+        must("channel", Sort::Word, &["渠道", "绑定渠道", "平台", "platform"]),
+        must(
+            "id",
+            Sort::Personal,
+            &["标识", "渠道标识", "openid", "用户标识", "微信openid", "支付宝用户号", "user id", "open id"],
+        ),
+        may("app", Sort::Word, &["应用", "应用标识", "公众号", "生活号", "appid", "app id"]),
+        may("source", Sort::Word, &["来源", "绑定来源"]),
+        may("bound-at", Sort::Minute, &["绑定时间", "绑定日期", "关注时间", "bound on"]),
+    ];
+}
+
 /// The most fields that a kind has.
 pub(crate) const MAX_FIELDS: usize = customer::FIELDS.len();
 
@@ -338,6 +368,7 @@ mod tests {
             (bill::FIELDS[bill::AS_OF].name, "as-of"),
             (balance::FIELDS[balance::DEBIT_PENDING].name, "debit-pending"),
             (payment::FIELDS[payment::REVERSAL].name, "reversal"),
+            (contact::FIELDS[contact::BOUND_AT].name, "bound-at"),
         ];
         for (is, should) in named {
             assert_eq!(is, should);

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use gridbell_model::{ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits};
+use gridbell_model::{BindingSource, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits};
 
 use crate::cell;
-use crate::field::{Kind, balance, bill, customer, payment};
+use crate::field::{Kind, balance, bill, contact, customer, payment};
 use crate::layout::Layout;
 use crate::reject::Reason;
-use crate::rows::{BalanceRow, BillRow, CustomerRow, MAX_NAME, PaymentRow, Refusal};
+use crate::rows::{BalanceRow, BillRow, ContactRow, CustomerRow, MAX_NAME, PaymentRow, Refusal};
 use crate::summary::Warning;
 
 /// What parsing a row needs to know besides the row.
@@ -52,7 +52,7 @@ pub trait Parse: Sized + Send + 'static {
     fn repeat_key(&self) -> Option<(u64, u32)>;
 }
 
-/// A row of one of the four kinds.
+/// A row of one of the kinds.
 pub trait Row: Parse {
     /// The kind.
     const KIND: Kind;
@@ -69,6 +69,9 @@ impl Row for BalanceRow {
 }
 impl Row for PaymentRow {
     const KIND: Kind = Kind::Payments;
+}
+impl Row for ContactRow {
+    const KIND: Kind = Kind::Contacts;
 }
 
 /// A field that must not be blank, through `read`.
@@ -124,7 +127,7 @@ impl Parse for CustomerRow {
                 None
             }
         };
-        row.phone = contact(texts, context, warn);
+        row.phone = phone(texts, context, warn);
         (row.traits, row.traits_given) = traits(texts, context, warn);
         let check = row.check();
         checked(row, Kind::Customers, check)
@@ -136,7 +139,7 @@ impl Parse for CustomerRow {
 }
 
 /// The contact, with its class, source and when it was verified; none where the file gives no number.
-fn contact(texts: &impl Texts, context: &Context, warn: &mut impl FnMut(Warning)) -> Option<Phone> {
+fn phone(texts: &impl Texts, context: &Context, warn: &mut impl FnMut(Warning)) -> Option<Phone> {
     let phone = match texts.text(customer::PHONE) {
         Ok("") => return None,
         Ok(text) => cell::phone(text, &context.segments),
@@ -296,5 +299,37 @@ impl Parse for PaymentRow {
 
     fn repeat_key(&self) -> Option<(u64, u32)> {
         None
+    }
+}
+
+/// A word of a list, as the list or an office writes it.
+fn one_of<V: Copy>(all: &[V], names: impl Fn(V) -> (&'static str, &'static str), text: &str) -> Option<V> {
+    all.iter().copied().find(|v| {
+        let (word, chinese) = names(*v);
+        word.eq_ignore_ascii_case(text) || chinese == text
+    })
+}
+
+impl Parse for ContactRow {
+    fn parse(texts: &impl Texts, context: &Context, _: &mut impl FnMut(Warning)) -> Result<Self, Bad> {
+        let channel = |t: &str| one_of(Channel::ALL, |c| (c.word(), c.chinese()), t).ok_or(Reason::Channel);
+        let source = |t: &str| {
+            let known = one_of(BindingSource::ALL, |s| (s.word(), s.chinese()), t);
+            known.or((t == "柜台").then_some(BindingSource::Counter)).ok_or(Reason::BindingSource)
+        };
+        let row = Self {
+            account: need(texts, contact::ACCOUNT, cell::account)?,
+            channel: need(texts, contact::CHANNEL, channel)?,
+            id: need(texts, contact::ID, |t| t.parse().map_err(|_| Reason::PlatformId))?,
+            app: given(texts, contact::APP, |t| Ok(t.to_owned()))?.unwrap_or_default(),
+            source: given(texts, contact::SOURCE, source)?.unwrap_or(BindingSource::Import),
+            bound_at: given(texts, contact::BOUND_AT, cell::minute)?.unwrap_or_else(|| context.today.at(0, 0)),
+        };
+        let check = row.check(context.today);
+        checked(row, Kind::Contacts, check)
+    }
+
+    fn repeat_key(&self) -> Option<(u64, u32)> {
+        Some((self.account.packed(), self.channel as u32))
     }
 }

@@ -81,6 +81,12 @@ codes! {
     Threshold = "threshold", "a warning threshold lies between 0 and 42 949 672.94 yuan", "预警阈值应在 0 至 42949672.94 元之间";
     /// Not a trait that may be given.
     Trait = "trait", "there is no such trait, or the host works it out by itself", "没有这个标签，或该标签由系统自行判定";
+    /// Not a channel on which customers have an address of their own.
+    Channel = "channel", "the channel is `wechat` or `alipay`", "渠道应为 微信 或 支付宝";
+    /// Not an id at a platform.
+    PlatformId = "platform-id", "an id at a platform has 1 to 64 letters, digits, `_` and `-`", "渠道标识应为 1 至 64 位字母、数字、下划线或连字符";
+    /// Not a source of a binding.
+    BindingSource = "binding-source", "the source is `counter`, `website`, `app`, `sms-word`, `import` or `platform`", "来源应为 营业厅、网站、应用、短信口令、导入 或 平台";
     /// A quote that does not end.
     Quote = "quote", "a quote is opened and not closed, or text follows the closing quote", "引号没有成对，或右引号后还有内容";
     /// A line beyond all measure.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use gridbell_model::{AccountNumber, CivilMinute, Date, Fen, OrgCode, Phone, Traits};
+use gridbell_model::{
+    AccountNumber, BindingSource, Channel, CivilMinute, Date, Fen, MAX_PLATFORM_ID, OrgCode, Phone, PlatformId, Traits,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::reject::Reason;
@@ -228,6 +230,43 @@ impl PaymentRow {
             return refuse("paid-at", Reason::Minute);
         }
         not_ahead("paid-at", self.paid_at.date(), today)
+    }
+}
+
+/// A customer's address at a platform. The key is account and channel: told again with another id, it replaces the one before.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ContactRow {
+    /// 户号
+    pub account: AccountNumber,
+    /// WeChat or Alipay.
+    pub channel: Channel,
+    /// The customer's id there. Personal.
+    pub id: PlatformId,
+    /// The province's account there to which the id belongs, at most [`MAX_PLATFORM_ID`] bytes; empty where there is but one.
+    #[serde(default)]
+    pub app: String,
+    /// Where the binding came from.
+    pub source: BindingSource,
+    /// When the customer was bound.
+    pub bound_at: CivilMinute,
+}
+
+impl ContactRow {
+    /// Whether the row may be taken on `today`.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(&self, today: Date) -> Result<(), Refusal> {
+        if !self.channel.is_platform() {
+            return refuse("channel", Reason::Channel);
+        }
+        if self.app.len() > MAX_PLATFORM_ID || !self.app.bytes().all(|b| b.is_ascii_graphic()) {
+            return refuse("app", Reason::PlatformId);
+        }
+        if !is_plausible(self.bound_at.date()) {
+            return refuse("bound-at", Reason::Minute);
+        }
+        not_ahead("bound-at", self.bound_at.date(), today)
     }
 }
 

@@ -5,10 +5,10 @@ use std::io::{Cursor, Read};
 use std::sync::Arc;
 
 use gridbell_intake::{
-    BalanceRow, BillRow, CustomerInput, CustomerRow, Encoding, Import, IntakeError, Mapping, Options, PaymentRow,
-    Reason, Reject, RejectFile, Row, Summary, Warning, read_segments,
+    BalanceRow, BillRow, ContactRow, CustomerInput, CustomerRow, Encoding, Import, IntakeError, Mapping, Options,
+    PaymentRow, Reason, Reject, RejectFile, Row, Summary, Warning, read_segments,
 };
-use gridbell_model::{ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits};
+use gridbell_model::{BindingSource, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits};
 use proptest::prelude::*;
 
 fn segments() -> Arc<Segments> {
@@ -218,6 +218,40 @@ fn balances_and_payments() {
         ]
     );
     assert_eq!(reasons(&o), [(5, Reason::Reversal), (6, Reason::Zero), (7, Reason::PaymentId), (8, Reason::Reversal)]);
+}
+
+#[test]
+fn a_contacts_file_takes_platforms_in_two_tongues_and_shows_no_id() {
+    let o = read::<ContactRow>(
+        "户号,渠道,标识,来源,绑定时间,公众号\n\
+         0012345678,微信,oLVPpjqs9BhvzwPj5A-vTYAX3GLc,网站,2026-11-01 09:30,wx01\n\
+         0012345678,alipay,2088102122458832,,,\n\
+         0012345679,短信,13812341234,柜台,,\n\
+         0012345679,wechat,openid of 张三,柜台,,\n\
+         0012345679,wechat,oLVPpjqs9BhvzwPj5A-vTYAX3GLc,朋友,,\n\
+         0012345679,wechat,oLVPpjqs9BhvzwPj5A-vTYAX3GLc,营业厅,2026-11-25,\n\
+         0012345679,wechat,,营业厅,,\n",
+    );
+    let d = today();
+    let rows: Vec<_> =
+        o.rows.iter().map(|r| (r.channel, r.id.expose(), r.app.as_str(), r.source, r.bound_at)).collect();
+    let nov = "2026-11-01".parse::<Date>().unwrap();
+    assert_eq!(
+        rows,
+        [
+            (Channel::Wechat, "oLVPpjqs9BhvzwPj5A-vTYAX3GLc", "wx01", BindingSource::Website, nov.at(9, 30)),
+            (Channel::Alipay, "2088102122458832", "", BindingSource::Import, d.at(0, 0)),
+        ]
+    );
+    let why = [
+        (4, Reason::Channel),
+        (5, Reason::PlatformId),
+        (6, Reason::BindingSource),
+        (7, Reason::Future),
+        (8, Reason::Missing),
+    ];
+    assert_eq!(reasons(&o), why);
+    assert!(o.rejects.iter().all(|r| !r.value.contains("张三")), "{:?}", o.rejects);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use gridbell_clock::Clock;
 use gridbell_conductor::{
     BackupFile, Backups, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
 };
-use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow};
+use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow};
 use gridbell_model::{
     AccountNumber, Channel, Date, HoldReason, Moment, OrgCode, Phone, PrefectureCode, RunId, Segments, Topic,
 };
@@ -145,6 +145,8 @@ pub enum Rows {
     Balances(Vec<BalanceRow>),
     /// Payments and reversals.
     Payments(Vec<PaymentRow>),
+    /// Addresses at platforms.
+    Contacts(Vec<ContactRow>),
 }
 
 /// What a run by hand came to, or would come to.

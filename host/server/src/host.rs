@@ -160,6 +160,7 @@ async fn facts(host: &Host, rows: Rows, audit: Vec<AuditNote>) -> Result<FactOut
         Rows::Bills(rows) => Facts::Bills(all(rows)),
         Rows::Balances(rows) => Facts::Balances(all(rows)),
         Rows::Payments(rows) => Facts::Payments(all(rows)),
+        Rows::Contacts(rows) => Facts::Contacts(all(rows)),
     };
     Ok(host.state().facts(facts, false, audit).await?.facts)
 }

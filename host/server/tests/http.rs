@@ -240,6 +240,41 @@ async fn one_customer_is_corrected_subscribed_exempted_and_erased() {
 }
 
 #[tokio::test]
+async fn an_address_is_bound_masked_and_ended_with_its_source() {
+    let stand = stand(20).await;
+    let desk = Desk::of(&stand);
+    let office = token(&stand, Role::CityOffice, Some(140_100)).await;
+    let openid = "oLVPpjqs9BhvzwPj5A-vTYAX3GLc";
+    let put = |channel: &str, body: Value| {
+        let (desk, office, path) = (&desk, &office, format!("{ACCOUNT}/contacts/{channel}"));
+        async move { desk.ask(office, "PUT", &path, Some(body), &[]).await }
+    };
+    assert_eq!(put("wechat", json!({ "id": openid, "app": "wx01", "source": "website" })).await.status, 200);
+    assert_eq!(put("sms", json!({ "id": openid, "source": "website" })).await.json()["errors"][0]["field"], "channel");
+    let refused = put("wechat", json!({ "id": "张三", "source": "website" })).await;
+    assert_eq!(refused.json()["errors"][0]["field"], "id");
+    assert!(!refused.text.contains("张三"));
+    assert_eq!(put("wechat", json!({ "id": openid, "source": "friend" })).await.json()["errors"][0]["field"], "source");
+    let path = format!("{ACCOUNT}/contacts");
+    let shown = desk.get(&office, &path).await;
+    assert!(!shown.text.contains(openid), "{}", shown.text);
+    let item = shown.json()["items"][0].clone();
+    assert_eq!(
+        (&item["id"], &item["source"]["word"], &item["app"]),
+        (&json!("oLV****GLc"), &json!("website"), &json!("wx01"))
+    );
+    let agent = token(&stand, Role::Agent, None).await;
+    let clear = desk.get(&agent, &format!("{path}?unmask=true&reason=95598")).await.json();
+    assert_eq!(clear["items"][0]["id"], openid);
+    let ended = format!("{path}/wechat?source=platform");
+    assert_eq!(desk.ask(&office, "DELETE", &ended, None, &[]).await.status, 204);
+    assert_eq!(desk.get(&office, &path).await.json()["items"], json!([]));
+    let done: Vec<String> =
+        actions(&stand).into_iter().map(|(_, action, _)| action).filter(|a| a.starts_with("contact.")).collect();
+    assert_eq!(done, ["contact.bind", "contact.unmask", "contact.unbind"]);
+}
+
+#[tokio::test]
 async fn bodies_are_bounded_whether_announced_or_not() {
     let stand = stand(4).await;
     let desk = Desk::of(&stand);

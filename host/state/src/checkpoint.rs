@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::beside::PageBeside;
 use crate::columns::{Chunk, PAGE_ROWS};
+use crate::contacts::{self, Changes};
 use crate::core_state::Told;
 use crate::error::StateError;
 use crate::outbox::{Live, MessageStatus};
@@ -44,7 +45,8 @@ pub(crate) struct Marker {
 }
 
 /// Version of the layout that this program writes; it reads earlier ones. 2 added more beside the columns, and the term of the latest bill.
-pub const DATA_FORMAT: u32 = 2;
+/// 3 added addresses at platforms: two bits above the preferences, a record beside each page, ops of their own.
+pub const DATA_FORMAT: u32 = 3;
 
 /// A part of a generation. Variants are appended, never reordered.
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,6 +80,7 @@ struct PrefecturePlan {
     chunks: Vec<Arc<Chunk>>,
     beside: BTreeMap<u32, PageBeside>,
     names: Arc<BTreeMap<u32, String>>,
+    contacts: Arc<BTreeMap<u32, Changes>>,
     stations: Arc<Vec<OrgCode>>,
     sections: Arc<Vec<u32>>,
 }
@@ -113,6 +116,8 @@ impl Plan {
             let mut dirty: Vec<u32> = std::mem::take(&mut p.dirty).into_iter().collect();
             let names = std::mem::take(&mut p.names);
             dirty.extend(names.keys().map(|row| row / PAGE_ROWS as u32));
+            let contacts = std::mem::take(&mut p.contacts);
+            dirty.extend(contacts.keys().map(|row| row / PAGE_ROWS as u32));
             // Ascending: a page never exists on disk before those below it, so that rows have no holes.
             dirty.sort_unstable();
             dirty.dedup();
@@ -127,9 +132,20 @@ impl Plan {
             });
             p.names_folding = Arc::new(names);
             let names = Arc::clone(&p.names_folding);
+            p.contacts_folding = Arc::new(contacts);
+            let contacts = Arc::clone(&p.contacts_folding);
             let (stations, sections) = (Arc::clone(&p.stations), Arc::clone(&p.sections));
             let chunks = p.chunks.clone();
-            prefectures.push(PrefecturePlan { code: *code, dirty, chunks, beside, names, stations, sections });
+            prefectures.push(PrefecturePlan {
+                code: *code,
+                dirty,
+                chunks,
+                beside,
+                names,
+                contacts,
+                stations,
+                sections,
+            });
         }
         let mut outbox = core.outbox.write();
         outbox.forget_parked(shared.clock.now());
@@ -242,7 +258,7 @@ impl Plan {
         if p.names.range(range.clone()).next().is_some() {
             let key = keys::paged(keys::NAMES, p.code, page);
             let mut names = read_names(shared, p.code, page)?;
-            for (row, name) in p.names.range(range) {
+            for (row, name) in p.names.range(range.clone()) {
                 let at = *row as usize % PAGE_ROWS;
                 if names.len() <= at {
                     names.resize(at + 1, String::new());
@@ -250,6 +266,16 @@ impl Plan {
                 names[at].clone_from(name);
             }
             slice.batch.put(key.clone(), records::write(&shared.sealer, &key, &names)?);
+        }
+        if p.contacts.range(range).next().is_some() {
+            let key = keys::paged(keys::CONTACTS, p.code, page);
+            let mut contacts = contacts::read_page(shared, p.code, page)?;
+            contacts.fold_all(page, &p.contacts);
+            if contacts.0.is_empty() {
+                slice.batch.delete(key);
+            } else {
+                slice.batch.put(key.clone(), records::write(&shared.sealer, &key, &contacts)?);
+            }
         }
         slice.send_if_full()
     }
@@ -339,7 +365,9 @@ impl Done {
                 shared.generation.store(self.generation, Ordering::Release);
                 core.outbox.write().forget(&self.finals);
                 for p in core.prefectures.read().values() {
-                    p.write().names_folding = Arc::default();
+                    let mut p = p.write();
+                    p.names_folding = Arc::default();
+                    p.contacts_folding = Arc::default();
                 }
                 Ok(())
             }
@@ -352,6 +380,7 @@ impl Done {
                         for (row, name) in names.iter() {
                             p.names.entry(*row).or_insert_with(|| name.clone());
                         }
+                        p.unfold_contacts();
                     }
                 }
                 core.outbox.write().dirty.extend(self.failed_statuses);

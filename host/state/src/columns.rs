@@ -1,6 +1,6 @@
 //! Chunks of customers as columns, and their form on disk as pages. Knows no meaning beyond "one value for each row".
 
-use gridbell_model::CHUNK_ROWS;
+use gridbell_model::{CHUNK_ROWS, Channel};
 
 use crate::error::StateError;
 
@@ -16,6 +16,16 @@ pub(crate) const PAYMENT_SAID: u8 = 1;
 pub(crate) const TERM_SHIFT: u32 = 1;
 /// A term that does not fit.
 pub(crate) const TERM_BESIDE: u8 = 127;
+
+/// The highest bits of the column `preferences` are the host's own: for which platforms the customer has an address.
+pub(crate) const CONTACT_BITS: u16 = 0b11 << CONTACT_SHIFT;
+const CONTACT_SHIFT: u32 = 14;
+
+/// The bit that says that there is an address for `channel`; none of them for channels without.
+pub(crate) fn contact_bit(channel: Channel) -> u16 {
+    let place = Channel::PLATFORMS.iter().position(|c| *c == channel);
+    place.map_or(0, |n| 1 << (CONTACT_SHIFT + n as u32))
+}
 
 /// A value of fixed width in a column.
 trait Cell: Copy {
@@ -114,6 +124,7 @@ chunk! {
     account: u64 = 0;
     phone: u64 = 0;
     traits: u32 = 0;
+    /// [`gridbell_model::Preferences`], and above them [`CONTACT_BITS`].
     preferences: u16 = 0;
     /// Index into the prefecture's list of stations.
     station: u16 = 0;
@@ -146,6 +157,11 @@ chunk! {
 impl Chunk {
     pub(crate) fn len(&self) -> usize {
         self.account.len()
+    }
+
+    /// Whether the customer at `at` has an address for `channel`.
+    pub(crate) fn has_contact(&self, at: usize, channel: Channel) -> bool {
+        self.preferences[at] & contact_bit(channel) != 0
     }
 
     pub(crate) fn is_full(&self) -> bool {

@@ -187,6 +187,13 @@ impl Core {
                     }
                 }
             }
+            Op::Contacts(facts) => {
+                applied.facts = self.each(facts, ctx, |f| f.account, |p, f| p.apply_contact(f, ctx.at));
+            }
+            Op::Void(accounts) => {
+                // What goes with another change is counted there.
+                self.each(accounts, ctx, |a| *a, Prefecture::void_holder);
+            }
             Op::Archived { decisions, runs } => self.runs.write().archived(decisions, runs),
             Op::Reports(link, reports) => {
                 for (carrier_id, stat) in reports {

@@ -125,6 +125,8 @@ pub enum FactReject {
     Outdated,
     /// The prefecture has as many reading sections or stations as a column can name.
     TooManyUnits,
+    /// Customers have no address of their own for that channel.
+    NoPlatform,
 }
 
 impl FactReject {
@@ -140,6 +142,7 @@ impl FactReject {
             Self::Outdated => {
                 "older than what is known already; import the oldest first (数据比已有的旧，应按先后顺序导入)"
             }
+            Self::NoPlatform => "customers have no address for this channel; use wechat or alipay (该渠道没有客户标识)",
             Self::TooManyUnits => "the prefecture has more than 65 535 stations or reading sections (单位或抄表段过多)",
         }
     }

@@ -22,6 +22,8 @@ pub(crate) const UNITS: u8 = b'U';
 pub(crate) const RUN_BEGUN: u8 = b'B';
 /// Segments of decisions: run, segment.
 pub(crate) const SEGMENT: u8 = b'G';
+/// Addresses at platforms of a page's customers: prefecture, page.
+pub(crate) const CONTACTS: u8 = b'T';
 /// Final states of messages: prefecture, block of [`STATUS_BLOCK`] numbers.
 pub(crate) const STATUS: u8 = b'S';
 /// Documents: kind, zero byte, key.

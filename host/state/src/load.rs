@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::audit::AuditEntry;
 use crate::beside::PageBeside;
 use crate::checkpoint::{DATA_FORMAT, Marker, Part};
+use crate::contacts::PageContacts;
 use crate::core_state::{Context, PageSeqs};
 use crate::docs::Doc;
 use crate::error::StateError;
@@ -218,6 +219,12 @@ fn load_prefecture(shared: &Shared, code: PrefectureCode) -> Result<Vec<(u32, u6
         let bytes = records::open(&shared.sealer, key, value)?;
         let bad = |e: postcard::Error| StateError::Record { table: 'X', why: e.to_string() };
         p.beside.extend(PageBeside::decode(&bytes).map_err(bad)?);
+        Ok(())
+    })?;
+    collect(shared, &KeyRange::prefix(&keys::prefix32(keys::CONTACTS, code.0)), |key, value| {
+        let page = keys::paged_of(key).map_or(0, |(_, page)| page);
+        let contacts: PageContacts = records::read(&shared.sealer, key, value)?;
+        p.index_contacts(page, &contacts);
         Ok(())
     })?;
     Ok(seqs)

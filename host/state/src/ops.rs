@@ -3,6 +3,7 @@
 use gridbell_model::{AccountNumber, CarrierKey, MessageId, Moment, OrgTree, RunId};
 use serde::{Deserialize, Serialize};
 
+use crate::contacts::ContactFact;
 use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, PaymentFact};
 use crate::outbox::MessageEvent;
 use crate::runs::{Publication, RunRecord, RunStatus};
@@ -30,6 +31,10 @@ pub(crate) enum Op {
     },
     /// As [`Op::Reports`] where the carrier's numbers are none of 64 bits.
     ReportsAs(String, Vec<(String, String)>),
+    /// Addresses at platforms, bound and ended.
+    Contacts(Vec<ContactFact>),
+    /// Of these customers everything is voided that was the holder's own.
+    Void(Vec<AccountNumber>),
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.
@@ -80,6 +85,8 @@ pub enum Facts {
     Balances(Vec<BalanceFact>),
     /// Payments and reversals.
     Payments(Vec<PaymentFact>),
+    /// Addresses at platforms.
+    Contacts(Vec<ContactFact>),
 }
 
 impl Facts {
@@ -91,6 +98,7 @@ impl Facts {
             Self::Bills(v) => v.len(),
             Self::Balances(v) => v.len(),
             Self::Payments(v) => v.len(),
+            Self::Contacts(v) => v.len(),
         }
     }
 
@@ -106,6 +114,7 @@ impl Facts {
             Self::Bills(v) => Op::Bills(v),
             Self::Balances(v) => Op::Balances(v),
             Self::Payments(v) => Op::Payments(v),
+            Self::Contacts(v) => Op::Contacts(v),
         }
     }
 }

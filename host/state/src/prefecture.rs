@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_model::{
-    AccountNumber, CHUNK_ROWS, CustomerView, Date, Fen, OrgCode, Phone, PhoneClass, Preferences, Topic, Traits,
+    AccountNumber, CHUNK_ROWS, CustomerView, Date, Fen, Moment, OrgCode, Phone, PhoneClass, Preferences, Topic, Traits,
 };
 use hashbrown::HashTable;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::beside::Beside;
-use crate::columns::{Chunk, PAGE_ROWS, PAYMENT_SAID};
+use crate::columns::{CONTACT_BITS, Chunk, PAGE_ROWS, PAYMENT_SAID, contact_bit};
+use crate::contacts::{self, Changes, Contact, ContactFact, ContactIndex, PageContacts, Pending};
 use crate::facts::{CustomerChange, CustomerFact, FactReject};
 use crate::ledger::DEFAULT_THRESHOLD;
 use crate::shared_phones::PhoneChanges;
@@ -47,6 +48,11 @@ pub(crate) struct Prefecture {
     pub(crate) names: BTreeMap<u32, String>,
     /// Names that a running checkpoint is writing.
     pub(crate) names_folding: Arc<BTreeMap<u32, String>>,
+    /// Addresses at platforms that are not in their pages yet.
+    pub(crate) contacts: BTreeMap<u32, Changes>,
+    /// Addresses that a running checkpoint is writing.
+    pub(crate) contacts_folding: Arc<BTreeMap<u32, Changes>>,
+    pub(crate) contact_index: ContactIndex,
     /// Pages to write at the next checkpoint.
     pub(crate) dirty: FxHashSet<u32>,
     /// The day on which payments that waited too long were last dropped.
@@ -74,6 +80,9 @@ impl Prefecture {
             beside: Beside::default(),
             names: BTreeMap::new(),
             names_folding: Arc::default(),
+            contacts: BTreeMap::new(),
+            contacts_folding: Arc::default(),
+            contact_index: ContactIndex::default(),
             dirty: FxHashSet::default(),
             dropped_waiting_on: i32::MIN,
             next_message: 1,
@@ -115,6 +124,29 @@ impl Prefecture {
         self.index = HashTable::with_capacity(rows as usize);
         for row in 0..rows {
             self.index_row(row);
+        }
+    }
+
+    /// Indexes the addresses of a page.
+    pub(crate) fn index_contacts(&mut self, page: u32, contacts: &PageContacts) {
+        for ((at, _), c) in &contacts.0 {
+            let row = contacts::rows_of(page).start + u32::from(*at);
+            self.contact_index.insert(contacts::print(c.channel, &c.app, &c.id), row);
+        }
+    }
+
+    /// Puts back what a checkpoint could not write, below what came since.
+    pub(crate) fn unfold_contacts(&mut self) {
+        let folding = std::mem::take(&mut self.contacts_folding);
+        for (row, changes) in folding.iter() {
+            let slots = self.contacts.entry(*row).or_default();
+            for (channel, before) in changes {
+                let both = match slots.remove(channel) {
+                    Some(since) => contacts::after(Some(before.clone()), since),
+                    None => before.clone(),
+                };
+                slots.insert(*channel, both);
+            }
         }
     }
 
@@ -235,7 +267,9 @@ impl Prefecture {
                 after.0 = phone.with_source(*source).with_verified_on(*verified_on).packed();
             }
             CustomerChange::Suspend(on) => after.0 = old.with_suspended(*on).packed(),
-            CustomerChange::Preferences { bits, on } => after.1 = Preferences(before.1).with(*bits, *on).0,
+            CustomerChange::Preferences { bits, on } => {
+                after.1 = Preferences(before.1).with(Preferences(bits.0 & !CONTACT_BITS), *on).0
+            }
             CustomerChange::Traits { bits, on } => after.2 = Traits(before.2).with(*bits, *on).0,
             CustomerChange::Erase => {
                 after.0 = 0;
@@ -252,6 +286,57 @@ impl Prefecture {
         }
         let (c, at) = self.edit(row);
         (c.phone[at], c.preferences[at], c.traits[at]) = after;
+        Ok(Applied::Changed)
+    }
+
+    /// Binds an address, or ends a binding. Whether the address is another than before is settled when the page is folded.
+    pub(crate) fn apply_contact(&mut self, fact: &ContactFact, at: Moment) -> Result<Applied, FactReject> {
+        let row = self.row_of(fact.account).ok_or(FactReject::UnknownAccount)?;
+        let bit = contact_bit(fact.channel);
+        if bit == 0 {
+            return Err(FactReject::NoPlatform);
+        }
+        let (c, place) = self.chunk(row);
+        let had = c.preferences[place] & bit != 0;
+        let Some(address) = &fact.address else {
+            if !had {
+                return Ok(Applied::Unchanged);
+            }
+            self.end_contact(row, fact.channel);
+            return Ok(Applied::Changed);
+        };
+        let (app, id) = (address.app.clone(), address.id.clone());
+        self.contact_index.insert(contacts::print(fact.channel, &app, &id), row);
+        let contact =
+            Contact { channel: fact.channel, app, id, source: address.source, bound: address.bound, since: at };
+        let slot = self.contacts.entry(row).or_default();
+        let before = slot.remove(&(fact.channel as u8));
+        slot.insert(fact.channel as u8, contacts::after(before, Pending::Bound { contact, anew: false }));
+        let (c, place) = self.edit(row);
+        c.preferences[place] |= bit;
+        Ok(if had { Applied::Changed } else { Applied::Created })
+    }
+
+    fn end_contact(&mut self, row: u32, channel: gridbell_model::Channel) {
+        self.contacts.entry(row).or_default().insert(channel as u8, Pending::Ended);
+        let (c, at) = self.edit(row);
+        c.preferences[at] &= !contact_bit(channel);
+    }
+
+    /// Voids what was the holder's own and not the account's: addresses at platforms, subscriptions and consent. The number is the archive's.
+    pub(crate) fn void_holder(&mut self, account: &AccountNumber) -> Result<Applied, FactReject> {
+        let row = self.row_of(*account).ok_or(FactReject::UnknownAccount)?;
+        for channel in gridbell_model::Channel::PLATFORMS {
+            let (c, at) = self.chunk(row);
+            if c.has_contact(at, channel) {
+                self.end_contact(row, channel);
+            }
+        }
+        let (c, at) = self.edit(row);
+        let subscriptions = Traits::SUBSCRIBES_BILL | Traits::SUBSCRIBES_BALANCE;
+        c.traits[at] = Traits(c.traits[at]).with(subscriptions, false).0;
+        let consents = Preferences::SUBSCRIBES_OUTAGE | Preferences::MARKETING_CONSENT;
+        c.preferences[at] = Preferences(c.preferences[at]).with(consents, false).0;
         Ok(Applied::Changed)
     }
 
@@ -321,7 +406,7 @@ pub(crate) fn view(c: &Chunk, at: usize, row: u32, stations: &[OrgCode], section
         station: stations.get(usize::from(c.station[at])).copied().unwrap_or(OrgCode(0)),
         section: sections.get(usize::from(c.section[at])).copied().unwrap_or(0),
         traits: Traits(c.traits[at]),
-        preferences: Preferences(c.preferences[at]),
+        preferences: Preferences(c.preferences[at] & !CONTACT_BITS),
         arrears: Fen(c.arrears[at]),
         arrears_period: c.arrears_period[at],
         late_fee_from: Date(c.late_fee_from[at]),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use gridbell_model::{AccountNumber, CHUNK_ROWS, ColumnId, ColumnSlice, CustomerView, OrgCode, PrefectureCode, Table};
+use gridbell_model::{
+    AccountNumber, CHUNK_ROWS, Channel, ColumnId, ColumnSlice, CustomerView, OrgCode, PrefectureCode, Table,
+};
 
 use rustc_hash::FxHashMap;
 
@@ -58,6 +60,12 @@ impl Snapshot {
     pub fn account(&self, row: u32) -> Option<AccountNumber> {
         let chunk = self.chunks.get(row as usize / CHUNK_ROWS)?;
         AccountNumber::from_packed(*chunk.account.get(row as usize % CHUNK_ROWS)?)
+    }
+
+    /// Whether the customer at `row` has an address for `channel` beside the number.
+    #[must_use]
+    pub fn has_contact(&self, row: u32, channel: Channel) -> bool {
+        self.chunk(row).is_some_and(|(chunk, at)| chunk.has_contact(at, channel))
     }
 
     /// Rows whose station and reading section satisfy `wanted`, in order: the selection of a run by hand.

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use gridbell_clock::Clock;
 use gridbell_model::{
     AccountNumber, CarrierKey, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
+    Traits,
 };
 use gridbell_store::{BackupError, BackupSummary, Sealer, Store};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -17,7 +18,7 @@ use crate::checkpoint::read_names;
 use crate::columns::PAGE_ROWS;
 use crate::docs::Doc;
 use crate::error::StateError;
-use crate::facts::CustomerChange;
+use crate::facts::{CustomerChange, CustomerFact};
 use crate::load::{self, LoadReport};
 use crate::ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP, Op};
 use crate::outbox::MessageEvent;
@@ -160,9 +161,23 @@ impl State {
             let what = "a batch of facts".to_owned();
             return Err(StateError::Bound { what, bound: MAX_FACTS_PER_OP, hint: "send it in several" });
         }
-        let mut change = Change::new(vec![facts.into_op()]);
+        let left = match &facts {
+            Facts::Customers(rows) => self.leaving_holders(rows),
+            _ => Vec::new(),
+        };
+        let mut ops = vec![facts.into_op()];
+        ops.extend((!left.is_empty()).then_some(Op::Void(left)));
+        let mut change = Change::new(ops);
         change.audit = audit;
         if bulk { self.submit_bulk(change).await } else { self.submit(change).await }
+    }
+
+    /// Customers whom `rows` closes or hands over and who were not before.
+    fn leaving_holders(&self, rows: &[CustomerFact]) -> Vec<AccountNumber> {
+        let closed = |t: Traits, given: Traits| given.has(Traits::CLOSED) && t.has(Traits::CLOSED);
+        let was_open = |a: AccountNumber| self.customer(a).is_some_and(|(_, v)| !v.traits.has(Traits::CLOSED));
+        let leaving = rows.iter().filter(|r| closed(r.traits, r.traits_given)).map(|r| r.account);
+        leaving.filter(|a| was_open(*a)).collect()
     }
 
     /// Replaces the org tree.
@@ -203,7 +218,14 @@ impl State {
         if self.find(account).is_none() {
             return Err(StateError::NoAccount(account));
         }
-        let mut change = Change::new(changes.into_iter().map(|c| Op::Change(account, c)).collect());
+        // Erased, closed or handed over (过户): what was the holder's own goes in the same commit.
+        let leaves = |c: &CustomerChange| match c {
+            CustomerChange::Erase => true,
+            CustomerChange::Traits { bits, on } => *on && bits.has(Traits::CLOSED),
+            _ => false,
+        };
+        let void = changes.iter().any(leaves).then(|| Op::Void(vec![account]));
+        let mut change = Change::new(changes.into_iter().map(|c| Op::Change(account, c)).chain(void).collect());
         change.docs = docs;
         change.audit = audit;
         self.submit(change).await

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use gridbell_intake::{
-    BalanceRow, Batch, BillRow, CustomerRow, Import, IntakeError, Kind, Options, PaymentRow, Places, Reason, Reject,
-    RejectFile, Row, Summary,
+    BalanceRow, Batch, BillRow, ContactRow, CustomerRow, Import, IntakeError, Kind, Options, PaymentRow, Places,
+    Reason, Reject, RejectFile, Row, Summary,
 };
 use gridbell_model::{AccountNumber, OrgCode};
 use gridbell_state::{Applied, FactReject, Facts, State, StateError};
@@ -93,6 +93,7 @@ impl Claims for CustomerRow {
 impl Claims for BillRow {}
 impl Claims for BalanceRow {}
 impl Claims for PaymentRow {}
+impl Claims for ContactRow {}
 
 /// Takes `file` into `state`; rows that are not taken go to `rejects`. `watch` is told after each batch and says whether to go on: where it says
 /// no, what was taken stands and the second value is false.
@@ -110,6 +111,7 @@ pub async fn take_file(
         Kind::Bills => take::<BillRow>(state, file, rejects, watch, Facts::Bills).await,
         Kind::Balances => take::<BalanceRow>(state, file, rejects, watch, Facts::Balances).await,
         Kind::Payments => take::<PaymentRow>(state, file, rejects, watch, Facts::Payments).await,
+        Kind::Contacts => take::<ContactRow>(state, file, rejects, watch, Facts::Contacts).await,
     }
 }
 
@@ -256,5 +258,6 @@ fn reason(why: FactReject) -> Reason {
         FactReject::OtherPrefecture => Reason::OtherPrefecture,
         FactReject::Outdated => Reason::Outdated,
         FactReject::TooManyUnits => Reason::Full,
+        FactReject::NoPlatform => Reason::Channel,
     }
 }

@@ -364,6 +364,19 @@ pub(crate) async fn import_payments(
     post(app, caller, Kind::Payments, query, request).await
 }
 
+/// Imports addresses at platforms (WeChat, Alipay). The answer comes when the file is received; ask `GET /v1/imports/{id}` how far it is.
+#[utoipa::path(post, path = "/v1/imports/contacts", tag = "imports", params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "text/csv", description = "CSV (UTF-8, GB18030, UTF-16) or XLSX itself"),
+    responses((status = 202, body = ImportView), (status = 403, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub(crate) async fn import_contacts(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    post(app, caller, Kind::Contacts, query, request).await
+}
+
 /// Imports within the caller's scope, newest first.
 #[utoipa::path(get, path = "/v1/imports", tag = "imports", params(PageQuery),
     responses((status = 200, body = Page<ImportView>), (status = 403, body = ProblemBody)))]

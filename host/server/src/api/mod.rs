@@ -8,6 +8,7 @@ mod archive;
 mod audit;
 mod backups;
 mod carrier_codes;
+mod contacts;
 mod customers;
 mod deployments;
 mod explain;
@@ -100,6 +101,8 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(customers::list_customers))
         .routes(routes!(customers::get_customer, customers::put_customer, customers::patch_customer))
         .routes(routes!(customers::erase_contact))
+        .routes(routes!(contacts::list_contacts))
+        .routes(routes!(contacts::put_contact, contacts::delete_contact))
         .routes(routes!(customers::get_preferences, customers::put_preferences))
         .routes(routes!(customers::held_decisions))
         .routes(routes!(explain::explain))
@@ -111,6 +114,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(imports::import_bills))
         .routes(routes!(imports::import_balances))
         .routes(routes!(imports::import_payments))
+        .routes(routes!(imports::import_contacts))
         .routes(routes!(imports::get_import))
         .routes(routes!(imports::get_rejects))
         .routes(routes!(province::get_org_units, province::put_org_units))

@@ -9,7 +9,7 @@ use gridbell_conductor::{
     ProvinceOutcome, ProvinceProposal, ReplayState, RunDiff, apply_province,
 };
 use gridbell_contract::Manifest;
-use gridbell_intake::{BalanceRow, BillRow, CustomerRow, PaymentRow, read_segments};
+use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow, read_segments};
 use gridbell_model::{
     Channel, CivilMinute, CustomerView, Decision, HoldReason, Initiator, Lane, Moment, PrefectureCode, RunId, Segments,
     Topic, Traits,
@@ -20,8 +20,8 @@ use gridbell_planner::{
 };
 use gridbell_server::*;
 use gridbell_state::{
-    AuditNote, BalanceFact, BillFact, CustomerFact, DecisionRecord, DocChange, FactOutcome, Facts, Outcome,
-    PaymentFact, QueuedMessage, RunRecord, RunStatus, State, payment_key,
+    Address, AuditNote, BalanceFact, BillFact, ContactFact, CustomerFact, DecisionRecord, DocChange, FactOutcome,
+    Facts, Outcome, PaymentFact, QueuedMessage, RunRecord, RunStatus, State, payment_key,
 };
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -328,6 +328,11 @@ fn balance_fact(r: BalanceRow) -> BalanceFact {
     BalanceFact { account: r.account, balance: r.balance, as_of: r.as_of, debit_pending: r.debit_pending }
 }
 
+fn contact_fact(r: ContactRow) -> ContactFact {
+    let address = Address { app: r.app, id: r.id, source: r.source, bound: r.bound_at };
+    ContactFact { account: r.account, channel: r.channel, address: Some(address) }
+}
+
 fn payment_fact(r: PaymentRow) -> PaymentFact {
     let (id, amount) = if r.reversal {
         (format!("{}:reversal", r.payment_id), -r.amount)
@@ -386,6 +391,7 @@ impl Conduct for Stand {
             Rows::Bills(v) => Facts::Bills(v.into_iter().map(bill_fact).collect()),
             Rows::Balances(v) => Facts::Balances(v.into_iter().map(balance_fact).collect()),
             Rows::Payments(v) => Facts::Payments(v.into_iter().map(payment_fact).collect()),
+            Rows::Contacts(v) => Facts::Contacts(v.into_iter().map(contact_fact).collect()),
         };
         Box::pin(async move { Ok(self.state.facts(facts, false, audit).await?.facts) })
     }
