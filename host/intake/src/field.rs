@@ -320,9 +320,9 @@ pub(crate) mod contact {
         must(
             "id",
             Sort::Personal,
-            &["标识", "渠道标识", "openid", "用户标识", "微信openid", "支付宝用户号", "user id", "open id"],
+            &["标识", "渠道标识", "openid", "用户标识", "微信openid", "支付宝用户号", "user id"],
         ),
-        may("app", Sort::Word, &["应用", "应用标识", "公众号", "生活号", "appid", "app id"]),
+        may("app", Sort::Word, &["应用", "应用标识", "公众号", "生活号", "appid"]),
         may("source", Sort::Word, &["来源", "绑定来源"]),
         may("bound-at", Sort::Minute, &["绑定时间", "绑定日期", "关注时间", "bound on"]),
     ];
