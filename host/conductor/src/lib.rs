@@ -39,7 +39,8 @@ pub use backups::{BackupFile, Backups, MAX_LISTED_BACKUPS, write_backup};
 pub use basis::{KeptScope, RunBasis};
 pub use deployment::{
     Canary, DeployChange, DeployOrder, Deployment, Difference, KeptShare, MAX_PILOT_STATIONS, MAX_SHADOW_SAMPLES,
-    MAX_SHADOWS, Part, Pilot, RecallRecord, RollbackOrder, RolledBack, ShadowReport, ShadowSample, Watched,
+    MAX_SHADOWS, MAX_TEST_NUMBERS, Part, Pilot, RecallRecord, RollbackOrder, RolledBack, SAMPLE_MARK, SAMPLES_PER_RUN,
+    ShadowReport, ShadowSample, TestNumber, Watched,
 };
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;

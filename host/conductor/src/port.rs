@@ -224,6 +224,11 @@ impl StateOutbox {
     async fn flag_dead(&self, id: MessageId) {
         let Ok(detail) = self.0.state().message(id) else { return };
         let (account, Decided::Queued(message)) = (detail.decision.account, &detail.decision.outcome) else { return };
+        if let Some(run) = self.0.state().run(detail.run).filter(|run| run.is_samples()) {
+            // Nobody's contact: the office named it.
+            let text = format!("the carrier knows no such number; name another test number ({})", message.phone);
+            return self.0.raise("pilot.test-number", &format!("{}/{}", run.prefecture, run.policy), text);
+        }
         let Some((_, view)) = self.0.state().customer(account) else { return };
         if view.phone.number() != message.phone.number() {
             return;
@@ -250,6 +255,8 @@ impl StateOutbox {
             .map_err(|e| HostError::Task(e.to_string()))?;
         let mut changes = Vec::new();
         let mut audit = Vec::new();
+        // A test number's word is about samples: it opts nobody out, whosever number it is besides.
+        let opt_out = opt_out && !self.0.is_test_number(number);
         if opt_out {
             for (_, view) in &customers {
                 let bits = Preferences::NO_SMS_SERVICE | Preferences::NO_SMS_SUBSCRIBED | Preferences::NO_SMS_MARKETING;
@@ -346,14 +353,18 @@ fn verdict(
     let Some(view) = host.state().customer_at(message.id.prefecture(), message.decision.row) else {
         return cancelled(HoldReason::Closed);
     };
+    let run = host.state().run_of(message.id);
     let facts = QueuedFacts {
         topic: message.topic,
         channel: queued.channel,
         business_key: queued.key,
         stated: queued.stated,
         phone: queued.phone,
+        sample: run.as_ref().is_some_and(|run| run.is_samples()),
     };
-    let run = host.state().run_of(message.id);
+    if facts.sample && !run.as_ref().is_some_and(|run| host.sample_goes(run, queued.phone.number())) {
+        return cancelled(HoldReason::Recalled);
+    }
     let policy_days = run.as_ref().and_then(|run| host.freshness_days(message.id.prefecture(), &run.policy));
     if let Some(reason) = recheck(rules, &facts, &view, policy_days, minute) {
         return cancelled(reason);

@@ -317,6 +317,7 @@ impl Host {
                 && r.status == RunStatus::Published
                 // A canary's or pilot's run is part of an occurrence; the live version's says when that was.
                 && !is_share(&r.scope)
+                && !r.is_samples()
         };
         let mut facts = Vec::new();
         if let Some(last) = self.state().runs(None, 1, like).first() {

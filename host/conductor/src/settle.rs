@@ -67,7 +67,7 @@ pub(crate) fn carrier_queue(
     if served.contains(&queue) { Ok(queue) } else { Err(HoldReason::NoLink) }
 }
 
-fn message(planned: Planned, view: &CustomerView, topic: Topic, queue: u8) -> QueuedMessage {
+pub(crate) fn message(planned: Planned, view: &CustomerView, topic: Topic, queue: u8) -> QueuedMessage {
     QueuedMessage {
         number: 0,
         previous: 0,

@@ -14,6 +14,7 @@ fn queued(topic: Topic) -> QueuedFacts {
         business_key: view.business_key(topic),
         stated: fact_of(topic, &view).map_or(Fen::ZERO, |f| f.amount),
         phone: view.phone,
+        sample: false,
     }
 }
 
@@ -120,7 +121,7 @@ fn whatever_is_queued_passes_the_recheck_at_once() {
             panic!("{topic} is held")
         };
         let (channel, business_key, stated, phone) = (p.channel, p.business_key, p.stated, p.phone);
-        let queued = QueuedFacts { topic, channel, business_key, stated, phone };
+        let queued = QueuedFacts { topic, channel, business_key, stated, phone, sample: false };
         assert_eq!(recheck(&sample.rules, &queued, &customer(), None, sample.now), None, "{topic}");
     }
 }
@@ -136,4 +137,23 @@ fn a_policy_that_wants_fresher_facts_holds_just_before_submit_too() {
     assert_eq!(check(&day(1), Some(1)), None);
     assert_eq!(check(&day(1), Some(0)), Some(HoldReason::StaleFacts));
     assert_eq!(check(&day(3), Some(9)), Some(HoldReason::StaleFacts), "a policy tightens and never loosens");
+}
+
+#[test]
+fn a_sample_goes_to_its_test_number_as_long_as_what_it_says_is_so() {
+    let sample = |topic| QueuedFacts { phone: Phone::from_text("13900000001"), sample: true, ..queued(topic) };
+    let look = |topic, view: &CustomerView| recheck(&rules(), &sample(topic), view, None, minute("2026-11-21T15:00"));
+    for topic in Topic::ALL {
+        assert_eq!(look(*topic, &customer()), None, "{topic}: a test number is no changed address");
+    }
+    let reminder = |view: &CustomerView| look(Topic::ArrearsReminder, view);
+    let phone = customer().phone.with_suspended(true);
+    assert_eq!(reminder(&CustomerView { phone, ..customer() }), None, "nothing goes to the customer's number");
+    assert_eq!(reminder(&CustomerView { phone: Phone::NONE, ..customer() }), Some(HoldReason::Erased));
+    let paid = CustomerView { arrears: Fen::ZERO, arrears_period: 0, months_owed: 0, ..customer() };
+    assert_eq!(reminder(&paid), Some(HoldReason::Paid));
+    let partly = CustomerView { arrears: Fen(5000), ..customer() };
+    assert_eq!(reminder(&partly), Some(HoldReason::FactsChanged));
+    let old = CustomerView { arrears_as_of: date("2026-11-18"), ..customer() };
+    assert_eq!(reminder(&old), Some(HoldReason::StaleFacts));
 }

@@ -72,6 +72,8 @@ pub(crate) enum Part {
     },
     /// As [`Part::Parked`] where the carrier's numbers are none of 64 bits.
     ParkedAs(Vec<(String, String, String, Moment)>),
+    /// Which of the messages in [`Part::Live`] are samples of a pilot; absent when none is.
+    Samples(Vec<MessageId>),
 }
 
 struct PrefecturePlan {
@@ -161,6 +163,8 @@ impl Plan {
                 CarrierKey::Text(text) => parked_as.push((link.clone(), text.to_string(), stat.clone(), *at)),
             }
         }
+        let samples: Vec<_> = live.iter().map(|(id, _)| *id).filter(|id| outbox.is_sample(*id)).collect();
+        parts.extend(samples.chunks(SMALL_PART_ENTRIES).map(|c| Part::Samples(c.to_vec())));
         parts.extend(parked.chunks(PART_ENTRIES).map(|c| Part::Parked(c.to_vec())));
         parts.extend(parked_as.chunks(PART_ENTRIES).map(|c| Part::ParkedAs(c.to_vec())));
         drop(outbox);

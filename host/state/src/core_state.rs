@@ -172,6 +172,7 @@ impl Core {
                     self.each(std::slice::from_ref(change), ctx, |_| *account, |p, c| p.apply_change(*account, c));
             }
             Op::Publish(record, publications) => self.publish(record, publications, ctx),
+            Op::PublishSamples(record, publications) => self.publish_samples(record, publications, ctx),
             Op::RunStatus(id, status) => {
                 let mut runs = self.runs.write();
                 if let Some(record) = runs.by_id.get_mut(id) {
@@ -310,6 +311,22 @@ impl Core {
         self.runs.write().insert(record.clone());
     }
 
+    /// Samples go the way of messages from the queue on, and that is all: what was said, caps, and the customer's last message are of customers who
+    /// were told, and so are statistics but for what the carrier bills.
+    fn publish_samples(&self, record: &RunRecord, publications: &[Publication], ctx: &Context<'_>) {
+        let p = self.prefecture_or_new(record.prefecture);
+        let mut p = p.write();
+        let mut outbox = self.outbox.write();
+        for data in publications {
+            let id = MessageId::new(record.prefecture, data.number);
+            outbox.publish(id, record.id, record.topic, data.clone(), ctx.at);
+            outbox.set_sample(id);
+            p.next_message = p.next_message.max(data.number.saturating_add(1));
+        }
+        drop((outbox, p));
+        self.runs.write().insert(record.clone());
+    }
+
     /// What a message's step means for columns, caps and statistics.
     fn after(&self, step: Step, event: &MessageEvent, ctx: &Context<'_>) {
         self.count(step);
@@ -319,6 +336,9 @@ impl Core {
             return;
         }
         let outbox = self.outbox.read();
+        if outbox.is_sample(step.id) {
+            return;
+        }
         let Some(live) = outbox.live.get(&step.id) else { return };
         // An expired message keeps its step: the policy's next step follows. A cancelled one is taken back.
         let prefecture = step.id.prefecture();
@@ -336,6 +356,7 @@ impl Core {
             return;
         }
         let outbox = self.outbox.read();
+        let sample = outbox.is_sample(step.id);
         let Some(live) = outbox.live.get(&step.id) else { return };
         let key = StatKey { day: CivilMinute(live.data.send_after).date(), station: live.station(), topic: live.topic };
         let mut stats = self.stats.write();
@@ -344,9 +365,12 @@ impl Core {
         let before = matches!(step.from, MessageState::Submitting | MessageState::Queued);
         let accepted_now = live.status.submitted_at.is_some() && before;
         if accepted_now && matches!(step.to, MessageState::Submitted | MessageState::Delivered | MessageState::Failed) {
-            counts.submitted += 1;
+            counts.submitted += u64::from(!sample);
             counts.parts += u64::from(live.data.parts);
             counts.cost_milli_fen += u64::from(live.data.cost_milli_fen);
+        }
+        if sample {
+            return;
         }
         match step.to {
             MessageState::Delivered => counts.delivered += 1,

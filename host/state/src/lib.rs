@@ -54,14 +54,14 @@ pub use kept::{ContentHash, KeptRun, MAX_RUN_DOCUMENTS, SeenFacts, content_hash}
 pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
 pub use load::LoadReport;
-pub use messages::{LiveMessage, MAX_HISTORY, OutboxDepth, OutgoingMessage, RecallStates};
+pub use messages::{LiveMessage, MAX_HISTORY, MAX_SAMPLES_LOOKED, OutboxDepth, OutgoingMessage, RecallStates};
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
 pub use outbox::{MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
 pub use payments::Payments;
 pub use run_writer::RunWriter;
 pub use runs::{
     DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,
-    StatCounts, StatKey,
+    StatCounts, StatKey, TRIGGER_SAMPLES,
 };
 pub use shared_phones::SharedCount;
 pub use snapshot::Snapshot;

@@ -121,6 +121,10 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
                 let mut outbox = core.outbox.write();
                 live.into_iter().for_each(|(id, l)| outbox.restore(id, l));
             }
+            Part::Samples(ids) => {
+                let mut outbox = core.outbox.write();
+                ids.into_iter().for_each(|id| outbox.set_sample(id));
+            }
             Part::Parked(parked) => {
                 let mut outbox = core.outbox.write();
                 parked.into_iter().for_each(|(link, id, stat, at)| outbox.park((link, id.into()), stat, at));

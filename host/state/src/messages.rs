@@ -16,6 +16,9 @@ use crate::{keys, records};
 /// Messages of one customer that a look-up follows at most.
 pub const MAX_HISTORY: usize = 500;
 
+/// Records of samples that a look-up about one customer goes through at most: each costs a read.
+pub const MAX_SAMPLES_LOOKED: usize = 4_096;
+
 /// What a link needs to submit a message.
 #[derive(Clone, PartialEq, Debug)]
 pub struct OutgoingMessage {
@@ -217,6 +220,41 @@ impl State {
             out.push(detail);
         }
         Ok(out)
+    }
+
+    /// Samples about the customer at `row` that are online, newest first, up to `limit`: none of them is a message of the customer's.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn samples_about(
+        &self,
+        prefecture: gridbell_model::PrefectureCode,
+        row: u32,
+        limit: usize,
+    ) -> Result<Vec<MessageDetail>, StateError> {
+        let mut out = Vec::new();
+        for run in self.runs(None, MAX_SAMPLES_LOOKED, |r| r.is_samples() && r.prefecture == prefecture) {
+            for decision in self.sampled(&run)?.into_iter().filter(|d| d.row == row) {
+                let Outcome::Queued(message) = &decision.outcome else { continue };
+                let id = MessageId::new(prefecture, message.number);
+                let status = self.message_status(id)?.ok_or(StateError::NoMessage(id))?;
+                out.push(MessageDetail { id, run: run.id, decision, status });
+            }
+            if out.len() >= limit {
+                break;
+            }
+        }
+        out.truncate(limit);
+        Ok(out)
+    }
+
+    /// The decisions of a record of samples.
+    pub(crate) fn sampled(&self, run: &RunRecord) -> Result<Vec<DecisionRecord>, StateError> {
+        let mut all = Vec::new();
+        for segment in 0..u32::try_from(run.segments.len()).unwrap_or(u32::MAX) {
+            all.extend(self.decisions(run.id, segment)?);
+        }
+        Ok(all)
     }
 
     /// Messages of `queue` that may go now, urgent first, as many as fit `parts`; `skip` leaves out those claimed or held.

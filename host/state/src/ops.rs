@@ -35,6 +35,8 @@ pub(crate) enum Op {
     Contacts(Vec<ContactFact>),
     /// Of these customers everything is voided that was the holder's own.
     Void(Vec<AccountNumber>),
+    /// Samples of a pilot: messages to test numbers, which say nothing to the customers that they are about.
+    PublishSamples(Box<RunRecord>, Vec<Publication>),
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use gridbell_model::{CarrierKey, Channel, HoldReason, Lane, MessageId, MessageState, Moment, OrgCode, RunId, Topic};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::accepted::AcceptedPart;
@@ -170,6 +170,8 @@ type Queue = BTreeSet<(Moment, MessageId)>;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) live: FxHashMap<MessageId, Live>,
+    /// Those of `live` that go to test numbers and tell no customer anything.
+    samples: FxHashSet<MessageId>,
     queues: BTreeMap<(u8, Lane), Queue>,
     by_carrier_id: FxHashMap<LinkKey, (MessageId, u8)>,
     parked: BTreeMap<LinkKey, (String, Moment)>,
@@ -208,6 +210,16 @@ impl Outbox {
         self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((send_after, id));
         self.live.insert(id, live);
         self.dirty.insert(id);
+    }
+
+    /// Says of a message that it is a sample.
+    pub(crate) fn set_sample(&mut self, id: MessageId) {
+        self.samples.insert(id);
+    }
+
+    /// Whether message `id`, which is live, is a sample.
+    pub(crate) fn is_sample(&self, id: MessageId) -> bool {
+        self.samples.contains(&id)
     }
 
     /// Puts a message back as a checkpoint knew it.
@@ -446,6 +458,7 @@ impl Outbox {
     /// Drops messages that a checkpoint wrote as final.
     pub(crate) fn forget(&mut self, finals: &[MessageId]) {
         for id in finals {
+            self.samples.remove(id);
             if let Some(live) = self.live.remove(id) {
                 forget_carrier_ids(&mut self.by_carrier_id, &live.status);
             }

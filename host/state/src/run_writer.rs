@@ -12,7 +12,9 @@ use crate::kept::{Keep, MAX_RUN_DOCUMENTS, SeenFacts, content_hash};
 use crate::keys;
 use crate::ops::{Applied, AuditNote, DocChange, Op};
 use crate::records;
-use crate::runs::{DecisionRecord, Outcome, Publication, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo};
+use crate::runs::{
+    DecisionRecord, Outcome, Publication, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo, TRIGGER_SAMPLES,
+};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::state::State;
@@ -42,6 +44,8 @@ pub struct RunWriter {
     parts: u64,
     cost_milli_fen: u64,
     published: bool,
+    /// It publishes a pilot's samples.
+    samples: bool,
 }
 
 impl RunWriter {
@@ -82,7 +86,15 @@ impl RunWriter {
             parts: 0,
             cost_milli_fen: 0,
             published: false,
+            samples: false,
         })
+    }
+
+    /// The same for samples.
+    pub(crate) async fn begin_samples(state: &State, prefecture: PrefectureCode) -> Result<Self, StateError> {
+        let mut writer = Self::begin(state, prefecture, None).await?;
+        writer.samples = true;
+        Ok(writer)
     }
 
     /// The run's number.
@@ -135,6 +147,8 @@ impl RunWriter {
                     message.number = self.next_message;
                     // Of two payments of a customer, the second message follows the first.
                     message.previous = match self.publications.last().filter(|p| p.row == row) {
+                        // A sample is none of the customer's messages.
+                        _ if self.samples => 0,
                         Some(before) => before.number,
                         None => self.snapshot.view(row).map_or(0, |v| v.last_message),
                     };
@@ -237,10 +251,14 @@ impl RunWriter {
             record.status == RunStatus::Published || self.publications.is_empty(),
             "only a published run queues"
         );
+        if self.samples {
+            record.trigger = TRIGGER_SAMPLES;
+        }
         let publications = std::mem::take(&mut self.publications);
         let key = keys::run(keys::RUN, self.id);
         let value = records::write(&self.state.shared().sealer, &key, &record)?;
-        let mut change = Change::new(vec![Op::Publish(Box::new(record.clone()), publications)]);
+        let op = if self.samples { Op::PublishSamples } else { Op::Publish };
+        let mut change = Change::new(vec![op(Box::new(record.clone()), publications)]);
         change.docs = docs;
         change.audit = audit;
         let mut puts = Batch::new();

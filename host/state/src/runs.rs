@@ -8,6 +8,9 @@ use gridbell_model::{
 };
 use serde::{Deserialize, Serialize};
 
+/// In the place of a trigger's id in the record of samples; the registry gives out its ids from 1 and never this one.
+pub const TRIGGER_SAMPLES: u16 = u16::MAX;
+
 /// Decisions of one segment on disk: they are written, read and compressed together.
 pub const SEGMENT_DECISIONS: usize = 512;
 
@@ -191,6 +194,13 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// Whether it is a pilot's samples: messages to test numbers about customers who are told nothing by them. It is no occurrence of the policy, and
+    /// nothing that was said.
+    #[must_use]
+    pub fn is_samples(&self) -> bool {
+        self.trigger == TRIGGER_SAMPLES
+    }
+
     /// Whether its decisions and messages have left for the archives; counts, parameters and outcome are here still.
     #[must_use]
     pub fn is_archived(&self) -> bool {

@@ -11,7 +11,7 @@ use gridbell_model::{
     AccountNumber, CarrierKey, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
     Traits,
 };
-use gridbell_store::{BackupError, BackupSummary, Sealer, Store};
+use gridbell_store::{BackupError, BackupSummary, Batch, Sealer, Store};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::checkpoint::read_names;
@@ -23,7 +23,7 @@ use crate::load::{self, LoadReport};
 use crate::ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP, Op};
 use crate::outbox::MessageEvent;
 use crate::run_writer::RunWriter;
-use crate::runs::RunStatus;
+use crate::runs::{Outcome, RunStatus};
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
 use crate::writer::{BULK_QUEUE, Change, Command, SINGLE_QUEUE, Writer};
@@ -218,6 +218,7 @@ impl State {
         if self.find(account).is_none() {
             return Err(StateError::NoAccount(account));
         }
+        let erases = changes.iter().any(|c| matches!(c, CustomerChange::Erase));
         // Erased, closed or handed over (过户): what was the holder's own goes in the same commit.
         let leaves = |c: &CustomerChange| match c {
             CustomerChange::Erase => true,
@@ -228,7 +229,35 @@ impl State {
         let mut change = Change::new(changes.into_iter().map(|c| Op::Change(account, c)).chain(void).collect());
         change.docs = docs;
         change.audit = audit;
+        if erases {
+            let state = self.clone();
+            let work = move || state.without_samples(account);
+            change.puts = self.shared.clock.offload(work).await.map_err(|e| StateError::Refused(e.to_string()))??;
+        }
         self.submit(change).await
+    }
+
+    /// The segments of samples without the texts about `account`: they were never said to the customer, so nothing has to explain them.
+    fn without_samples(&self, account: AccountNumber) -> Result<Batch, StateError> {
+        let mut puts = Batch::new();
+        let Some((prefecture, _)) = self.customer(account) else { return Ok(puts) };
+        for run in self.runs(None, usize::MAX, |r| r.is_samples() && r.prefecture == prefecture) {
+            for segment in 0..u32::try_from(run.segments.len()).unwrap_or(u32::MAX) {
+                let mut decisions = self.decisions(run.id, segment)?;
+                let mut changed = false;
+                for decision in decisions.iter_mut().filter(|d| d.account == account) {
+                    let Outcome::Queued(message) = &mut decision.outcome else { continue };
+                    changed |= !message.text.is_empty();
+                    message.text.clear();
+                }
+                if changed {
+                    let key = keys::segment(run.id, segment);
+                    let value = records::write(&self.shared.sealer, &key, &decisions)?;
+                    puts.put(key, value);
+                }
+            }
+        }
+        Ok(puts)
     }
 
     /// Stores or deletes documents and writes audit notes, all in one commit.
@@ -302,6 +331,15 @@ impl State {
     /// [`StateError::RunInProgress`] while another is not published, [`StateError::NoPrefecture`] without customers.
     pub async fn begin_run(&self, prefecture: PrefectureCode) -> Result<RunWriter, StateError> {
         RunWriter::begin(self, prefecture, None).await
+    }
+
+    /// Begins the publication of a pilot's samples: messages to test numbers, each with the row and the facts of the customer that it is about, who is
+    /// told nothing by it. They are kept, queued, reported, recalled and archived as a run's; [`crate::RunRecord::is_samples`] tells them apart.
+    ///
+    /// # Errors
+    /// As [`State::begin_run`].
+    pub async fn begin_samples(&self, prefecture: PrefectureCode) -> Result<RunWriter, StateError> {
+        RunWriter::begin_samples(self, prefecture).await
     }
 
     /// Begins a run that reads `snapshot`, taken earlier: one that publishes no message, since their numbers go on from the newest.

@@ -8,7 +8,9 @@ use gridbell_planner::{Event, Policy, Problems};
 use gridbell_state::DocChange;
 use serde::{Deserialize, Serialize};
 
-use super::{Canary, Deployment, MAX_PILOT_STATIONS, MAX_SHADOWS, Pilot, fits, key, problems};
+use super::{
+    Canary, Deployment, MAX_PILOT_STATIONS, MAX_SHADOWS, Pilot, TestNumber, fits, key, masked, problems, test_number,
+};
 use crate::documents::{self, DEPLOYMENT, VERSION, note};
 use crate::error::HostError;
 use crate::host::Host;
@@ -39,6 +41,9 @@ pub enum DeployChange {
         version: String,
         /// Stations, or units above them.
         stations: Vec<OrgCode>,
+        /// The office's numbers to which samples of what it would tell everybody else go; none for no samples.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        test_numbers: Vec<TestNumber>,
     },
     /// The live version decides for them again.
     EndPilot,
@@ -121,10 +126,11 @@ impl Host {
         let mut docs = vec![documents::put(DEPLOYMENT, &key, &new, Some(expected))?];
         docs.extend(self.stages_of(&key, &old, &new, &order.who, &order.why)?);
         docs.extend(beside.docs);
-        let detail = serde_json::json!({ "change": order.change, "why": order.why });
+        let detail = masked(serde_json::json!({ "change": order.change, "why": order.why }));
         let mut audit = vec![note(&order.who, &format!("deployment.{}", order.change.word()), &key, detail)];
         audit.extend(beside.audit);
         self.state().put_docs(docs, audit).await?;
+        self.recall_samples(order.prefecture, &order.policy, &old, &new).await?;
         Ok(new)
     }
 
@@ -162,10 +168,12 @@ impl Host {
                 new.canary = Some(Canary { digest, percent: *percent });
             }
             DeployChange::EndCanary => new.canary = None,
-            DeployChange::Pilot { version, stations } => {
+            DeployChange::Pilot { version, stations, test_numbers } => {
                 let digest = self.beside(&policy, version, &old)?;
                 self.check_stations(order.prefecture, stations)?;
-                new.pilot = Some(Pilot { digest, stations: stations.clone() });
+                test_number::check(test_numbers, &self.settings()?.segments)?;
+                let (stations, test_numbers) = (stations.clone(), test_numbers.clone());
+                new.pilot = Some(Pilot { digest, stations, test_numbers });
             }
             DeployChange::EndPilot => new.pilot = None,
             DeployChange::Shadow { version } => {

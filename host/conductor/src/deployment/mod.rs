@@ -5,7 +5,9 @@ mod arms;
 mod change;
 mod rollback;
 mod runs;
+mod samples;
 mod shadow;
+mod test_number;
 mod under_way;
 
 use gridbell_engine::Plugin;
@@ -19,7 +21,10 @@ pub use arms::{KeptShare, Part};
 pub use change::{DeployChange, DeployOrder};
 pub use rollback::{RecallRecord, RollbackOrder, RolledBack};
 pub(crate) use runs::is_share;
+pub use samples::{SAMPLE_MARK, SAMPLES_PER_RUN};
 pub use shadow::{Difference, MAX_SHADOW_SAMPLES, ShadowReport, ShadowSample, Watched};
+pub(crate) use test_number::masked;
+pub use test_number::{MAX_TEST_NUMBERS, TestNumber};
 pub(crate) use under_way::UnderWay;
 
 use crate::documents::{self, DEPLOYMENT};
@@ -50,6 +55,9 @@ pub struct Pilot {
     pub digest: String,
     /// The stations, or units above them.
     pub stations: Vec<OrgCode>,
+    /// Where samples of what it would tell everybody else go; none for no samples.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_numbers: Vec<TestNumber>,
 }
 
 /// Who decides for one policy of one prefecture.

@@ -125,6 +125,7 @@ impl Host {
         docs.extend(self.stages_of(&key, &old, &new, &order.who, &order.why)?);
         let detail = serde_json::json!({ "bad": bad, "to": to, "why": order.why });
         self.state().put_docs(docs, vec![note(&order.who, "policy.rollback", &key, detail)]).await?;
+        self.recall_samples(order.prefecture, &order.policy, &old, &new).await?;
         // From here on it holds, whatever happens to this process.
         self.under_way().stop(order.prefecture, &order.policy);
         let done = self.recall_job(job).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_engine::{Plugin, RunError};
-use gridbell_model::{AccountNumber, Channel, CivilMinute, Moment, OrgCode, PrefectureCode, RunId};
+use gridbell_model::{AccountNumber, Channel, CivilMinute, Decision, Moment, OrgCode, PrefectureCode, RunId};
 use gridbell_planner::{Policy, Verdict};
 use gridbell_state::{MAX_DOC_NAME, Snapshot, StateError};
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ pub struct ShadowReport {
 
 /// What a version would send to a customer.
 #[derive(PartialEq)]
-struct Sends {
+pub(super) struct Sends {
     account: AccountNumber,
     channel: Channel,
     at: CivilMinute,
@@ -127,6 +127,14 @@ struct Sends {
 }
 
 impl Sends {
+    pub(super) fn account(&self) -> AccountNumber {
+        self.account
+    }
+
+    pub(super) fn is_sms(&self) -> bool {
+        self.channel == Channel::Sms
+    }
+
     fn words(&self) -> String {
         format!("{} {} {} {} {}", self.at, self.channel, self.notice, self.step, self.reason)
     }
@@ -161,10 +169,18 @@ fn report_key(policy: &str, mode: Watched, digest: &str) -> String {
     key
 }
 
+/// What a version would send at an instant, before caps: these count in order and belong to who is sent.
+pub(super) struct Would {
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) sends: BTreeMap<u32, Sends>,
+    /// What was decided of whom it would tell.
+    pub(super) decisions: BTreeMap<u32, Decision>,
+}
+
 /// The instant at which a run began, for its shadows.
 #[derive(Clone)]
 pub(crate) struct Instant {
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     ground: Ground,
     now: CivilMinute,
 }
@@ -187,7 +203,7 @@ impl Host {
     ) {
         let Ok(live) = self.live_plugin(request.prefecture, policy) else { return };
         let everybody = match self.would_send(request, policy, &live, &instant).await {
-            Ok(sends) => sends,
+            Ok(would) => would.sends,
             Err(e) => return self.raise("shadow.failed", live.label(), e.to_string()),
         };
         for watcher in self.watchers(request, policy, deployment) {
@@ -207,7 +223,12 @@ impl Host {
                     let found = self.would_send(request, policy, &watcher.plugin, &instant).await;
                     let counted = |row: &u32| rows.as_ref().is_none_or(|rows| rows.binary_search(row).is_ok());
                     let sends = everybody.iter().filter(|(row, _)| counted(row)).map(|(row, s)| (*row, s)).collect();
-                    self.keep_shadow(request, &live, &watcher, &sends, found).await
+                    if let (Watched::Pilot, Some(pilot), Ok(would)) = (watcher.mode, &deployment.pilot, &found)
+                        && let Err(e) = self.queue_samples(request, pilot, &instant, would).await
+                    {
+                        self.raise("pilot.samples", watcher.plugin.label(), e.to_string());
+                    }
+                    self.keep_shadow(request, &live, &watcher, &sends, found.map(|would| would.sends)).await
                 }
                 Err(e) => Err(e),
             };
@@ -244,7 +265,7 @@ impl Host {
         policy: &Policy,
         plugin: &Plugin,
         instant: &Instant,
-    ) -> Result<BTreeMap<u32, Sends>, HostError> {
+    ) -> Result<Would, HostError> {
         let basis =
             Basis { policy: policy.clone(), plugin: plugin.clone(), settings: self.settings()?, now: instant.now };
         let (asked, at) = (request.clone(), instant.clone());
@@ -253,15 +274,16 @@ impl Host {
         let prepared = Arc::new(prepared);
         let evaluation = self.evaluate(&prepared, &instant.snapshot, RunId(instant.snapshot.seq())).await?;
         let decisions = Arc::new(evaluation.decisions);
-        let mut sends = BTreeMap::new();
+        let (mut sends, mut told_of) = (BTreeMap::new(), BTreeMap::new());
         for block in blocks(decisions.len()) {
             for (decision, view, verdict) in self.consider(&prepared, &instant.snapshot, &decisions, block).await? {
                 if let Verdict::Queue(planned) = verdict {
+                    told_of.insert(decision.row, decision);
                     sends.insert(decision.row, told(&prepared, &decision, view.account, &planned));
                 }
             }
         }
-        Ok(sends)
+        Ok(Would { prepared, sends, decisions: told_of })
     }
 
     async fn keep_shadow(
@@ -317,7 +339,7 @@ fn piloted<'a>(request: &RunRequest, deployment: &'a Deployment) -> Option<&'a P
 
 fn told(
     prepared: &Prepared,
-    decision: &gridbell_model::Decision,
+    decision: &Decision,
     account: AccountNumber,
     planned: &gridbell_planner::Planned,
 ) -> Sends {

@@ -29,6 +29,9 @@ use crate::archive::blocking;
 use crate::error::HostError;
 use crate::host::Host;
 
+/// Samples about one customer that are told of at most.
+const MAX_SAMPLES_SHOWN: usize = 20;
+
 /// What is asked.
 #[derive(Clone, Debug)]
 pub struct ExplainRequest {
@@ -81,6 +84,9 @@ pub struct PolicyStory {
     /// What is not kept any more of it, and by which rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_kept: Vec<NotKept>,
+    /// Samples that a pilot of it sent to the office's test numbers with this customer's text: the customer was told nothing by them. Newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<MessageLife>,
     /// What the policy would do now; only when asked about now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub present: Option<Present>,
@@ -277,7 +283,9 @@ impl Host {
 
     async fn story(&self, subject: &Arc<Subject>, policy: &str) -> Result<PolicyStory, HostError> {
         let here: Option<Policy> = self.policy(subject.prefecture, policy).ok();
-        let of = |r: &RunRecord| r.prefecture == subject.prefecture && r.policy == policy && r.started <= subject.at;
+        let of = |r: &RunRecord| {
+            r.prefecture == subject.prefecture && r.policy == policy && r.started <= subject.at && !r.is_samples()
+        };
         let run = self.state().runs(None, 1, of).into_iter().next();
         let (host, about, name, its) = (self.clone(), Arc::clone(subject), policy.to_owned(), run.clone());
         let FromArchives { decisions, run: archived } = blocking(self.clock(), move || match &its {
@@ -306,6 +314,7 @@ impl Host {
             run: run.as_deref().map(RunBrief::of).or(archived),
             decisions,
             silence,
+            samples: self.samples_told(subject, policy).await?,
             present,
         };
         story.summary = summary(&story);
@@ -314,6 +323,23 @@ impl Host {
 }
 
 impl Host {
+    /// Samples about the customer up to the moment asked about.
+    async fn samples_told(&self, subject: &Arc<Subject>, policy: &str) -> Result<Vec<MessageLife>, HostError> {
+        let (host, about, policy) = (self.clone(), Arc::clone(subject), policy.to_owned());
+        blocking(self.clock(), move || {
+            let found = host.state().samples_about(about.prefecture, about.view.row, MAX_SAMPLES_SHOWN)?;
+            let its = |m: &gridbell_state::MessageDetail| {
+                host.state().run(m.run).is_some_and(|r| r.policy == policy && r.started <= about.at)
+            };
+            let life = |m: gridbell_state::MessageDetail| match &m.decision.outcome {
+                gridbell_state::Outcome::Queued(message) => Some(MessageLife::of(m.id, message, Some(&m.status))),
+                gridbell_state::Outcome::Held(_) => None,
+            };
+            Ok(found.into_iter().filter(its).filter_map(life).collect())
+        })
+        .await
+    }
+
     /// What would belong to a story and has left for good: archives keep whom a run decided about, never whom it left out.
     fn not_kept(
         &self,

@@ -272,7 +272,10 @@ impl Host {
             let canary = d.canary.as_ref().map(|c| format!("{} {} %", label(&c.digest), c.percent));
             let pilot = d.pilot.as_ref().map(|p| {
                 let stations: Vec<String> = p.stations.iter().map(ToString::to_string).collect();
-                format!("{}: {}", label(&p.digest), stations.join(", "))
+                let numbers: Vec<String> = p.test_numbers.iter().map(ToString::to_string).collect();
+                let numbers =
+                    if numbers.is_empty() { String::new() } else { format!("；样张发往 {}", numbers.join("、")) };
+                format!("{}: {}{numbers}", label(&p.digest), stations.join(", "))
             });
             [("live", "正式版本", Some(label(&d.live))), ("canary", "灰度", canary), ("pilot", "试点", pilot)]
         };

@@ -52,6 +52,12 @@ pub enum Proposed {
 }
 
 impl Proposed {
+    /// As whoever may read proposals sees it: test numbers are masked.
+    #[must_use]
+    pub fn shown(&self) -> Value {
+        crate::deployment::masked(serde_json::to_value(self).unwrap_or_default())
+    }
+
     /// Its word.
     #[must_use]
     pub fn word(&self) -> &'static str {

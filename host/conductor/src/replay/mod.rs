@@ -204,6 +204,10 @@ fn check(record: &RunRecord) -> Result<(), HostError> {
     if let RunStatus::Failed { error } = &record.status {
         return Err(HostError::Refused(format!("{} failed and decided nothing: {error}", record.id)));
     }
+    if record.is_samples() {
+        let text = format!("{} is a pilot's samples, which decided for nobody: there is no run to do again", record.id);
+        return Err(HostError::Refused(text));
+    }
     if record.is_archived() {
         let text = format!(
             "the decisions of {} left for the archives: find them with `gridbell archive search`, with what the plugin saw",

@@ -22,12 +22,14 @@ pub struct QueuedFacts {
     pub stated: Fen,
     /// The number that it goes to; only the digits are compared.
     pub phone: Phone,
+    /// Whether it is a pilot's sample: it goes to a test number, and the customer's own number does not matter as long as there is one.
+    pub sample: bool,
 }
 
 /// Why a message must not be submitted any more, if so. `view` is what is true of the customer now; `policy_days` how old a fact may be by the
 /// message's own policy, which tightens the topic's rule as it did at the decision.
 ///
-/// In this order: the address (erased, suspended, bad, changed), closed, consent and opt-out, exemptions, then the facts: paid, changed, stale.
+/// In this order: the address (erased, suspended, bad, changed; of a sample erased only), closed, consent and opt-out, exemptions, then the facts: paid, changed, stale.
 /// Guardrails that do not apply to the topic's class are skipped here too; the facts are checked for every class, since nobody may be told
 /// what is no longer so.
 #[must_use]
@@ -69,6 +71,9 @@ fn address(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
     }
     if view.phone.class() == PhoneClass::None {
         return Some(HoldReason::Erased);
+    }
+    if queued.sample {
+        return None;
     }
     let bad = bad_phone(view);
     // A number that was corrected is told as such, whatever is wrong with the new one.

@@ -22,6 +22,18 @@ pub struct TextPlan {
     pub cost_milli_fen: u32,
 }
 
+impl TextPlan {
+    /// The same text behind `mark`, with its length and its cost; none where it would take more parts than a message may have.
+    #[must_use]
+    pub fn marked(&self, mark: &str) -> Option<Self> {
+        let text = format!("{mark}{}", self.text);
+        let (units, parts) = units_and_parts(&text);
+        let chars = u32::try_from(units).ok().filter(|_| parts <= MAX_PARTS)?;
+        let each = self.cost_milli_fen / u32::from(self.parts.max(1));
+        Some(Self { text, chars, parts, cost_milli_fen: each.saturating_mul(u32::from(parts)) })
+    }
+}
+
 /// The length and the cost of a text that was not rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextSize {

@@ -485,7 +485,10 @@ pub(crate) async fn held_decisions(
 pub(crate) async fn held_of(app: &App, prefecture: PrefectureCode, row: u32) -> Result<Vec<HeldView>, Problem> {
     app.read(move |app| {
         let mut items = Vec::new();
-        for run in app.state().runs(None, MAX_RUNS_LOOKED, |r| r.prefecture == prefecture && !r.segments.is_empty()) {
+        for run in app
+            .state()
+            .runs(None, MAX_RUNS_LOOKED, |r| r.prefecture == prefecture && !r.segments.is_empty() && !r.is_samples())
+        {
             // A customer with several payments has a decision for each, which may go on in the next segment.
             let (first, end) = (
                 run.segments.partition_point(|s| s.first_row < row).saturating_sub(1),

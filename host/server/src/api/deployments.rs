@@ -72,6 +72,9 @@ pub(crate) struct PilotView {
     pub(crate) version: VersionRef,
     /// Stations, or units above them.
     stations: Vec<u32>,
+    /// Masked: where samples of what it would tell everybody else go.
+    #[serde(default)]
+    test_numbers: Vec<String>,
 }
 
 fn named(app: &App, digest: &str) -> VersionRef {
@@ -98,7 +101,11 @@ fn view(app: &App, prefecture: PrefectureCode, policy: &str, d: Option<Deploymen
     };
     let canary = d.canary.as_ref().map(|c| CanaryView { version: of(&c.digest), percent: c.percent });
     let stations = |p: &gridbell_conductor::Pilot| p.stations.iter().map(|s| s.0).collect();
-    let pilot = d.pilot.as_ref().map(|p| PilotView { version: of(&p.digest), stations: stations(p) });
+    let pilot = d.pilot.as_ref().map(|p| PilotView {
+        version: of(&p.digest),
+        stations: stations(p),
+        test_numbers: p.test_numbers.iter().map(ToString::to_string).collect(),
+    });
     Ok(DeploymentView {
         live: Some(of(&d.live)),
         last_good: d.last_good.as_ref().map(of),

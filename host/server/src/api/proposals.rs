@@ -155,7 +155,7 @@ fn view(app: &App, caller: Option<&Caller>, p: Proposal) -> ProposalView {
         id: p.id,
         prefecture: p.prefecture.map(|code| UnitRef::prefecture(&org, code)),
         kind: both(p.what.word(), p.what.chinese()),
-        what: serde_json::to_value(&p.what).unwrap_or_default(),
+        what: p.what.shown(),
         changes: p.changes.into_iter().map(ChangeView::of).collect(),
         more: p.more,
         needs: both(needs, p.needs.chinese()),
