@@ -43,6 +43,10 @@ pub(crate) fn decision(archive: &Archive, decided: &Decided<'_>) -> Entry {
     set("arguments", json!([decision.arg0, decision.arg1]));
     set("decided_at", run.started.to_string().into());
     set("now", json!(run.now));
+    if run.is_samples() {
+        // To a test number of the office's: the customer was told nothing by it.
+        set("sample", true.into());
+    }
     if !seen.is_empty() {
         set("facts", facts(seen));
     }
@@ -126,6 +130,9 @@ pub(crate) fn run(archive: &Archive, record: &RunRecord, basis: Option<&RunBasis
         "first_message": record.first_message, "started": record.started.to_string(), "ended": record.ended.to_string(),
         "status": record.status,
     });
+    if record.is_samples() {
+        body["sample"] = true.into();
+    }
     if let Some(basis) = basis {
         body["basis"] = json!(basis);
     }

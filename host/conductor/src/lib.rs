@@ -38,9 +38,10 @@ pub use archive::{ArchivePass, Archiver, MAX_FILE_RECORDS, Titles, Written};
 pub use backups::{BackupFile, Backups, MAX_LISTED_BACKUPS, write_backup};
 pub use basis::{KeptScope, RunBasis};
 pub use deployment::{
-    Canary, DeployChange, DeployOrder, Deployment, Difference, KeptShare, MAX_PILOT_STATIONS, MAX_SHADOW_SAMPLES,
-    MAX_SHADOWS, MAX_TEST_NUMBERS, Part, Pilot, RecallRecord, RollbackOrder, RolledBack, SAMPLE_MARK, SAMPLES_PER_RUN,
-    ShadowReport, ShadowSample, TestNumber, Watched,
+    Canary, DeployChange, DeployOrder, Deployment, Difference, FORMER_TEST_NUMBER_DAYS, FormerTestNumber, KeptShare,
+    MAX_FORMER_TEST_NUMBERS, MAX_PILOT_STATIONS, MAX_SHADOW_SAMPLES, MAX_SHADOWS, MAX_TEST_NUMBERS, Part, Pilot,
+    RecallRecord, RollbackOrder, RolledBack, SAMPLE_MARK, SAMPLES_PER_RUN, ShadowReport, ShadowSample, TestNumber,
+    Watched,
 };
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;

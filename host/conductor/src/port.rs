@@ -256,7 +256,8 @@ impl StateOutbox {
         let mut changes = Vec::new();
         let mut audit = Vec::new();
         // A test number's word is about samples: it opts nobody out, whosever number it is besides.
-        let opt_out = opt_out && !self.0.is_test_number(number);
+        let of_test_number = opt_out && self.0.is_test_number(number);
+        let opt_out = opt_out && !of_test_number;
         if opt_out {
             for (_, view) in &customers {
                 let bits = Preferences::NO_SMS_SERVICE | Preferences::NO_SMS_SUBSCRIBED | Preferences::NO_SMS_MARKETING;
@@ -273,7 +274,12 @@ impl StateOutbox {
             from: message.from,
             to: message.to.clone(),
             text: message.text.clone(),
-            handled: if opt_out { "opt-out" } else { "inbox" }.to_owned(),
+            handled: match (opt_out, of_test_number) {
+                (true, _) => "opt-out",
+                (_, true) => "test-number",
+                _ => "inbox",
+            }
+            .to_owned(),
         };
         self.0.state().inbound(record, changes, audit).await?;
         Ok(())

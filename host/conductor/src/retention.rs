@@ -56,6 +56,15 @@ pub struct ArchivedRecord {
     pub body: Value,
 }
 
+impl ArchivedRecord {
+    /// Whether it is a pilot's sample to a test number, or the record of such: nothing that the customer was told. Archives from before there were
+    /// any say nothing of it.
+    #[must_use]
+    pub fn is_sample(&self) -> bool {
+        self.body["sample"] == true
+    }
+}
+
 impl Host {
     fn archiver(&self) -> Archiver {
         let host = self.clone();

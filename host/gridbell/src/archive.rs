@@ -328,7 +328,11 @@ fn print_found(found: &[ArchivedRecord], limit: usize) {
         };
         table.add_row([
             record.at.civil_minute().to_string(),
-            record.kind.chinese().to_owned(),
+            if record.is_sample() {
+                format!("试点样张（{}）", record.kind.chinese())
+            } else {
+                record.kind.chinese().to_owned()
+            },
             text("account"),
             number,
             outcome,

@@ -1,6 +1,6 @@
 //! `gridbell policy explain`: why a customer was told something, was not, or will be; of a data directory, or asked of a running host.
 
-use gridbell_conductor::{DecisionStory, ExplainRequest, Explanation, FactShown, PolicyStory, Present};
+use gridbell_conductor::{DecisionStory, ExplainRequest, Explanation, FactShown, MessageLife, PolicyStory, Present};
 use gridbell_model::{AccountNumber, CivilMinute};
 use gridbell_planner::{GuardVerdict, Judgement};
 use gridbell_platform::form::encode_pairs;
@@ -103,6 +103,7 @@ fn print_story(story: &PolicyStory) {
         }
     }
     story.decisions.iter().for_each(print_decision);
+    story.samples.iter().for_each(print_sample);
     if let Some(silence) = &story.silence {
         let asked = match &*silence.asked {
             "then" => "按当时的数据重算",
@@ -134,6 +135,14 @@ fn print_decision(d: &DecisionStory) {
     }
     if message.maybe_twice {
         println!("    可能收到两次");
+    }
+}
+
+/// A sample is told apart from what the customer was told.
+fn print_sample(message: &MessageLife) {
+    println!("  试点样张 {}  发往测试号码 {}  {}（该户没有收到）", message.id, message.phone, message.state_title);
+    if let Some(text) = &message.text {
+        println!("    {text}");
     }
 }
 

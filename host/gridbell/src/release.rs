@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gridbell_conductor::RollbackOrder;
+use gridbell_conductor::{RollbackOrder, RolledBack};
 use gridbell_model::PrefectureCode;
 use serde_json::{Value, json};
 
@@ -216,16 +216,12 @@ pub(crate) struct RollbackArgs {
 }
 
 pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
-    let (from, to, recalled, left) = match args.remote.given(&args.place)? {
+    let done = match args.remote.given(&args.place)? {
         Some(remote) => {
             let path = format!("/v1/policies/{}/{}/rollback", args.prefecture, args.policy);
             let body = json!({ "to": args.to, "why": args.why });
             let asked = tokio::task::spawn_blocking(move || remote.post(&path, &body)).await;
-            let done = asked.map_err(|e| CommandError::Failed(e.to_string()))??;
-            let from: Vec<String> =
-                done["from"].as_array().into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect();
-            let number = |key: &str| done[key].as_u64().unwrap_or(0);
-            (from, word(&done, "/to").to_owned(), number("recalled"), number("left"))
+            serde_json::from_value::<RolledBack>(asked.map_err(|e| CommandError::Failed(e.to_string()))??)?
         }
         None => {
             let host = args.place.host().await?;
@@ -238,12 +234,14 @@ pub(crate) async fn rollback(args: RollbackArgs) -> Result<(), CommandError> {
             };
             let done = host.rollback(&order).await;
             host.state().close().await;
-            let done = done?;
-            (done.from, done.to, done.recalled, done.left)
+            done?
         }
     };
-    println!("{} decides for {}/{} instead of {}", to, args.prefecture, args.policy, from.join(", "));
-    println!("{recalled} messages were taken back, {left} had left");
+    println!("{} decides for {}/{} instead of {}", done.to, args.prefecture, args.policy, done.from.join(", "));
+    println!("{} messages were taken back, {} had left", done.recalled, done.left);
+    if done.samples > 0 {
+        println!("{} samples to test numbers were taken back as well", done.samples);
+    }
     Ok(())
 }
 

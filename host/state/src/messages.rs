@@ -9,14 +9,14 @@ use gridbell_model::{AccountNumber, Date, Lane, MessageId, MessageState, Moment,
 use crate::checkpoint::read_statuses;
 use crate::error::StateError;
 use crate::outbox::MessageStatus;
-use crate::runs::{DecisionRecord, MessageDetail, Outcome, RunRecord, StatCounts, StatKey};
+use crate::runs::{DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, StatCounts, StatKey};
 use crate::state::{InboundMessage, State};
 use crate::{keys, records};
 
 /// Messages of one customer that a look-up follows at most.
 pub const MAX_HISTORY: usize = 500;
 
-/// Records of samples that a look-up about one customer goes through at most: each costs a read.
+/// Records of samples that a look-up goes through at most: each costs a read.
 pub const MAX_SAMPLES_LOOKED: usize = 4_096;
 
 /// What a link needs to submit a message.
@@ -48,11 +48,13 @@ pub struct RecallStates {
 }
 
 impl RecallStates {
-    fn count(&mut self, status: Option<&MessageStatus>) {
+    fn count(&mut self, status: Option<&MessageStatus>, since: Moment) {
         let Some(status) = status else { return };
         if status.state == MessageState::Submitting || !status.accepted.is_empty() || status.maybe_twice {
             self.left += 1;
-        } else if status.reason == Some(gridbell_model::HoldReason::Recalled) {
+        } else if status.reason == Some(gridbell_model::HoldReason::Recalled)
+            && status.final_at.is_some_and(|at| at >= since)
+        {
             self.recalled += 1;
         }
     }
@@ -176,6 +178,14 @@ impl State {
     /// # Errors
     /// When there is no such run or the store cannot be read.
     pub fn recall_states(&self, run: RunId) -> Result<RecallStates, StateError> {
+        self.recall_states_since(run, Moment::from_unix_ms(i64::MIN))
+    }
+
+    /// The same, with those only as taken back that were at `since` or after.
+    ///
+    /// # Errors
+    /// As [`State::recall_states`].
+    pub fn recall_states_since(&self, run: RunId, since: Moment) -> Result<RecallStates, StateError> {
         let record = self.run(run).ok_or(StateError::NoRun(run))?;
         let mut states = RecallStates::default();
         let end = record.first_message + u32::try_from(record.queued).unwrap_or(u32::MAX);
@@ -187,7 +197,7 @@ impl State {
             let outbox = self.shared().core.outbox.read();
             for n in number..next {
                 let live = outbox.live.get(&MessageId::new(record.prefecture, n)).map(|l| &l.status);
-                states.count(live.or_else(|| ended.get(&(n % keys::STATUS_BLOCK))));
+                states.count(live.or_else(|| ended.get(&(n % keys::STATUS_BLOCK))), since);
             }
             number = next;
         }
@@ -222,21 +232,25 @@ impl State {
         Ok(out)
     }
 
-    /// Samples about the customer at `row` that are online, newest first, up to `limit`: none of them is a message of the customer's.
+    /// Samples that are online, newest first, up to `limit`: of the records of samples that `of` takes, looking at [`MAX_SAMPLES_LOOKED`] of them at
+    /// most, those that `wanted` takes. None of them is a message of the customer's that it is about.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn samples_about(
+    pub fn samples(
         &self,
-        prefecture: gridbell_model::PrefectureCode,
-        row: u32,
         limit: usize,
+        of: impl Fn(&RunRecord) -> bool,
+        wanted: impl Fn(&DecisionRecord, &QueuedMessage) -> bool,
     ) -> Result<Vec<MessageDetail>, StateError> {
         let mut out = Vec::new();
-        for run in self.runs(None, MAX_SAMPLES_LOOKED, |r| r.is_samples() && r.prefecture == prefecture) {
-            for decision in self.sampled(&run)?.into_iter().filter(|d| d.row == row) {
+        for run in self.runs(None, MAX_SAMPLES_LOOKED, |r| r.is_samples() && of(r)) {
+            for decision in self.sampled(&run)? {
                 let Outcome::Queued(message) = &decision.outcome else { continue };
-                let id = MessageId::new(prefecture, message.number);
+                if !wanted(&decision, message) {
+                    continue;
+                }
+                let id = MessageId::new(run.prefecture, message.number);
                 let status = self.message_status(id)?.ok_or(StateError::NoMessage(id))?;
                 out.push(MessageDetail { id, run: run.id, decision, status });
             }

@@ -151,7 +151,7 @@ pub struct RunRecord {
     pub digest: String,
     /// Parameters as JSON, as the plugin got them.
     pub params: String,
-    /// Registry id of the trigger.
+    /// Registry id of the trigger; [`TRIGGER_SAMPLES`] of a pilot's samples, which nothing triggers.
     pub trigger: u16,
     /// Name of the schedule, empty for none.
     pub schedule: String,

@@ -55,7 +55,7 @@ pub struct InboundMessage {
     pub to: String,
     /// What it says.
     pub text: String,
-    /// What the host made of it: `opt-out`, `inbox`, …
+    /// What the host made of it: `opt-out`, `inbox`, `test-number` (an opt-out word from a pilot's test number, which changed nothing), …
     pub handled: String,
 }
 

@@ -148,7 +148,7 @@ async fn who_is_erased_has_no_text_in_samples_and_the_others_keep_theirs() {
     let mut world = world(3).await;
     let run = sample(&world.state, &[0, 1]).await;
     let text = |state: &State, n: u64| {
-        let found = state.samples_about(TAIYUAN, view(state, n).row, 10).unwrap();
+        let found = state.samples(10, |r| r.prefecture == TAIYUAN, |d, _| d.row == view(state, n).row).unwrap();
         let texts = found.into_iter().map(|m| match m.decision.outcome {
             Outcome::Queued(message) => (m.run, message.text),
             Outcome::Held(why) => panic!("{why}"),

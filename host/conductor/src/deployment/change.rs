@@ -192,6 +192,7 @@ impl Host {
                 new.shadows.retain(|s| *s != digest);
             }
         }
+        new.remember_numbers(&old, new.at);
         Ok((expected, old, new))
     }
 

@@ -24,7 +24,9 @@ pub(crate) use runs::is_share;
 pub use samples::{SAMPLE_MARK, SAMPLES_PER_RUN};
 pub use shadow::{Difference, MAX_SHADOW_SAMPLES, ShadowReport, ShadowSample, Watched};
 pub(crate) use test_number::masked;
-pub use test_number::{MAX_TEST_NUMBERS, TestNumber};
+pub use test_number::{
+    FORMER_TEST_NUMBER_DAYS, FormerTestNumber, MAX_FORMER_TEST_NUMBERS, MAX_TEST_NUMBERS, TestNumber,
+};
 pub(crate) use under_way::UnderWay;
 
 use crate::documents::{self, DEPLOYMENT};
@@ -77,6 +79,9 @@ pub struct Deployment {
     /// A version that decides for some stations, and about everybody else as a shadow does.
     #[serde(default)]
     pub pilot: Option<Pilot>,
+    /// Test numbers of pilots that ended in the last [`FORMER_TEST_NUMBER_DAYS`] days: what they answer is about samples still.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_test_numbers: Vec<FormerTestNumber>,
     /// Who said so last.
     pub by: String,
     /// When.
@@ -93,10 +98,16 @@ impl Deployment {
             shadows: Vec::new(),
             canary: None,
             pilot: None,
+            former_test_numbers: Vec::new(),
             by: by.to_owned(),
             at,
             why: why.to_owned(),
         }
+    }
+
+    /// Takes over the test numbers that `old` had and this has no more, as of `now`.
+    pub(crate) fn remember_numbers(&mut self, old: &Self, now: Moment) {
+        self.former_test_numbers = test_number::former(old, self.pilot.as_ref(), now);
     }
 
     /// Whether somebody but the live version decides for some customers.
@@ -179,6 +190,9 @@ impl Host {
             let Ok(plugin) = catalog.find(&policy.plugin, &policy.version) else { continue };
             let digest = plugin.digest().to_string();
             let mut new = Deployment::of(&digest, who, now, "the policy file asks for it");
+            if let Some(old) = &old {
+                new.remember_numbers(old, now);
+            }
             let before = old.map(|d| d.live);
             // Another version of the same plugin can be gone back to; another plugin cannot.
             new.last_good = before.clone().filter(|d| catalog.usable(d).is_some_and(|p| fits(policy, p)));

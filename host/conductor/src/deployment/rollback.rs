@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use gridbell_model::{HoldReason, MessageId, MessageState, Moment, PrefectureCode, RunId};
-use gridbell_state::{MAX_EVENTS_PER_OP, MessageEvent, RunStatus};
+use gridbell_state::{MAX_EVENTS_PER_OP, MessageEvent, RunRecord, RunStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{Deployment, fits, key};
@@ -53,10 +53,28 @@ pub struct RecallRecord {
     pub recalled: u64,
     /// Messages that had left: with a carrier, or in a link's hands.
     pub left: u64,
+    /// Samples to test numbers that were taken back: no customer's messages, and counted in neither.
+    #[serde(default)]
+    pub samples: u64,
+}
+
+/// Runs of which a rollback takes back what waits.
+#[derive(Clone, Default)]
+struct Recalled {
+    /// Whose messages go to customers.
+    customers: BTreeSet<RunId>,
+    /// Whose messages go to test numbers.
+    samples: BTreeSet<RunId>,
+}
+
+impl Recalled {
+    fn all(&self) -> BTreeSet<RunId> {
+        self.customers.union(&self.samples).copied().collect()
+    }
 }
 
 /// What a rollback came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolledBack {
     /// Versions that no longer decide.
     pub from: Vec<String>,
@@ -66,6 +84,9 @@ pub struct RolledBack {
     pub recalled: u64,
     /// Messages that had left.
     pub left: u64,
+    /// Samples to test numbers that were taken back, in neither of the other counts.
+    #[serde(default)]
+    pub samples: u64,
 }
 
 impl Host {
@@ -98,7 +119,7 @@ impl Host {
         let now = self.clock().now();
         let sending = [Some(&old.live), old.canary.as_ref().map(|c| &c.digest), old.pilot.as_ref().map(|p| &p.digest)];
         let bad: BTreeSet<String> = sending.into_iter().flatten().filter(|d| **d != to).cloned().collect();
-        let new = Deployment {
+        let mut new = Deployment {
             live: to.clone(),
             last_good: old.last_good.clone().filter(|d| *d != to),
             canary: None,
@@ -108,6 +129,7 @@ impl Host {
             why: order.why.clone(),
             ..old.clone()
         };
+        new.remember_numbers(&old, now);
         let job = RecallRecord {
             prefecture: order.prefecture,
             policy: order.policy.clone(),
@@ -119,13 +141,13 @@ impl Host {
             done: false,
             recalled: 0,
             left: 0,
+            samples: 0,
         };
         let mut docs =
             vec![documents::put(DEPLOYMENT, &key, &new, Some(expected))?, documents::put(ROLLBACK, &key, &job, None)?];
         docs.extend(self.stages_of(&key, &old, &new, &order.who, &order.why)?);
         let detail = serde_json::json!({ "bad": bad, "to": to, "why": order.why });
         self.state().put_docs(docs, vec![note(&order.who, "policy.rollback", &key, detail)]).await?;
-        self.recall_samples(order.prefecture, &order.policy, &old, &new).await?;
         // From here on it holds, whatever happens to this process.
         self.under_way().stop(order.prefecture, &order.policy);
         let done = self.recall_job(job).await?;
@@ -135,6 +157,7 @@ impl Host {
             to: label(&done.to),
             recalled: done.recalled,
             left: done.left,
+            samples: done.samples,
         })
     }
 
@@ -162,38 +185,50 @@ impl Host {
 
     /// Takes back what the bad versions queued: at once, and again when the run under way, which may have been publishing, has ended.
     async fn recall_job(&self, mut job: RecallRecord) -> Result<RecallRecord, HostError> {
-        self.recall_of(&self.bad_runs(&job)).await?;
+        self.recall_of(&self.recalled_runs(&job).all()).await?;
         {
             let lock = self.run_lock(job.prefecture);
             let _none_under_way = lock.lock().await;
         }
-        let runs = self.bad_runs(&job);
-        self.recall_of(&runs).await?;
+        let runs = self.recalled_runs(&job);
+        self.recall_of(&runs.all()).await?;
         let (host, counted) = (self.clone(), runs.clone());
-        let work = move || host.count_recalled(&counted);
-        (job.recalled, job.left) = self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))??;
+        // Samples that an earlier end of a pilot took back are not this rollback's.
+        let since = job.at;
+        let work =
+            move || Ok((host.count_recalled(&counted.customers)?, host.samples_recalled(&counted.samples, since)?));
+        let counted: Result<_, HostError> =
+            self.clock().offload(work).await.map_err(|e| HostError::Task(e.to_string()))?;
+        ((job.recalled, job.left), job.samples) = counted?;
         job.done = true;
         let key = key(job.prefecture, &job.policy);
         let doc = documents::put(ROLLBACK, &key, &job, None)?;
-        let detail = serde_json::json!({ "recalled": job.recalled, "left": job.left, "runs": runs.len() });
+        let detail = serde_json::json!({
+            "recalled": job.recalled, "left": job.left, "samples": job.samples, "runs": runs.customers.len(),
+        });
         self.state().put_docs(vec![doc], vec![note(&job.who, "policy.recalled", &key, detail)]).await?;
         Ok(job)
     }
 
-    /// Runs whose messages are to be taken back: everything that a bad version decided for the policy, before the rollback and since.
-    fn bad_runs(&self, job: &RecallRecord) -> BTreeSet<RunId> {
-        let bad = |r: &gridbell_state::RunRecord| {
+    /// What is to be taken back: everything that a bad version decided for the policy, before the rollback and since, and the samples of its
+    /// pilots, of whichever version: there is none after a rollback.
+    fn recalled_runs(&self, job: &RecallRecord) -> Recalled {
+        let bad = |r: &RunRecord| {
             r.prefecture == job.prefecture
                 && r.policy == job.policy
                 && r.status == RunStatus::Published
                 && r.queued > 0
-                && job.bad.contains(&r.digest)
+                && (r.is_samples() || job.bad.contains(&r.digest))
         };
-        self.state().runs(None, MAX_RUNS, bad).iter().map(|r| r.id).collect()
+        let mut runs = Recalled::default();
+        for run in self.state().runs(None, MAX_RUNS, bad) {
+            if run.is_samples() { &mut runs.samples } else { &mut runs.customers }.insert(run.id);
+        }
+        runs
     }
 
     /// Takes back what waits, piece by piece, until nothing does.
-    async fn recall_of(&self, runs: &BTreeSet<RunId>) -> Result<(), HostError> {
+    pub(super) async fn recall_of(&self, runs: &BTreeSet<RunId>) -> Result<(), HostError> {
         loop {
             let waits = |m: &gridbell_state::LiveMessage| m.state == MessageState::Queued && runs.contains(&m.run);
             let ids: Vec<MessageId> = self.state().live(MAX_EVENTS_PER_OP, waits).into_iter().map(|m| m.id).collect();
@@ -214,5 +249,11 @@ impl Host {
             left += states.left;
         }
         Ok((recalled, left))
+    }
+
+    /// How many of these samples were taken back at `since` or after.
+    fn samples_recalled(&self, runs: &BTreeSet<RunId>, since: Moment) -> Result<u64, HostError> {
+        let of = |run: &RunId| Ok(self.state().recall_states_since(*run, since)?.recalled);
+        runs.iter().map(of).sum()
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use gridbell_engine::RunError;
 use gridbell_model::PrefectureCode;
 use gridbell_planner::{OnFailure, Policy};
+use gridbell_state::RunStatus;
 
 use super::{Arm, Deployment, KeptShare, Part, key};
 use crate::error::HostError;
@@ -55,9 +56,12 @@ impl Host {
         let deployment = self.deployment(request.prefecture, &policy.name)?.map(|(_, d)| d);
         let key = key(request.prefecture, &policy.name);
         // A run that waited is released alone: the others of its occurrence had theirs.
-        let only = request.release_of.and_then(|id| self.state().run(id)).map(|r| r.digest.clone());
+        let waited = request.release_of.and_then(|id| self.state().run(id));
+        let only = waited.as_ref().map(|r| r.digest.clone());
         let instant = self.shadow_instant(request, deployment.as_ref());
         let (mut taken, mut released) = (Vec::new(), None);
+        // Samples go with the pilot's own run, once: not while that waits for a person, and not again when another one is released.
+        let mut sampled = false;
         if let Some(d) = deployment.as_ref().filter(|d| d.divides() && request.trigger != RunTrigger::Payments) {
             for (digest, words, part) in shares(d) {
                 let Ok(plugin) = self.usable_plugin(policy, &digest) else { continue };
@@ -67,9 +71,11 @@ impl Host {
                 }
                 let share = KeptShare { key: key.clone(), only: Some(part.clone()), but: Vec::new() };
                 let stop = Arc::clone(&stop);
+                let of_pilot = words == PILOT && waited.as_ref().is_none_or(|waited| waited.scope == PILOT);
                 let arm = Arm { plugin, share: Some(share), words, serves: false, last: false, stop };
                 match self.run_arm(request, &arm).await {
                     Ok(summary) => {
+                        sampled |= of_pilot && summary.record.status == RunStatus::Published;
                         taken.push(part);
                         released = only.is_some().then_some(summary);
                     }
@@ -80,6 +86,9 @@ impl Host {
             }
         }
         if let Some(summary) = released {
+            if let (true, Some(instant), Some(d)) = (sampled, instant, &deployment) {
+                self.sample_released(request, policy, d, instant).await;
+            }
             return Ok(summary);
         }
         if let (Some(only), Some(d)) = (&only, &deployment)
@@ -90,7 +99,7 @@ impl Host {
         }
         let done = self.run_live(request, policy, deployment.as_ref(), taken, stop).await?;
         if let (Some(instant), Some(d)) = (instant, &deployment) {
-            self.let_shadows_decide(request, policy, d, instant).await;
+            self.let_shadows_decide(request, policy, d, instant, sampled).await;
         }
         Ok(done)
     }

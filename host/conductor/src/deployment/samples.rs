@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gridbell_engine::Digest;
-use gridbell_model::{AccountNumber, Channel, Decision, MessageId, MessageState, PrefectureCode, RunId};
+use gridbell_model::{AccountNumber, Channel, Decision, PrefectureCode, RunId};
 use gridbell_planner::Verdict;
-use gridbell_state::{DecisionRecord, MAX_EVENTS_PER_OP, MessageEvent, Outcome, RunRecord, RunStatus};
+use gridbell_state::{DecisionRecord, Outcome, RunRecord, RunStatus};
 
 use super::shadow::{Instant, Would};
-use super::{Deployment, Pilot};
+use super::{Deployment, Pilot, test_number};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::runs::RunRequest;
@@ -46,8 +46,8 @@ impl Host {
         let mut records = Vec::new();
         for (decision, view, verdict) in judged {
             let Verdict::Queue(mut planned) = verdict else { continue };
-            let Some(number) = numbers.next().filter(|_| planned.channel == Channel::Sms) else { continue };
-            let Some(text) = planned.text.marked(SAMPLE_MARK) else { continue };
+            let marked = planned.text.marked(SAMPLE_MARK).filter(|_| planned.channel == Channel::Sms);
+            let Some((text, number)) = marked.and_then(|text| Some((text, numbers.next()?))) else { continue };
             (planned.text, planned.phone) = (text, number.phone());
             let outcome = match queue_of(&planned, &prepared.settings.segments, &queues) {
                 Ok(queue) => Outcome::Queued(Box::new(message(*planned, &view, prepared.policy.topic, queue))),
@@ -79,15 +79,7 @@ impl Host {
         let of = |r: &RunRecord| {
             r.is_samples() && r.prefecture == prefecture && r.policy == policy && r.status == RunStatus::Published
         };
-        let runs: Vec<RunId> = self.state().runs(None, MAX_RECORDS, of).iter().map(|r| r.id).collect();
-        let waits = |m: &gridbell_state::LiveMessage| m.state == MessageState::Queued && runs.contains(&m.run);
-        let ids: Vec<MessageId> = self.state().live(MAX_EVENTS_PER_OP, waits).into_iter().map(|m| m.id).collect();
-        let reason = gridbell_model::HoldReason::Recalled;
-        let events = ids.into_iter().map(|id| (id, MessageEvent::Cancelled { reason })).collect::<Vec<_>>();
-        if !events.is_empty() {
-            self.state().message_events(events).await?;
-        }
-        Ok(())
+        self.recall_of(&self.state().runs(None, MAX_RECORDS, of).iter().map(|r| r.id).collect()).await
     }
 
     /// Whether a sample of `run` to `number` may still go: the pilot is the one that it was made for, and the number its test number.
@@ -97,10 +89,10 @@ impl Host {
         pilot.is_some_and(|pilot| pilot.test_numbers.iter().any(|n| n.phone().number() == number))
     }
 
-    /// Whether `number` is a test number of some pilot: what it answers is about samples and changes no account.
+    /// Whether `number` is a test number of some pilot, or was one not long ago: what it answers is about samples and changes no account.
     pub(crate) fn is_test_number(&self, number: u64) -> bool {
-        let pilots = self.deployments().into_iter().filter_map(|(_, d)| d.pilot);
-        pilots.into_iter().flat_map(|p| p.test_numbers).any(|n| n.phone().number() == number)
+        let now = self.clock().now();
+        self.deployments().iter().any(|(_, deployment)| test_number::answers(deployment, number, now))
     }
 }
 

@@ -157,6 +157,13 @@ impl Watcher {
     fn not_under(&self) -> &[OrgCode] {
         self.but.as_ref().map_or(&[], |part| &part.under)
     }
+
+    /// `instant` for the customers about whom it decides.
+    fn instant(&self, request: &RunRequest, policy: &Policy, instant: &Instant) -> Instant {
+        let key = key(request.prefecture, &policy.name);
+        let share = self.but.clone().map(|but| KeptShare { key, only: None, but: vec![but] });
+        Instant { ground: Ground { share, ..instant.ground.clone() }, ..instant.clone() }
+    }
 }
 
 /// A version may be both. Of its digest as much as fits a name: policies have names of up to 63 characters, which leaves 170 bits.
@@ -193,13 +200,15 @@ impl Host {
         Some(Instant { snapshot, ground: self.ground(request), now: self.clock().civil_minute() })
     }
 
-    /// Lets the shadows and the pilot decide, and keeps what they would do otherwise. What fails is in the report and an alarm.
+    /// Lets the shadows and the pilot decide, and keeps what they would do otherwise; the pilot's samples go if `sampled`. What fails is in the
+    /// report and an alarm.
     pub(crate) async fn let_shadows_decide(
         &self,
         request: &RunRequest,
         policy: &Policy,
         deployment: &Deployment,
         instant: Instant,
+        sampled: bool,
     ) {
         let Ok(live) = self.live_plugin(request.prefecture, policy) else { return };
         let everybody = match self.would_send(request, policy, &live, &instant).await {
@@ -207,26 +216,18 @@ impl Host {
             Err(e) => return self.raise("shadow.failed", live.label(), e.to_string()),
         };
         for watcher in self.watchers(request, policy, deployment) {
-            let mut instant = instant.clone();
-            let share = watcher.but.clone().map(|but| KeptShare {
-                key: key(request.prefecture, &policy.name),
-                only: None,
-                but: vec![but],
-            });
-            let outside = match &share {
+            let instant = watcher.instant(request, policy, &instant);
+            let outside = match &instant.ground.share {
                 Some(share) => self.rows_of_share(share, &instant).await.map(Some),
                 None => Ok(None),
             };
-            instant.ground.share = share;
             let kept = match outside {
                 Ok(rows) => {
                     let found = self.would_send(request, policy, &watcher.plugin, &instant).await;
                     let counted = |row: &u32| rows.as_ref().is_none_or(|rows| rows.binary_search(row).is_ok());
                     let sends = everybody.iter().filter(|(row, _)| counted(row)).map(|(row, s)| (*row, s)).collect();
-                    if let (Watched::Pilot, Some(pilot), Ok(would)) = (watcher.mode, &deployment.pilot, &found)
-                        && let Err(e) = self.queue_samples(request, pilot, &instant, would).await
-                    {
-                        self.raise("pilot.samples", watcher.plugin.label(), e.to_string());
+                    if let (true, Ok(would)) = (sampled, &found) {
+                        self.sample(request, deployment, &watcher, &instant, would).await;
                     }
                     self.keep_shadow(request, &live, &watcher, &sends, found.map(|would| would.sends)).await
                 }
@@ -235,6 +236,39 @@ impl Host {
             if let Err(e) = kept {
                 self.raise("shadow.failed", watcher.plugin.label(), e.to_string());
             }
+        }
+    }
+
+    /// The samples of a pilot whose own run waited for a person and was released: what it would tell everybody else now. Its report had that run.
+    pub(crate) async fn sample_released(
+        &self,
+        request: &RunRequest,
+        policy: &Policy,
+        deployment: &Deployment,
+        instant: Instant,
+    ) {
+        for watcher in self.watchers(request, policy, deployment).iter().filter(|w| w.mode == Watched::Pilot) {
+            let instant = watcher.instant(request, policy, &instant);
+            match self.would_send(request, policy, &watcher.plugin, &instant).await {
+                Ok(would) => self.sample(request, deployment, watcher, &instant, &would).await,
+                Err(e) => self.raise("pilot.samples", watcher.plugin.label(), e.to_string()),
+            }
+        }
+    }
+
+    /// Sends what a pilot would tell to its test numbers; a shadow has none.
+    async fn sample(
+        &self,
+        request: &RunRequest,
+        deployment: &Deployment,
+        watcher: &Watcher,
+        instant: &Instant,
+        would: &Would,
+    ) {
+        if let (Watched::Pilot, Some(pilot)) = (watcher.mode, &deployment.pilot)
+            && let Err(e) = self.queue_samples(request, pilot, instant, would).await
+        {
+            self.raise("pilot.samples", watcher.plugin.label(), e.to_string());
         }
     }
 

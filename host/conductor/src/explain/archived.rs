@@ -21,6 +21,8 @@ pub(crate) struct FromArchives {
     pub(crate) decisions: Vec<DecisionStory>,
     /// The run that made them.
     pub(crate) run: Option<RunBrief>,
+    /// What a pilot sent to test numbers with the customer's text.
+    pub(crate) samples: Vec<MessageLife>,
 }
 
 impl Host {
@@ -44,6 +46,8 @@ impl Host {
         let begun = |body: &Value| body["decided_at"].as_str().unwrap_or_default().to_owned();
         let asked = subject.at.to_string();
         found.retain(|r| r.body["policy"] == policy && begun(&r.body) <= asked);
+        // Nobody was told by a sample, and it is no run's decision.
+        let (samples, mut found): (Vec<_>, Vec<_>) = found.into_iter().partition(|r| r.is_sample());
         let of_run = run.map(|r| r.id.to_string()).or_else(|| {
             let newest = found.iter().max_by_key(|r| r.at)?;
             newest.body["run"].as_str().map(str::to_owned)
@@ -61,6 +65,7 @@ impl Host {
         Ok(FromArchives {
             decisions: found.iter().map(|r| self.archived_story(r, class)).collect(),
             run: archived.map(|r| RunBrief::of_archived(r.file, &r.body)),
+            samples: samples.iter().map(|r| MessageLife::of_archived(&r.body)).collect(),
         })
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use gridbell_model::{AccountNumber, CivilMinute, CustomerView, Moment, OrgCode, PrefectureCode, Topic};
 use gridbell_planner::{GuardVerdict, Policy, RecordKind};
-use gridbell_state::{RunRecord, RunStatus};
+use gridbell_state::{MessageDetail, Outcome, RunRecord, RunStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -84,7 +84,8 @@ pub struct PolicyStory {
     /// What is not kept any more of it, and by which rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_kept: Vec<NotKept>,
-    /// Samples that a pilot of it sent to the office's test numbers with this customer's text: the customer was told nothing by them. Newest first.
+    /// Samples that a pilot of it sent to the office's test numbers with this customer's text: the customer was told nothing by them. Newest first;
+    /// those in the archives only where the run above is there too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub samples: Vec<MessageLife>,
     /// What the policy would do now; only when asked about now.
@@ -288,9 +289,9 @@ impl Host {
         };
         let run = self.state().runs(None, 1, of).into_iter().next();
         let (host, about, name, its) = (self.clone(), Arc::clone(subject), policy.to_owned(), run.clone());
-        let FromArchives { decisions, run: archived } = blocking(self.clock(), move || match &its {
+        let FromArchives { decisions, run: archived, samples: older } = blocking(self.clock(), move || match &its {
             Some(run) if !run.segments.is_empty() => {
-                Ok(FromArchives { decisions: host.recorded(run, &about)?, run: None })
+                Ok(FromArchives { decisions: host.recorded(run, &about)?, ..FromArchives::default() })
             }
             Some(run) if run.decided == 0 => Ok(FromArchives::default()),
             other => host.archived_decisions(&name, other.as_deref(), &about),
@@ -305,6 +306,9 @@ impl Host {
             _ => None,
         };
         let topic = here.as_ref().map(|p| p.topic).or_else(|| run.as_ref().map(|r| r.topic));
+        let mut samples = self.samples_told(subject, policy).await?;
+        samples.extend(older);
+        samples.truncate(MAX_SAMPLES_SHOWN);
         let mut story = PolicyStory {
             policy: policy.to_owned(),
             title: here.map_or_else(|| policy.to_owned(), |p| p.title),
@@ -314,7 +318,7 @@ impl Host {
             run: run.as_deref().map(RunBrief::of).or(archived),
             decisions,
             silence,
-            samples: self.samples_told(subject, policy).await?,
+            samples,
             present,
         };
         story.summary = summary(&story);
@@ -323,19 +327,17 @@ impl Host {
 }
 
 impl Host {
-    /// Samples about the customer up to the moment asked about.
+    /// Samples about the customer up to the moment asked about, as the store has them.
     async fn samples_told(&self, subject: &Arc<Subject>, policy: &str) -> Result<Vec<MessageLife>, HostError> {
         let (host, about, policy) = (self.clone(), Arc::clone(subject), policy.to_owned());
         blocking(self.clock(), move || {
-            let found = host.state().samples_about(about.prefecture, about.view.row, MAX_SAMPLES_SHOWN)?;
-            let its = |m: &gridbell_state::MessageDetail| {
-                host.state().run(m.run).is_some_and(|r| r.policy == policy && r.started <= about.at)
+            let of = |r: &RunRecord| r.prefecture == about.prefecture && r.policy == policy && r.started <= about.at;
+            let found = host.state().samples(MAX_SAMPLES_SHOWN, of, |d, _| d.row == about.view.row)?;
+            let life = |m: MessageDetail| match &m.decision.outcome {
+                Outcome::Queued(message) => Some(MessageLife::of(m.id, message, Some(&m.status))),
+                Outcome::Held(_) => None,
             };
-            let life = |m: gridbell_state::MessageDetail| match &m.decision.outcome {
-                gridbell_state::Outcome::Queued(message) => Some(MessageLife::of(m.id, message, Some(&m.status))),
-                gridbell_state::Outcome::Held(_) => None,
-            };
-            Ok(found.into_iter().filter(its).filter_map(life).collect())
+            Ok(found.into_iter().filter_map(life).collect())
         })
         .await
     }

@@ -95,7 +95,7 @@ fn write_decisions(host: &Host, dir: &Path) -> Result<(), CommandError> {
             "text",
         ])
         .map_err(failed)?;
-    let mut runs = host.state().runs(None, usize::MAX, |_| true);
+    let mut runs = host.state().runs(None, usize::MAX, |run| !run.is_samples());
     runs.reverse();
     for run in runs {
         for segment in 0..u32::try_from(run.segments.len()).unwrap_or(0) {

@@ -46,7 +46,7 @@ impl Report {
     pub(super) fn of(host: &Host, customers: u64, elapsed_ms: u64) -> Self {
         let mut runs: Vec<Run> = host
             .state()
-            .runs(None, usize::MAX, |_| true)
+            .runs(None, usize::MAX, |run| !run.is_samples())
             .iter()
             .map(|r| Run {
                 run: r.id.0,

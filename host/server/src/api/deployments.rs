@@ -144,8 +144,9 @@ pub(crate) async fn get_deployment(
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeployBody {
-    /// `{"mode": "live", "version": "name@1.2.3"}`; also `canary` with `percent`, `pilot` with `stations`, `shadow`, `end-canary`, `end-pilot`,
-    /// `end-shadow`.
+    /// `{"mode": "live", "version": "name@1.2.3"}`; also `canary` with `percent`, `pilot` with `stations`, and with `test_numbers`
+    /// (up to ten mobile numbers of the office's) to which twenty samples a run go of what it would tell everybody else; `shadow`, `end-canary`,
+    /// `end-pilot`, `end-shadow`.
     #[schema(value_type = Object)]
     pub(crate) change: DeployChange,
     /// Why: 2 to 400 characters.
@@ -303,6 +304,9 @@ pub(crate) struct RollbackView {
     pub(crate) recalled: u64,
     /// Messages that had left.
     pub(crate) left: u64,
+    /// A pilot's samples to test numbers that were taken back; in neither of the other counts.
+    #[serde(default)]
+    samples: u64,
 }
 
 /// Goes back.
@@ -316,7 +320,7 @@ pub(crate) async fn rollback(
     let (why, who) = (reason(&body.why)?, caller.name.clone());
     let to = body.to.filter(|t| !t.trim().is_empty());
     let done = app.conduct.rollback(RollbackOrder { prefecture, policy: policy.name, to, why, who }).await?;
-    Ok(RollbackView { from: done.from, to: done.to, recalled: done.recalled, left: done.left })
+    Ok(RollbackView { from: done.from, to: done.to, recalled: done.recalled, left: done.left, samples: done.samples })
 }
 
 /// Goes back to a version before the next batch, and takes back what the others queued and has not left. Nobody else is asked.

@@ -58,6 +58,7 @@ pub(crate) async fn explain(
     if !caller.may(Action::Unmask) {
         let decisions = explanation.policies.iter_mut().flat_map(|p| &mut p.decisions);
         decisions.filter_map(|d| d.message.as_mut()).for_each(|m| m.text = None);
+        explanation.policies.iter_mut().flat_map(|p| &mut p.samples).for_each(|m| m.text = None);
         let present = explanation.policies.iter_mut().filter_map(|p| p.present.as_mut());
         let coming = present.filter_map(|p| p.forecast.coming.as_mut());
         coming.flat_map(|c| &mut c.messages).for_each(|m| m.text.clear());

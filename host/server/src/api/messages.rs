@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use gridbell_model::{AccountNumber, MessageId, Phone};
-use gridbell_state::{MAX_HISTORY, MessageDetail, Outcome, RunRecord};
+use gridbell_state::{DecisionRecord, MAX_HISTORY, MessageDetail, Outcome, RunRecord};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,7 +21,7 @@ pub(crate) struct MessageQuery {
     /// 户号
     #[serde(default)]
     account: Option<String>,
-    /// A phone number: messages that went to it, also those of accounts that have another number now.
+    /// A phone number: messages that went to it, also those of accounts that have another number now, and samples to it if it is a test number.
     #[serde(default)]
     phone: Option<String>,
     /// Where the last page ended, as its `next` said; with `account` only.
@@ -32,7 +32,8 @@ pub(crate) struct MessageQuery {
     limit: Option<usize>,
 }
 
-/// Messages of an account, or all that went to a phone number, also where its account has another one now; newest first. Numbers are masked; the exact text is there for roles that may unmask.
+/// Messages of an account, or all that went to a phone number, also where its account has another one now; newest first. Samples of a pilot to a test
+/// number are found by that number alone, marked: they are no messages of the account whose text they show. Numbers are masked; the exact text is there for roles that may unmask.
 #[utoipa::path(get, path = "/v1/messages", tag = "messages", params(MessageQuery),
     responses((status = 200, body = Page<MessageView>), (status = 404, body = ProblemBody)))]
 pub(crate) async fn find_messages(
@@ -55,6 +56,7 @@ pub(crate) async fn find_messages(
             for (_, row) in found {
                 items.extend(sent_to(&app, &caller, row.account, number, limit).await?);
             }
+            items.extend(samples_to(&app, &caller, number, limit).await?);
             items.sort_by(|a, b| b.queued_at.cmp(&a.queued_at).then_with(|| b.id.cmp(&a.id)));
             items.truncate(limit);
             Ok(axum::Json(Page::whole(items)))
@@ -99,6 +101,22 @@ async fn sent_to(
         let details = app.state().messages_of(account, MAX_HISTORY)?;
         let to = |d: &&MessageDetail| matches!(&d.decision.outcome, Outcome::Queued(m) if m.phone.number() == number);
         Ok(details.iter().filter(to).take(limit).filter_map(|d| view(app, d, text, false)).collect())
+    })
+    .await
+}
+
+/// The newest samples to the test number `number` about customers within the caller's scope.
+async fn samples_to(app: &App, caller: &Caller, number: u64, limit: usize) -> Result<Vec<MessageView>, Problem> {
+    if number == 0 {
+        return Ok(Vec::new());
+    }
+    let (scope, text) = (caller.scope, caller.may(Action::Unmask));
+    app.read(move |app| {
+        let org = app.org();
+        let sees =
+            |d: &DecisionRecord| app.state().customer(d.account).is_some_and(|(_, v)| scope.covers(&org, v.station));
+        let found = app.state().samples(limit, |_| true, |d, m| m.phone.number() == number && sees(d))?;
+        Ok(found.iter().filter_map(|d| view(app, d, text, false)).collect())
     })
     .await
 }

@@ -84,7 +84,8 @@ fn seen_view(app: &App, prefecture: Option<PrefectureCode>, p: SeenPreview) -> S
             same: d.same,
         }),
         runs_since: prefecture.map_or(0, |code| {
-            let since = |r: &RunRecord| r.prefecture == code && r.policy == policy && r.started > p.at;
+            let since =
+                |r: &RunRecord| r.prefecture == code && r.policy == policy && r.started > p.at && !r.is_samples();
             app.state().runs(None, usize::MAX, since).len() as u64
         }),
         steps_since: app.state().seq().saturating_sub(p.sequence),

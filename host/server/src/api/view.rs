@@ -210,7 +210,10 @@ pub(crate) struct MessageView {
     pub(crate) policy: String,
     /// What it is about.
     pub(crate) topic: WordView,
-    /// 户号
+    /// Whether it is a pilot's sample: it goes to a test number of the office's, and the customer is told nothing by it.
+    #[serde(default)]
+    pub(crate) sample: bool,
+    /// 户号; of a sample, whose facts it shows.
     pub(crate) account: String,
     /// Where it goes.
     pub(crate) channel: WordView,
@@ -274,6 +277,7 @@ impl MessageView {
             run: detail.run.to_string(),
             policy: run.policy.clone(),
             topic: word!(run.topic),
+            sample: run.is_samples(),
             account: detail.decision.account.to_string(),
             channel: word!(message.channel),
             phone: shown(message.phone, unmask),
@@ -337,6 +341,9 @@ pub(crate) struct RunView {
     pub(crate) policy: String,
     /// What it is about.
     pub(crate) topic: WordView,
+    /// Whether it is no run but a pilot's samples to test numbers: it decided for no customer, and its counts are of samples.
+    #[serde(default)]
+    pub(crate) samples: bool,
     /// The plugin.
     pub(crate) plugin: String,
     /// Its version.
@@ -394,6 +401,7 @@ impl RunView {
             prefecture: UnitRef::prefecture(tree, run.prefecture),
             policy: run.policy.clone(),
             topic: word!(run.topic),
+            samples: run.is_samples(),
             plugin: run.plugin.clone(),
             plugin_version: run.plugin_version.clone(),
             digest: run.digest.clone(),

@@ -52,6 +52,7 @@ pub(super) fn add_filters(env: &mut Environment<'static>) {
     env.add_filter("inbound_pill", |handled: String| match handled.as_str() {
         "inbox" => pill("warn", "待人工处理"),
         h if h.starts_with("opt-out") => pill("good", "已退订"),
+        "test-number" => pill("", "试点测试号码，未退订"),
         _ => pill("", "已记录"),
     });
     env.add_filter("link_pill", |state: String| {

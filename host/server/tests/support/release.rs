@@ -41,6 +41,7 @@ fn deployment(stand: &Stand) -> Deployment {
         shadows: vec![],
         canary: None,
         pilot: None,
+        former_test_numbers: Vec::new(),
         by: "operator".into(),
         at: stand.clock.now(),
         why: "set up".into(),
@@ -144,7 +145,7 @@ impl Release for Stand {
         done(Ok(deployment(self)))
     }
     fn rollback(&self, _: RollbackOrder) -> Pending<'_, RolledBack> {
-        done(Ok(RolledBack { from: vec!["b@2.0.0".into()], to: "a@1.0.0".into(), recalled: 3, left: 1 }))
+        done(Ok(RolledBack { from: vec!["b@2.0.0".into()], to: "a@1.0.0".into(), recalled: 3, left: 1, samples: 0 }))
     }
     fn proposals(&self) -> Vec<Proposal> {
         self.proposals.lock().iter().rev().cloned().collect()
