@@ -5,80 +5,14 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gridbell_tests::{Http, eventually};
+use gridbell_tests::eventually;
 use serde_json::{Value, json};
+use support::deployed::{MUCH, NEW, OLD, POLICY, deploy, deployment, drained, house, path, phones, token};
 use support::guest::Guest;
-use support::{DATONG, Host, House, Person, TAIYUAN, people, policy};
+use support::{DATONG, Host, Person, TAIYUAN, people, policy};
 
-const POLICY: &str = "arrears-reminder";
-const OLD: &str = "hand-made@1.0.0";
-const NEW: &str = "hand-made@1.1.0";
-/// More than anybody owes.
-const MUCH: i64 = 1 << 40;
 /// Looks at the metrics until a recall has begun, one right after the other: a pause would miss its middle.
 const LOOKS: u32 = 50_000;
-
-/// A house whose policies are decided by version 1.0.0 of a plugin made by hand, with these versions beside it, approved and used by nobody.
-/// Certification would refuse some of them; set-up work on a data directory asks nobody.
-fn house(people: &[Person], live: &Guest, others: &[Guest], more: &str) -> House {
-    let house = House::new();
-    house.files(people);
-    house.run(&["import", "customers", &house.text("customers.csv"), "--org", &house.text("org.json")]);
-    house.run(&["import", "bills", &house.text("bills.csv")]);
-    house.run(&["policy", "rules", &house.text("rules.toml")]);
-    let install = |guest: &Guest| {
-        let file = format!("{}.wasm", guest.version);
-        house.write(&file, guest.bytes());
-        house.run(&["plugin", "install", &house.text(&file)]);
-    };
-    install(live);
-    for prefecture in people.iter().map(|p| p.prefecture).collect::<BTreeSet<u32>>() {
-        let name = format!("{prefecture}.toml");
-        house.write(&name, policy(prefecture, "hand-made", more));
-        house.run(&["policy", "apply", &house.text(&name)]);
-    }
-    others.iter().for_each(install);
-    house
-}
-
-fn token(host: &Host, name: &str, role: &str) -> Http {
-    let made = host
-        .api
-        .post("/v1/tokens", &json!({ "name": name, "person": name, "role": role, "scope": null, "days": 1 }))
-        .expect(201);
-    host.as_other(made["token"].as_str().expect("a token"))
-}
-
-fn path(prefecture: u32, what: &str) -> String {
-    format!("/v1/policies/{prefecture}/{POLICY}/{what}")
-}
-
-/// Changes who decides; what needs another person is agreed to.
-#[track_caller]
-fn deploy(host: &Host, approver: &Http, prefecture: u32, change: Value) {
-    let asked = host.api.post(&path(prefecture, "deployment"), &json!({ "change": change, "why": "试验" }));
-    match asked.status {
-        200 => {}
-        _ => host.agree(approver.token().expect("a token"), &asked.expect(202)["id"]),
-    }
-}
-
-fn deployment(host: &Host) -> Value {
-    host.api.get(&path(TAIYUAN, "deployment")).expect(200)
-}
-
-/// Nobody is on the way any more.
-fn drained(host: &Host) {
-    let waiting = ["queued", "submitting", "submitted"].map(|s| format!("state=\"{s}\""));
-    eventually("every message's end", || {
-        let left: f64 = waiting.iter().map(|s| host.metric("gridbell_outbox_messages", s)).sum();
-        (left == 0.0).then_some(())
-    });
-}
-
-fn phones<'a>(people: impl IntoIterator<Item = &'a Person>) -> BTreeSet<String> {
-    people.into_iter().map(|p| p.phone.clone()).collect()
-}
 
 #[test]
 fn a_shadow_decides_about_everybody_and_sends_nothing() {
@@ -359,65 +293,4 @@ fn a_pilot_decides_about_everybody_else_too_and_sends_only_in_its_stations() {
     deploy(&host, &approver, TAIYUAN, json!({ "mode": "end-pilot" }));
     host.run(TAIYUAN, POLICY);
     assert_eq!(of("pilot"), moved, "a pilot that has ended sees no run");
-}
-
-const TEST_NUMBER: &str = "13912340001";
-
-#[test]
-fn a_pilots_samples_go_to_its_test_number_once_and_tell_no_customer() {
-    // Sixty owe; the last twenty are in the pilot's stations. The live version tells nobody yet, the pilot everybody.
-    let mut people = people(TAIYUAN, 60, 60);
-    people[40..].iter_mut().for_each(|p| p.station = 502);
-    let nobody = Guest::choosing("1.0.0", MUCH, MUCH, MUCH, 0);
-    let house = house(&people, &nobody, &[Guest::choosing("1.1.0", 1, MUCH, MUCH, 0)], "");
-    let token_of_ops = house.token("ops", "operator");
-    let mut host = house.serve(&token_of_ops);
-    let approver = token(&host, "approver", "approver");
-    let pilot = |numbers: Value| json!({ "mode": "pilot", "version": NEW, "stations": [TAIYUAN * 1_000 + 502], "test_numbers": numbers });
-    let wrong =
-        host.api.post(&path(TAIYUAN, "deployment"), &json!({ "change": pilot(json!(["03511234567"])), "why": "试验" }));
-    assert!((400..500).contains(&wrong.status) && !wrong.body.contains("03511234567"), "{}", wrong.body);
-    deploy(&host, &approver, TAIYUAN, pilot(json!([TEST_NUMBER])));
-    assert_eq!(deployment(&host)["pilot"]["test_numbers"], json!(["139****0001"]));
-    let seen = [host.all("/v1/audit"), host.all("/v1/proposals")].map(|all| Value::from(all).to_string());
-    assert!(seen.iter().all(|s| s.contains("139****0001") && !s.contains(TEST_NUMBER)), "{seen:?}");
-
-    // Published, and killed before anything is sent.
-    host.api.post("/v1/stops", &json!({ "scope": "province", "why": "试验" })).expect(201);
-    host.run(TAIYUAN, POLICY);
-    assert!(host.process.kill());
-    host = house.serve(&token_of_ops);
-    assert_eq!(host.api.delete("/v1/stops/province").status, 204);
-    drained(&host);
-    // Each by its first part.
-    let samples = || -> Vec<String> {
-        let first = house.gateway.log().into_iter().filter(|e| e.destination == TEST_NUMBER && e.pk_number <= 1);
-        first.map(|e| e.text).collect()
-    };
-    assert_eq!(samples().len(), 20, "as many as a run may have, each once");
-    assert!(samples().iter().all(|text| text.contains("【试点样张】")), "{:?}", samples());
-    assert_eq!(samples().into_iter().collect::<BTreeSet<_>>().len(), 20, "about twenty customers");
-    let mut reached = house.reached();
-    assert!(reached.remove(TEST_NUMBER));
-    assert_eq!(reached, phones(&people[40..]), "nobody outside the pilot's stations is told");
-    assert!(people[..40].iter().all(|p| host.message(&p.account).is_none()), "nor was anything said to them");
-
-    // What waits when the pilot ends is taken back.
-    host.api.post("/v1/stops", &json!({ "scope": "province", "why": "试验" })).expect(201);
-    host.run(TAIYUAN, POLICY);
-    let queued = || host.metric("gridbell_outbox_messages", "state=\"queued\"");
-    assert_eq!(queued(), 20.0, "the pilot's own customers were told; samples are drawn anew");
-    deploy(&host, &approver, TAIYUAN, json!({ "mode": "end-pilot" }));
-    assert_eq!(queued(), 0.0);
-    assert_eq!(host.api.delete("/v1/stops/province").status, 204);
-
-    // Promoted, it tells those who were only sampled.
-    deploy(&host, &approver, TAIYUAN, json!({ "mode": "live", "version": NEW }));
-    assert_eq!(host.run(TAIYUAN, POLICY)["queued"], 40);
-    drained(&host);
-    let mut reached = house.reached();
-    assert!(reached.remove(TEST_NUMBER) && samples().len() == 20);
-    assert_eq!(reached, phones(&people));
-    let received = house.received();
-    assert!(received.iter().all(|((to, _), times)| *times == 1 || to == TEST_NUMBER), "{received:?}");
 }

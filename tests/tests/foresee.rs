@@ -286,6 +286,9 @@ fn commands_ask_a_host_over_tls_and_say_what_is_wrong_with_its_certificate() {
     assert!(said.contains("-----BEGIN CERTIFICATE-----"), "{said}");
     assert!(fails(1, status(&format!("http://127.0.0.1:{port}"), None)).contains("http://127.0.0.1"));
     assert_eq!(host.terminate().code(), Some(0));
+    // Nobody is there any more.
+    let said = fails(1, status(&url, Some(pem("cert.pem"))));
+    assert!(said.contains(&format!("nothing listens at `{url}`")) && said.contains("gridbell serve"), "{said}");
     // A host without a certificate.
     house.write("gridbell.toml", config);
     let host = house.serve(&token);

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod deployed;
 pub(crate) mod guest;
 
 use std::collections::BTreeMap;
@@ -209,10 +210,24 @@ timers = {{ reconnect-min-ms = 10, reconnect-max-s = 1, drain-s = 5 }}
     /// Runs a command that asks a running host; gives its standard output.
     #[track_caller]
     pub(crate) fn ask(&self, host: &Host, arguments: &[&str]) -> String {
+        Process::spawn(self.asking(host, arguments)).succeed()
+    }
+
+    /// Runs a command that asks a running host and is refused; gives what it said on standard error.
+    #[track_caller]
+    pub(crate) fn refuses(&self, host: &Host, arguments: &[&str]) -> String {
+        let mut process = Process::spawn(self.asking(host, arguments));
+        let status = process.wait();
+        let said = process.output(Stream::Err);
+        assert!(!status.success(), "{arguments:?}: {said}");
+        said
+    }
+
+    fn asking(&self, host: &Host, arguments: &[&str]) -> Command {
         let mut command = Command::new(gridbell());
         command.args(arguments).current_dir(self.dir.path()).env("RUST_LOG", "warn");
         command.env("GRIDBELL_URL", &host.base).env("GRIDBELL_TOKEN", host.api.token().expect("a token"));
-        Process::spawn(command).succeed()
+        command
     }
 
     /// A token made on the command line.

@@ -135,9 +135,13 @@ impl Remote {
             .map_err(|e| failed(&e))?;
         let agent = self.agent()?;
         let request = agent.configure_request(request).timeout_global(Some(patience)).build();
-        let answer = agent.run(request).map_err(|e| match tls::advice(&e, self.ca.as_ref()) {
-            Some(advice) => told(&advice),
-            None => failed(&e),
+        let answer = agent.run(request).map_err(|e| match (nobody_listens(&e), tls::advice(&e, self.ca.as_ref())) {
+            (true, _) => CommandError::Failed(format!(
+                "nothing listens at `{}`: start the host with `gridbell serve`, or give its address with --url",
+                self.url
+            )),
+            (_, Some(advice)) => told(&advice),
+            _ => failed(&e),
         });
         let mut answer = answer?;
         let status = answer.status().as_u16();
@@ -166,6 +170,11 @@ impl Remote {
         };
         Ok(self.agent.get_or_init(|| Agent::from(config.build())))
     }
+}
+
+/// Whether a connection was refused: there is a machine, and nobody answers at its port.
+fn nobody_listens(e: &ureq::Error) -> bool {
+    matches!(e, ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// The host's problem as the command's error.
