@@ -122,7 +122,7 @@ async fn however_a_sample_ends_what_was_said_and_counted_of_the_customer_stays()
         .await
         .unwrap();
     world.state.message_events(send(2)).await.unwrap();
-    world.state.reports("mobile", vec![(72, "DELIVRD".to_owned())]).await.unwrap();
+    world.state.reports("mobile", vec![(72.into(), "DELIVRD".to_owned())]).await.unwrap();
     for crashed in [false, true] {
         if crashed {
             world.crash();
