@@ -48,10 +48,6 @@ pub(crate) struct Marker {
 /// number stops an earlier one all the same: an op in the journal that it does not know.
 ///
 /// - 2 added more beside the columns, and the term of the latest bill.
-/// Version of the layout that this program writes; it reads earlier ones. What a later program writes before its first checkpoint has written the
-/// number stops an earlier one all the same: an op in the journal that it does not know.
-///
-/// - 2 added more beside the columns, and the term of the latest bill.
 /// - 3 added addresses at platforms: two bits above the preferences, a record beside each page, ops of their own; a pilot's samples
 ///   ([`Part::Samples`], `PublishSamples`, and records with [`crate::TRIGGER_SAMPLES`], which an earlier program would take for runs whose messages
 ///   customers got); carriers' numbers that are none of 64 bits ([`Part::ParkedAs`], `ReportsAs`).
