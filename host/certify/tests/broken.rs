@@ -33,7 +33,7 @@ fn pasted(guest: &Guest, shown: &Counterexample) -> CaseReport {
         program: PathBuf::from(env!("CARGO_BIN_EXE_gridbell-certify")),
         args: vec!["compile".to_owned()],
     };
-    let desk = Desk::open(&guest.bytes(), &compiler, calendar()).unwrap();
+    let desk = Desk::open(&guest.bytes(), &compiler, None, calendar()).unwrap();
     let file = CaseFile::parse("pasted.toml", &shown.case_toml).unwrap();
     let mut reports = file.run(&desk).unwrap();
     assert_eq!(reports.len(), 1, "{}", shown.case_toml);

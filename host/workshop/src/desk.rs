@@ -11,6 +11,7 @@ use gridbell_planner::Calendar;
 use serde_json::Value;
 
 use crate::error::WorkshopError;
+use crate::shelf::Shelf;
 
 /// Whose customers a trial pretends to decide about: any prefecture will do, and this one is real.
 const PREFECTURE: PrefectureCode = PrefectureCode(140_100);
@@ -32,6 +33,22 @@ pub struct Facts {
     pub numbers: Vec<(String, i64)>,
 }
 
+/// Compiles `upload` and lays it on the shelf.
+fn compiled(
+    engine: &Engine,
+    upload: &[u8],
+    compiler: &CompilerCommand,
+    shelf: Option<&Shelf>,
+) -> Result<Plugin, WorkshopError> {
+    let memory = engine.config().guest_memory_bytes;
+    let compiled = compile_in_child(compiler, upload, memory, CompileLimits::default())?;
+    let plugin = engine.adopt(&compiled)?;
+    if let Some(shelf) = shelf {
+        shelf.put(upload, &compiled);
+    }
+    Ok(plugin)
+}
+
 /// A plugin, loaded.
 pub struct Desk {
     engine: Engine,
@@ -42,16 +59,21 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Checks and compiles `upload` as the host would, in a process of its own.
+    /// Checks and compiles `upload` as the host would, in a process of its own; what the same compiler made of the same upload before is taken
+    /// from `shelf`.
     ///
     /// # Errors
     /// What the host would say at upload.
-    pub fn open(upload: &[u8], compiler: &CompilerCommand, calendar: Calendar) -> Result<Self, WorkshopError> {
+    pub fn open(
+        upload: &[u8],
+        compiler: &CompilerCommand,
+        shelf: Option<&Shelf>,
+        calendar: Calendar,
+    ) -> Result<Self, WorkshopError> {
         let checked = check(upload).map_err(gridbell_engine::EngineError::from)?;
         let engine = Engine::new(EngineConfig::default(), Clock::system())?;
-        let memory = engine.config().guest_memory_bytes;
-        let compiled = compile_in_child(compiler, upload, memory, CompileLimits::default())?;
-        let plugin = engine.adopt(&compiled)?;
+        let kept = shelf.and_then(|shelf| shelf.take(&engine, checked.digest()));
+        let plugin = kept.map_or_else(|| compiled(&engine, upload, compiler, shelf), Ok)?;
         Ok(Self { engine, plugin, checked, calendar, upload_bytes: upload.len() })
     }
 

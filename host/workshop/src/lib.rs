@@ -14,6 +14,7 @@ mod error;
 mod project;
 mod rows;
 mod sheet;
+mod shelf;
 mod value;
 
 pub use bench::{BenchOptions, BenchReport, Share, bench};
@@ -27,4 +28,5 @@ pub use project::{
 };
 pub use rows::Rows;
 pub use sheet::{RejectedRow, Sheet};
+pub use shelf::Shelf;
 pub use value::{parse_value, show_value};

@@ -14,7 +14,7 @@ use clap::Subcommand;
 use gridbell_engine::MAX_UPLOAD_BYTES;
 use gridbell_model::CivilMinute;
 use gridbell_planner::Calendar;
-use gridbell_workshop::{Desk, Facts, Project, WorkshopError};
+use gridbell_workshop::{Desk, Facts, Project, Shelf, WorkshopError};
 use serde_json::Value;
 
 use crate::defaults;
@@ -140,7 +140,8 @@ fn artifact(file: &Path) -> Result<PathBuf, CommandError> {
 
 /// The plugin `upload`, or why the host would refuse it.
 fn desk(upload: &[u8], calendar: Option<&Path>) -> Result<Result<Desk, WorkshopError>, CommandError> {
-    Ok(Desk::open(upload, &open::compiler()?, self::calendar(calendar)?))
+    let compiler = open::compiler()?;
+    Ok(Desk::open(upload, &compiler, Shelf::of_this_user(&compiler).as_ref(), self::calendar(calendar)?))
 }
 
 /// The working days of `file`, or those that the house brings along.

@@ -4,6 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::shelf::user_cache;
+
 /// Where programs are looked for.
 #[derive(Debug, Clone)]
 pub struct Tools {
@@ -16,12 +18,9 @@ impl Tools {
     #[must_use]
     pub fn of_this_machine() -> Self {
         let path = env::var_os("PATH").map(|p| env::split_paths(&p).collect()).unwrap_or_default();
-        let cache = env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
         let toolchain = env::var_os("GRIDBELL_WASM_TOOLCHAIN")
             .map(PathBuf::from)
-            .or_else(|| cache.map(|cache| cache.join("gridbell/wasm-toolchain")));
+            .or_else(|| user_cache().map(|cache| cache.join("gridbell/wasm-toolchain")));
         Self { path, toolchain }
     }
 
