@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
     ("workshop", &["model", "clock", "contract", "engine", "planner"]),
     ("certify", &["model", "clock", "contract", "engine", "planner", "workshop"]),
-    ("simulators", &["model", "clock", "cmpp", "sgip", "smgp"]),
+    ("simulators", &["model", "clock", "cmpp", "sgip", "smgp", "platform", "exchange", "alipay", "wechat", "aliyun"]),
     // A test of all that is below it; nobody may use it.
     (
         "simulation",

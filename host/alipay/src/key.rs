@@ -45,8 +45,11 @@ impl AppKey {
         pair.map(Self).map_err(|_| wrong(why))
     }
 
-    /// The base64 of the signature of `text`.
-    pub(crate) fn sign(&self, text: &str) -> Result<String, Error> {
+    /// The base64 of the signature of `text`: RSA2, that is SHA256withRSA with PKCS#1 v1.5. A simulated platform signs its answers with it too.
+    ///
+    /// # Errors
+    /// [`Error::Signing`] where the system gives no random octets.
+    pub fn sign(&self, text: &str) -> Result<String, Error> {
         let mut signature = vec![0; self.0.public().modulus_len()];
         let signed = self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature);
         signed.map_err(|_| Error::Signing)?;
@@ -90,8 +93,11 @@ impl AlipayKey {
         Ok(Self { key, bits })
     }
 
-    /// Whether `signature`, in base64, is the platform's of `octets`.
-    pub(crate) fn verify(&self, octets: &[u8], signature: &str, what: &'static str) -> Result<(), Error> {
+    /// Whether `signature`, in base64, is of `octets` with this key; `what` says in the error what was signed.
+    ///
+    /// # Errors
+    /// [`Error::Signature`] where it is not.
+    pub fn verify(&self, octets: &[u8], signature: &str, what: &'static str) -> Result<(), Error> {
         let wrong = |why| Error::Signature { what, why };
         let signature = STANDARD.decode(signature).map_err(|_| wrong("its `sign` is not base64"))?;
         self.key.verify(octets, &signature).map_err(|_| wrong("its `sign` does not fit its contents"))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use gridbell_clock::Clock;
-use gridbell_simulators::{cmpp, sgip, smgp, sms};
+use gridbell_simulators::{alipay, cmpp, http_sms, sgip, smgp, sms, web, wechat};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,6 +16,10 @@ use crate::error::{CommandError, with_causes};
 const CMPP_ADDRESS: &str = "127.0.0.1:7890";
 const SGIP_ADDRESS: &str = "127.0.0.1:8801";
 const SMGP_ADDRESS: &str = "127.0.0.1:8890";
+// Platforms have no port of their own but 443: any three that are free on most machines.
+const WECHAT_ADDRESS: &str = "127.0.0.1:7801";
+const ALIPAY_ADDRESS: &str = "127.0.0.1:7802";
+const HTTP_SMS_ADDRESS: &str = "127.0.0.1:7803";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum SimulateCommand {
@@ -61,6 +65,59 @@ EXAMPLES
   gridbell simulate smgp
   gridbell simulate smgp --config gateway.json > accepted.jsonl")]
     Smgp(SimulateArgs),
+    /// WeChat's service account: the stable token, template messages, subscription notices, callbacks
+    #[command(after_help = "\
+Without --config there is one account, appid wx0123456789abcdef with the secret `secret`, 100000 messages a day, and
+events signed with the Token `gridbell`. Tokens live 7200 s; a new one leaves the one before it valid for 5 minutes,
+a forced one does not, and may be had 20 times a day, 30 s apart. A client_msg_id that comes again within 10 minutes
+is not sent again. TEMPLATESENDJOBFINISH is posted to `callbacks.url`, encrypted where there is an `aes_key`. The
+configuration is one JSON object; what it leaves out is the default:
+
+  {\"appid\": \"wx0123456789abcdef\", \"day_quota\": 1000, \"minute_quota\": 600, \"templates\": [\"TM1\"],
+   \"aes_key\": \"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\",
+   \"callbacks\": {\"url\": \"http://127.0.0.1:8443/callbacks/wechat\", \"tries\": 3, \"retry_ms\": 5000},
+   \"faults\": {\"unreachable\": 0.05, \"failure_share\": 0.02, \"refuse\": [{\"code\": \"-1\", \"share\": 0.01}],
+              \"lose_answer\": 0.01, \"hang\": 0.001, \"html\": 0.01, \"redirect\": 0.001, \"answer_delay_ms\": [10, 80],
+              \"report_delay_ms\": [100, 2000], \"report_lose\": 0.01, \"report_repeat\": 0.01, \"report_reorder\": 0.1}}
+
+EXAMPLES
+  gridbell simulate wechat
+  gridbell simulate wechat --listen 127.0.0.1:7801 --config wechat.json > accepted.jsonl")]
+    Wechat(SimulateArgs),
+    /// Alipay's life account: signed requests and answers, recall, signed notices
+    #[command(after_help = "\
+Requests to /gateway.do must be signed with RSA2 by `app_public_key`'s private key; answers and notices are signed with
+`platform_private_key`. Without --config both are keys of our own tests, which protect nothing, and the application is
+2021000000000001. Codes to refuse with are written `40004/PUB.MSG_SD_NOFOLLOW`. After a message a notice with
+`message_id` and `status` (SUCCESS or FAILED) is posted to `callbacks.url` until it is answered with `success`. The
+configuration is one JSON object; what it leaves out is the default:
+
+  {\"app_id\": \"2021000000000001\", \"app_public_key\": \"MIIB...\", \"platform_private_key\": \"MIIE...\",
+   \"templates\": [\"d905fa60b99e47d7\"], \"rate\": 50, \"day_quota\": 100000,
+   \"callbacks\": {\"url\": \"http://127.0.0.1:8443/callbacks/alipay\"},
+   \"faults\": {\"unreachable\": 0.05, \"refuse\": [{\"code\": \"20000/isp.unknow-error\", \"share\": 0.01}]}}
+
+EXAMPLES
+  gridbell simulate alipay
+  gridbell simulate alipay --config alipay.json > accepted.jsonl")]
+    Alipay(SimulateArgs),
+    /// SMS platforms over HTTP: Aliyun's interface, and a province's plain one, on one address
+    #[command(after_help = "\
+Aliyun's interface is at `/` (V3 signature; SendSms, SendBatchSms, QuerySendDetails; SmsReport pushes). The plain one is at
+/sms/send and takes {account, time, phone, text, sender, id, sign}, where sign is the hexadecimal HMAC-SHA256 of account,
+time, phone, id and text; it knows repetitions of an id to one phone, and signs its receipts in x-sign. The account of
+both is LTAI5tSimulated with the secret `secret`. The configuration is one JSON object; what it leaves out is the
+default:
+
+  {\"account\": \"LTAI5tSimulated\", \"secret\": \"s\", \"sign_names\": [\"国网山西电力\"], \"templates\": [\"SMS_1\"],
+   \"rate\": 100, \"day_quota\": 100000, \"number_quota\": 40,
+   \"callbacks\": {\"url\": \"http://127.0.0.1:8443/callbacks/sms?key=...\"},
+   \"faults\": {\"unreachable\": 0.01, \"failure_share\": 0.05, \"refuse\": [{\"code\": \"isp.SYSTEM_ERROR\", \"share\": 0.01}]}}
+
+EXAMPLES
+  gridbell simulate http-sms
+  gridbell simulate http-sms --config sms.json > accepted.jsonl")]
+    HttpSms(SimulateArgs),
 }
 
 /// Each accepted part is a line of JSON on standard output. The address, once it listens, and the counters, when Ctrl-C (or SIGTERM) ends it, go to
@@ -139,6 +196,31 @@ impl<P: sms::Protocol> Simulated for sms::Gateway<P> {
     }
 }
 
+impl<P: web::Platform> Simulated for web::Gateway<P> {
+    type Entry = web::LogEntry;
+    type Stats = web::Stats;
+
+    fn addr(&self) -> SocketAddr {
+        self.addr()
+    }
+
+    async fn more_than(&self, printed: u64) -> u64 {
+        self.wait_until(|stats| stats.accepted > printed).await.accepted
+    }
+
+    fn log_since(&self, printed: u64) -> Vec<web::LogEntry> {
+        self.log_since(printed)
+    }
+
+    fn stats(&self) -> web::Stats {
+        self.stats()
+    }
+
+    async fn shutdown(&self) {
+        self.shutdown().await;
+    }
+}
+
 pub(crate) async fn run(command: SimulateCommand) -> Result<(), CommandError> {
     let clock = Clock::system();
     match command {
@@ -157,7 +239,20 @@ pub(crate) async fn run(command: SimulateCommand) -> Result<(), CommandError> {
             let gateway = smgp::Gateway::start(config, clock, args.address(SMGP_ADDRESS)?).await;
             show(gateway.map_err(|e| started(&e, matches!(e, sms::Error::Config { .. })))?).await
         }
+        SimulateCommand::Wechat(args) => platform::<wechat::WeChat>(args, WECHAT_ADDRESS, clock).await,
+        SimulateCommand::Alipay(args) => platform::<alipay::Alipay>(args, ALIPAY_ADDRESS, clock).await,
+        SimulateCommand::HttpSms(args) => platform::<http_sms::HttpSms>(args, HTTP_SMS_ADDRESS, clock).await,
     }
+}
+
+async fn platform<P>(args: SimulateArgs, usual: &str, clock: Clock) -> Result<(), CommandError>
+where
+    P: web::Platform,
+    P::Config: DeserializeOwned + Default,
+{
+    let config = config(args.config.as_deref(), P::Config::default)?;
+    let gateway = web::Gateway::<P>::start(config, clock, args.address(usual)?).await;
+    show(gateway.map_err(|e| started(&e, matches!(e, web::Error::Config { .. })))?).await
 }
 
 impl SimulateArgs {

@@ -1,7 +1,11 @@
 //! Simulated gateways and a simulated province, for the demo and the tests.
 
+pub mod alipay;
 pub mod cmpp;
+pub mod http_sms;
 pub mod province;
 pub mod sgip;
 pub mod smgp;
 pub mod sms;
+pub mod web;
+pub mod wechat;

@@ -136,6 +136,26 @@ impl Door {
         ))
     }
 
+    /// The platform's side: the query and the body with which it posts `xml`, for whoever plays it.
+    ///
+    /// # Errors
+    /// Where the body is longer than [`MAX_XML`].
+    pub fn post(&self, xml: &str, now: Moment, nonce: &str, random: [u8; 16]) -> Result<(String, String), Error> {
+        if xml.len() > MAX_XML {
+            return Err(Error::Field { field: "Encrypt", why: "is too long" });
+        }
+        let timestamp = now.unix_ms().div_euclid(1000).to_string();
+        let signature = self.signature(&[&timestamp, nonce]);
+        let mut query = vec![("signature", signature.as_str()), ("timestamp", &timestamp), ("nonce", nonce)];
+        let Mode::Aes(key) = &self.mode else {
+            return Ok((form::encode_pairs(query), xml.to_owned()));
+        };
+        let encrypt = key.encrypt(xml, &self.appid, random)?;
+        let signature = self.signature(&[&timestamp, nonce, &encrypt]);
+        query.extend([("encrypt_type", "aes"), ("msg_signature", signature.as_str())]);
+        Ok((form::encode_pairs(query), format!("<xml><Encrypt>{}</Encrypt></xml>", cdata(&encrypt))))
+    }
+
     /// The signature that every callback has, and its age.
     fn signed(&self, query: &CallbackQuery, now: Moment) -> Result<(), Error> {
         let expected = self.signature(&[&query.timestamp, &query.nonce]);
