@@ -3,11 +3,14 @@
 //! | code | act |
 //! |---|---|
 //! | `OK` | accepted |
-//! | `isv.BUSINESS_LIMIT_CONTROL` this number had enough today, `isv.MOBILE_NUMBER_ILLEGAL` | next channel |
+//! | `isv.MOBILE_NUMBER_ILLEGAL` | bad address |
+//! | `isv.BUSINESS_LIMIT_CONTROL` this number had enough, `isv.BLACK_KEY_CONTROL_LIMIT`, `isv.CUSTOMER_REFUSED` it wants none | next channel |
 //! | `isv.DAY_LIMIT_CONTROL`, `isv.MONTH_LIMIT_CONTROL` the account's own limit | next channel until midnight |
 //! | `Throttling…` | slow down |
+//! | `SignatureNonceUsed` | retry, with another nonce |
 //! | `isp.…`, `InternalError`, `ServiceUnavailable` | uncertain: the platform may have sent it |
-//! | `isv.…` of account, signature, template, parameters; `isp.RAM_PERMISSION_DENY`; `InvalidAccessKeyId…`, `SignatureDoesNotMatch`, `Forbidden…` | configuration |
+//! | `isv.…` of account, signature, template, parameters; `isp.RAM_PERMISSION_DENY`; `InvalidAccessKeyId…`, `SignatureDoesNotMatch`, `Forbidden…`, `InvalidTimeStamp…`, `InvalidVersion`, `InvalidAction…` | configuration |
+//! | `isv.SMS_CONTENT_ILLEGAL`, `isv.UNSUPPORTED_CONTENT`, `isv.SMS_CONTENT_MISMATCH_TEMPLATE_TYPE`: this text is forbidden | our bug |
 //! | all others | unlisted: the operator's table decides |
 
 use gridbell_platform::{Act, Code, MAX_ANSWER, Outcome, PlatformId};
@@ -45,10 +48,13 @@ pub fn read(body: &[u8]) -> Result<Outcome, Error> {
 /// What a `Code` asks of us; `None` for `OK`.
 #[must_use]
 pub fn act_of(code: &str) -> Option<Act> {
-    const CONFIGURATION: [&str; 17] = [
+    const CONFIGURATION: [&str; 24] = [
         "isv.ACCOUNT_ABNORMAL",
         "isv.ACCOUNT_NOT_EXISTS",
         "isv.AMOUNT_NOT_ENOUGH",
+        "isv.DENY_IP_RANGE",
+        "isv.DOMESTIC_NUMBER_NOT_SUPPORTED",
+        "isv.EXTEND_CODE_ERROR",
         "isv.INVALID_JSON_PARAM",
         "isv.INVALID_PARAMETERS",
         "isv.OUT_OF_SERVICE",
@@ -58,7 +64,11 @@ pub fn act_of(code: &str) -> Option<Act> {
         "isv.PRODUCT_UN_SUBSCRIPT",
         "isp.RAM_PERMISSION_DENY",
         "isv.RAM_PERMISSION_DENY",
+        "isv.SIGN_NAME_ILLEGAL",
+        "isv.SIGN_STATE_ILLEGAL",
         "isv.SMS_SIGNATURE_ILLEGAL",
+        "isv.SMS_SIGNATURE_SCENE_ILLEGAL",
+        "isv.SMS_SIGN_ILLEGAL",
         "isv.SMS_TEMPLATE_ILLEGAL",
         "isv.TEMPLATE_MISSING_PARAMETERS",
         "isv.TEMPLATE_PARAMS_ILLEGAL",
@@ -67,10 +77,15 @@ pub fn act_of(code: &str) -> Option<Act> {
     let begins = |starts: &[&str]| starts.iter().any(|start| code.starts_with(start));
     Some(match code {
         "OK" => return None,
-        "isv.BUSINESS_LIMIT_CONTROL" | "isv.MOBILE_NUMBER_ILLEGAL" => Act::NextChannel,
+        "isv.MOBILE_NUMBER_ILLEGAL" => Act::BadAddress,
+        "isv.BUSINESS_LIMIT_CONTROL" | "isv.BLACK_KEY_CONTROL_LIMIT" | "isv.CUSTOMER_REFUSED" => Act::NextChannel,
+        "isv.SMS_CONTENT_ILLEGAL" | "isv.UNSUPPORTED_CONTENT" | "isv.SMS_CONTENT_MISMATCH_TEMPLATE_TYPE" => Act::OurBug,
+        "SignatureNonceUsed" => Act::Retry,
         "isv.DAY_LIMIT_CONTROL" | "isv.MONTH_LIMIT_CONTROL" => Act::NextChannelUntilMidnight,
         known if CONFIGURATION.contains(&known) => Act::Configuration,
-        _ if begins(&["InvalidAccessKeyId", "Forbidden", "InvalidTimeStamp"]) => Act::Configuration,
+        _ if begins(&["InvalidAccessKeyId", "Forbidden", "InvalidTimeStamp", "InvalidVersion", "InvalidAction"]) => {
+            Act::Configuration
+        }
         _ if begins(&["Throttling"]) => Act::SlowDown,
         _ if begins(&["isp.", "InternalError", "ServiceUnavailable"]) => Act::Uncertain,
         _ => Act::Unlisted,

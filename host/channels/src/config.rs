@@ -67,6 +67,16 @@ impl<'de> Deserialize<'de> for LinkName {
     }
 }
 
+/// What the configurations of all links say.
+pub trait Terms: Send + Sync + 'static {
+    /// The link's name.
+    fn name(&self) -> &LinkName;
+    /// Parts a second that were granted, 0 for no pacing.
+    fn grant(&self) -> u32;
+    /// Parts that may be unanswered, all connections together.
+    fn window(&self) -> usize;
+}
+
 /// What is spoken on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -233,6 +243,18 @@ fn codes<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<u32, CodeAction>, D
         .into_iter()
         .map(|(key, action)| key.parse().map(|code| (code, action)).map_err(|_| bad(&key)))
         .collect()
+}
+
+impl Terms for LinkConfig {
+    fn name(&self) -> &LinkName {
+        &self.name
+    }
+    fn grant(&self) -> u32 {
+        self.grant
+    }
+    fn window(&self) -> usize {
+        self.window * self.connections
+    }
 }
 
 impl LinkConfig {

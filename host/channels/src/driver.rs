@@ -157,18 +157,18 @@ async fn changed(wish: &mut watch::Receiver<Wish>) {
 }
 
 /// One sleep, made anew only when something is due earlier.
-struct Timer {
+pub(crate) struct Timer {
     clock: Clock,
     due: Duration,
     sleep: Option<Errand<()>>,
 }
 
 impl Timer {
-    fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self { clock, due: Duration::ZERO, sleep: None }
     }
 
-    fn set(&mut self, due: Duration, now: Duration) {
+    pub(crate) fn set(&mut self, due: Duration, now: Duration) {
         if self.sleep.is_some() && self.due <= due {
             return;
         }
@@ -178,7 +178,7 @@ impl Timer {
         self.sleep = Some(Box::pin(async move { clock.sleep(wait).await }));
     }
 
-    async fn due(&mut self) {
+    pub(crate) async fn due(&mut self) {
         errand(&mut self.sleep).await;
         self.sleep = None;
     }

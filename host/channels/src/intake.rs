@@ -9,6 +9,7 @@ use gridbell_cmpp::DeliverResp;
 use gridbell_model::MessageId;
 use rustc_hash::FxHashSet;
 
+use crate::config::Terms;
 use crate::parts::PartSet;
 use crate::port::{Answer, Inbound, Outbox, OutboxError, Outcome, Report, Unsent};
 use crate::queue::Ready;
@@ -73,7 +74,7 @@ pub(crate) async fn take<O: Outbox>(outbox: Arc<O>, shared: Arc<Shared>, max: us
     taken
 }
 
-async fn failing(shared: &Shared, error: &OutboxError) {
+pub(crate) async fn failing<C: Terms>(shared: &Shared<C>, error: &OutboxError) {
     shared.failed(error.to_string());
     shared.alarm(AlarmKind::OutboxFailing);
     shared.clock.sleep(OUTBOX_PAUSE).await;
@@ -123,7 +124,11 @@ pub(crate) async fn settle<O: Outbox>(outbox: Arc<O>, shared: Arc<Shared>, batch
     batch
 }
 
-async fn insist<F: Future<Output = Result<(), OutboxError>>>(shared: &Shared, nothing: bool, tell: impl Fn() -> F) {
+pub(crate) async fn insist<C: Terms, F: Future<Output = Result<(), OutboxError>>>(
+    shared: &Shared<C>,
+    nothing: bool,
+    tell: impl Fn() -> F,
+) {
     if nothing {
         return;
     }

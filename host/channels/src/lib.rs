@@ -1,4 +1,6 @@
-//! Carrier links: pacing, windows, receipts. The only crate that talks to carriers.
+//! Links to carriers and platforms: pacing, windows, receipts. The only crate that talks to them.
+//!
+//! What follows is about carriers; platforms that are called over HTTP are in [`http`].
 //!
 //! A link ([`start`]) takes messages from an [`Outbox`], writes them to a carrier's gateway within its window and its grant, and
 //! tells the outbox what became of each part. The order of things is what makes a crash harmless:
@@ -18,6 +20,7 @@ mod core;
 mod dispose;
 mod driver;
 mod error;
+pub mod http;
 mod inbound;
 mod intake;
 mod link;
@@ -30,7 +33,7 @@ mod secret;
 mod shared;
 mod status;
 
-pub use config::{CodeAction, LinkConfig, LinkName, Protocol, Timers};
+pub use config::{CodeAction, LinkConfig, LinkName, Protocol, Terms, Timers};
 pub use connector::{Connector, Tcp};
 pub use error::ChannelError;
 pub use link::{LinkHandle, start};

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::backoff::Backoff;
-use crate::config::{LinkConfig, LinkName};
+use crate::config::{LinkConfig, LinkName, Terms};
 use crate::connector::Connector;
 use crate::core::{Core, End};
 use crate::driver;
@@ -46,7 +46,7 @@ pub fn start<O: Outbox, C: Connector>(
     if held {
         shared.want(|wish| wish.held = true);
     }
-    let handle = LinkHandle { shared: Arc::clone(&shared), changed: shared.changed.subscribe() };
+    let handle = LinkHandle::of(&shared);
     let common = Arc::new(Common { shared, secret, outbox, connector, seed });
     tokio::spawn(supervise(common));
     Ok(handle)
@@ -61,22 +61,31 @@ struct Common<O, C> {
 }
 
 /// Rules one link. Clones rule the same one; dropping them all leaves it running.
-#[derive(Clone)]
-pub struct LinkHandle {
-    shared: Arc<Shared>,
+pub struct LinkHandle<C = LinkConfig> {
+    shared: Arc<Shared<C>>,
     changed: watch::Receiver<u64>,
 }
 
-impl LinkHandle {
+impl<C> Clone for LinkHandle<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), changed: self.changed.clone() }
+    }
+}
+
+impl<C: Terms> LinkHandle<C> {
+    pub(crate) fn of(shared: &Arc<Shared<C>>) -> Self {
+        Self { shared: Arc::clone(shared), changed: shared.changed.subscribe() }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &LinkName {
-        &self.shared.config.name
+        self.shared.config.name()
     }
 
     /// Its configuration.
     #[must_use]
-    pub fn config(&self) -> &LinkConfig {
+    pub fn config(&self) -> &C {
         &self.shared.config
     }
 
@@ -254,7 +263,7 @@ enum Served {
 
 async fn serve<O: Outbox, C: Connector>(common: &Common<O, C>, stream: C::Stream, login: Login) -> Served {
     let shared = &common.shared;
-    shared.up(login.version);
+    shared.up(if login.version == Version::V2_0 { "2.0" } else { "3.0" });
     let began = shared.clock.monotonic();
     let core = Core::new(Arc::clone(shared), login, began);
     let end = driver::run(stream, core, Arc::clone(&common.outbox), Arc::clone(shared)).await;

@@ -54,6 +54,12 @@ impl Secret {
         Self(secret.as_ref().into())
     }
 
+    /// The secret as text, for whoever signs with it; none where it is no UTF-8.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
     pub(crate) fn expose(&self) -> &[u8] {
         &self.0
     }

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use gridbell_clock::Clock;
-use gridbell_cmpp::Version;
 use gridbell_model::Moment;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::config::LinkConfig;
+use crate::config::{LinkConfig, Terms};
 use crate::pacer::{Pacer, Ticket};
 use crate::status::{Alarm, AlarmKind, Anomalies, Anomaly, Counters, LinkState, LinkStatus, RateMeter};
 
@@ -35,8 +34,8 @@ impl Wish {
     }
 }
 
-pub(crate) struct Shared {
-    pub(crate) config: LinkConfig,
+pub(crate) struct Shared<C = LinkConfig> {
+    pub(crate) config: C,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
     pub(crate) window_used: AtomicUsize,
@@ -55,15 +54,15 @@ pub(crate) struct Shared {
 struct Ups {
     up: usize,
     since: Option<Moment>,
-    version: Option<Version>,
+    version: Option<&'static str>,
     closed: bool,
     alarms: BTreeMap<AlarmKind, Alarm>,
     last_error: Option<String>,
 }
 
-impl Shared {
-    pub(crate) fn new(config: LinkConfig, clock: Clock) -> Self {
-        let pacer = (config.grant > 0).then(|| Mutex::new(Pacer::new(config.grant, clock.monotonic())));
+impl<C: Terms> Shared<C> {
+    pub(crate) fn new(config: C, clock: Clock) -> Self {
+        let pacer = (config.grant() > 0).then(|| Mutex::new(Pacer::new(config.grant(), clock.monotonic())));
         Self {
             config,
             clock,
@@ -113,12 +112,12 @@ impl Shared {
     }
 
     pub(crate) fn anomaly(&self, kind: Anomaly, detail: &dyn std::fmt::Display) {
-        self.anomalies.note(&self.config.name, kind, self.clock.monotonic(), detail);
+        self.anomalies.note(self.config.name(), kind, self.clock.monotonic(), detail);
     }
 
     pub(crate) fn alarm(&self, kind: AlarmKind) {
         let now = self.clock.now();
-        let name = &self.config.name;
+        let name = self.config.name();
         let mut ups = self.ups.lock();
         let alarm = ups.alarms.entry(kind).or_insert_with(|| {
             tracing::error!(link = %name, alarm = ?kind, "link {name} raises an alarm");
@@ -142,7 +141,7 @@ impl Shared {
     }
 
     pub(crate) fn failed(&self, error: String) {
-        let name = &self.config.name;
+        let name = self.config.name();
         let mut ups = self.ups.lock();
         // A gateway that is down for a day would fill the log: only what is new is a warning.
         if ups.last_error.as_ref() == Some(&error) {
@@ -155,7 +154,7 @@ impl Shared {
         self.touch();
     }
 
-    pub(crate) fn up(&self, version: Version) {
+    pub(crate) fn up(&self, version: &'static str) {
         Counters::add(&self.counters.logins, 1);
         let now = self.clock.now();
         let mut ups = self.ups.lock();
@@ -163,7 +162,8 @@ impl Shared {
         ups.since.get_or_insert(now);
         ups.version = Some(version);
         drop(ups);
-        tracing::info!(link = %self.config.name, version = %version, "link {} is connected", self.config.name);
+        let name = self.config.name();
+        tracing::info!(link = %name, version, "link {name} is connected");
         self.calm(|kind| kind == AlarmKind::Unreachable);
         self.touch();
     }
@@ -195,14 +195,14 @@ impl Shared {
             _ => LinkState::Connecting,
         };
         LinkStatus {
-            name: self.config.name.clone(),
+            name: self.config.name().clone(),
             state,
             connections: ups.up,
             connected_since: ups.since,
-            version: ups.version.map(|version| version.to_string()),
+            version: ups.version.map(str::to_owned),
             window_used: self.window_used.load(Ordering::Relaxed),
-            window: self.config.window * self.config.connections,
-            grant: self.config.grant,
+            window: self.config.window(),
+            grant: self.config.grant(),
             rate: self.rate.lock().last_second(self.clock.monotonic()),
             counts: self.counters.snapshot(),
             alarms: ups.alarms.values().cloned().collect(),

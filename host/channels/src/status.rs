@@ -92,6 +92,8 @@ pub enum AlarmKind {
     },
     /// The gateway cannot be reached.
     Unreachable,
+    /// The day's quota of a platform is used: messages go on to their next channel until midnight.
+    QuotaUsed,
     /// The outbox cannot make things durable.
     OutboxFailing,
     /// A connection's task died; a defect.

@@ -44,6 +44,8 @@ pub enum Act {
     SlowDown,
     /// This customer cannot be reached here: the route's next channel.
     NextChannel,
+    /// The address will never take a message, here or elsewhere: mark it.
+    BadAddress,
     /// Nobody can be reached here before midnight in Shanghai, because the day's quota is used: the route's next channel for all until then.
     NextChannelUntilMidnight,
     /// The account, a template or a key is wrong: nothing of its kind will go through. Keep the messages, stop, raise an alarm.
