@@ -161,7 +161,7 @@ fn answers_become_outcomes() {
     assert_eq!(ok, Ok(Outcome::Accepted { id: PlatformId::new("900619746936498440^0") }));
     for (code, act) in [
         ("isv.BUSINESS_LIMIT_CONTROL", Act::NextChannel),
-        ("isv.MOBILE_NUMBER_ILLEGAL", Act::NextChannel),
+        ("isv.MOBILE_NUMBER_ILLEGAL", Act::BadAddress),
         ("isv.DAY_LIMIT_CONTROL", Act::NextChannelUntilMidnight),
         ("isv.AMOUNT_NOT_ENOUGH", Act::Configuration),
         ("isv.SMS_TEMPLATE_ILLEGAL", Act::Configuration),

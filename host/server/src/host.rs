@@ -126,6 +126,7 @@ fn link_alarm(alarm: gridbell_conductor::LinkAlarm) -> LinkAlarm {
         K::OurFault { code } => ("our-fault", Some(code)),
         K::Unreachable => ("unreachable", None),
         K::OutboxFailing => ("outbox-failing", None),
+        K::QuotaUsed => ("quota-used", None),
         K::Defect => ("defect", None),
     };
     LinkAlarm { kind: kind.to_owned(), code, since: alarm.since, count: alarm.count }
