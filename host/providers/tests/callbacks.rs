@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use gridbell_channels::http::{Callback, CallbackDesk, CallbackReply, MAX_CALLBACK, Provider};
+use gridbell_channels::http::{Callback, CallbackDesk, CallbackReply, Desks, MAX_CALLBACK, Provider};
 use gridbell_channels::{LinkName, ReportOutcome};
 use gridbell_clock::Clock;
 use gridbell_model::{Date, Moment};
@@ -190,6 +190,19 @@ async fn a_provinces_receipts_are_signed_as_configured() {
     let expected = [("7", ReportOutcome::Delivered), ("8", ReportOutcome::Pending), ("9", ReportOutcome::Failed)];
     assert_eq!(told, expected.map(|(id, outcome)| (id.to_owned(), outcome)));
     assert_eq!(bytes::hex(b"\x07"), "07");
+}
+
+#[tokio::test]
+async fn each_account_has_its_own_address() {
+    let bench = Bench::new();
+    let mut desks = Desks::default();
+    desks.open(bench.desk(bench.account(ALIYUN)));
+    let body = r#"[{"phone_number":"13800001234","success":true,"biz_id":"9^0"}]"#;
+    let callback = post("key=0123456789abcdef0123456789abcdef", &[], body.as_bytes());
+    for (account, status) in [("account", 200), ("another", 404), ("", 404), ("../account", 404)] {
+        assert_eq!(desks.take(account, &callback).await.status, status, "{account}");
+    }
+    assert_eq!(bench.outbox.reports().len(), 1);
 }
 
 #[test]

@@ -51,6 +51,12 @@ impl<P: Provider, O: Outbox, F: Followers> CallbackDesk<P, O, F> {
         Self { link, provider, outbox, followers, clock, anomalies: Anomalies::default() }
     }
 
+    /// The account's link.
+    #[must_use]
+    pub const fn link(&self) -> &LinkName {
+        &self.link
+    }
+
     /// Takes one: 200 only when all that it says is durable; 503 where it could not be made so, and the platform tells it again.
     pub async fn take(&self, callback: &Callback<'_>) -> CallbackReply {
         let text =

@@ -102,6 +102,8 @@ struct Link<O, P, E> {
     ledger: Ledger,
     breaker: Breaker,
     quota: Quota,
+    /// Whether the operator was told that the day's quota is used.
+    quota_told: bool,
     faults: u32,
     throttled_until: Duration,
     throttle: Duration,
@@ -129,6 +131,7 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
             flights: JoinSet::new(),
             known: HashMap::new(),
             ledger: Ledger::default(),
+            quota_told: false,
             faults: 0,
             throttled_until: Duration::ZERO,
             paced: None,
@@ -204,6 +207,10 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
             self.faults = 0;
         }
         self.stopped = wish.submits_stopped;
+        if self.quota_told && self.quota.over_until(self.shared.clock.now()).is_none() {
+            self.quota_told = false;
+            self.shared.calm(|kind| kind == AlarmKind::QuotaUsed);
+        }
         if wish.draining {
             let since = *self.draining_since.get_or_insert(now);
             if now.saturating_sub(since) >= self.shared.config.drain() && !self.flights.is_empty() {
@@ -217,6 +224,14 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
         };
         let old = [stale(&mut self.urgent), stale(&mut self.bulk)].concat();
         self.ledger.unsent.extend(old.iter().map(|(_, message)| unsent(message)));
+    }
+
+    /// Once for each time that it is used up; taken back when there is room again.
+    fn tell_quota(&mut self) {
+        if !self.quota_told {
+            self.quota_told = true;
+            self.shared.alarm(AlarmKind::QuotaUsed);
+        }
     }
 
     fn release_queue(&mut self) {
@@ -288,7 +303,7 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
 
     /// The day's quota is used: all that is here goes on to its next channel.
     fn pass_on(&mut self, until: Moment) {
-        self.shared.alarm(AlarmKind::QuotaUsed);
+        self.tell_quota();
         while let Some(message) = self.pop() {
             let action = Action::NextChannelUntil { until };
             self.answer(message.open, message.id, &Outcome::Declined { code: QUOTA_USED.into(), action });
@@ -388,7 +403,7 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
             }
             Note::QuotaOver(until) => {
                 self.quota.told(until);
-                self.shared.alarm(AlarmKind::QuotaUsed);
+                self.tell_quota();
             }
             Note::Stop(code) => self.stop(&code),
             Note::OurBug(code) => {
