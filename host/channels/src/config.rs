@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gridbell_cmpp::{Octets, Version};
-use gridbell_model::Carrier;
+use gridbell_model::Served;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::ChannelError;
@@ -226,8 +226,8 @@ pub struct LinkConfig {
     /// What codes outside the specification mean here, such as `101 = "retry"`. One that is not listed is retried.
     #[serde(default, deserialize_with = "codes")]
     pub codes: BTreeMap<u32, CodeAction>,
-    /// Whose customers it reaches.
-    pub serves: Vec<Carrier>,
+    /// Whose customers it reaches: carriers, or a channel whose addresses are no numbers.
+    pub serves: Vec<Served>,
     /// Whether it is used.
     #[serde(default = "default_enabled")]
     pub enabled: bool,
@@ -279,7 +279,16 @@ impl LinkConfig {
         self.within("connections", self.connections as u64, 1, MAX_CONNECTIONS as u64)?;
         self.within("commit-group", self.commit_group as u64, 1, MAX_GROUP as u64)?;
         self.within("attempts", u64::from(self.attempts), 1, 255)?;
-        self.must("serves", "", !self.serves.is_empty(), "name at least one carrier")?;
+        self.must("serves", "", !self.serves.is_empty(), "name at least one carrier or channel")?;
+        for served in &self.serves {
+            let carrier = matches!(served, Served::Carrier(_));
+            self.must(
+                "serves",
+                served.word(),
+                carrier,
+                "a link of SMS serves carriers; a platform has a link of its own",
+            )?;
+        }
         let timers = &self.timers;
         self.within("timers.heartbeat-s", timers.heartbeat_s, 1, 3600)?;
         self.within("timers.answer-s", timers.answer_s, 1, 600)?;
@@ -318,6 +327,8 @@ impl LinkConfig {
 
 #[cfg(test)]
 mod tests {
+    use gridbell_model::{Carrier, Channel};
+
     use super::*;
 
     const EXAMPLE: &str = r#"
@@ -341,6 +352,11 @@ mod tests {
         assert_eq!((link.window, link.connections, link.commit_group, link.enabled), (16, 1, 512, true));
         assert_eq!((link.timers.heartbeat_s, link.timers.answer_s, link.timers.heartbeat_tries), (180, 30, 3));
         assert_eq!(link.codes[&101], CodeAction::DeferDay);
+        assert_eq!(link.serves, [Served::Carrier(Carrier::Mobile), Served::Carrier(Carrier::Broadnet)]);
+        let platform: LinkConfig = toml::from_str(&EXAMPLE.replace("\"mobile\", \"broadnet\"", "\"wechat\"")).unwrap();
+        assert_eq!(platform.serves, [Served::Channel(Channel::Wechat)]);
+        let refused = platform.check().unwrap_err().to_string();
+        assert!(refused.contains("field `serves` is `wechat`: a link of SMS serves carriers"), "{refused}");
         assert_eq!(link.sender("").unwrap().as_bytes(), b"95598");
         assert_eq!(link.sender("106571299").unwrap().as_bytes(), b"106571299");
         for refused in ["10086", "95598x", "955981234567890123456789"] {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gridbell_archive::Archive;
-use gridbell_channels::{LinkConfig, LinkHandle, PartSet};
+use gridbell_channels::{LinkConfig, LinkHandle, LinkName, PartSet};
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Digest, Engine, EngineConfig, Plugin};
-use gridbell_model::{MessageId, PrefectureCode, Topic};
+use gridbell_model::{MessageId, PrefectureCode, Served, Topic};
 use gridbell_planner::{LinkCapacity, Policy, PolicySet, SendTimes, VersionReq};
 use gridbell_state::State;
 use parking_lot::{Mutex, RwLock};
@@ -80,6 +80,8 @@ struct Inner {
     pub(crate) stops: RwLock<Arc<Stops>>,
     links: RwLock<Vec<LinkHandle>>,
     queues: RwLock<FxHashSet<u8>>,
+    /// Which queues each link takes messages from.
+    serving: RwLock<FxHashMap<LinkName, Vec<u8>>>,
     /// Links that a stop holds.
     held_links: Mutex<FxHashSet<String>>,
     alarms: Mutex<Alarms>,
@@ -129,6 +131,7 @@ impl Host {
             stops: RwLock::default(),
             links: RwLock::default(),
             queues: RwLock::default(),
+            serving: RwLock::default(),
             held_links: Mutex::default(),
             alarms: Mutex::default(),
             run_locks: Mutex::default(),
@@ -396,28 +399,40 @@ impl Host {
     }
 
     pub(crate) fn add_link(&self, link: LinkHandle) {
-        self.0.queues.write().extend(link.config().serves.iter().map(|c| *c as u8));
+        self.serve_link(link.name(), &link.config().serves);
         self.0.links.write().push(link);
+    }
+
+    /// Says what the link `name` takes from the outbox: links of SMS say it by their configuration, those of platforms when they are started.
+    pub fn serve_link(&self, name: &LinkName, serves: &[Served]) {
+        let queues: Vec<u8> = serves.iter().map(|s| s.queue()).collect();
+        self.0.queues.write().extend(&queues);
+        self.0.serving.write().insert(name.clone(), queues);
+    }
+
+    /// The queues that the link `name` takes messages from.
+    pub(crate) fn queues_of(&self, name: &LinkName) -> Vec<u8> {
+        self.0.serving.read().get(name).cloned().unwrap_or_default()
     }
 
     pub(crate) fn held_links(&self) -> &Mutex<FxHashSet<String>> {
         &self.0.held_links
     }
 
-    /// Carriers that some link serves.
+    /// Queues that some link serves.
     pub(crate) fn queues(&self) -> FxHashSet<u8> {
         self.0.queues.read().clone()
     }
 
     /// Says which carriers will be served before their links are started: messages for others are held.
     pub fn serve_carriers(&self, carriers: &[gridbell_model::Carrier]) {
-        self.0.queues.write().extend(carriers.iter().map(|c| *c as u8));
+        self.0.queues.write().extend(carriers.iter().map(|c| Served::Carrier(*c).queue()));
     }
 
     /// Says which links there will be: their carriers count as served, and forecasts count with their grants until links are started.
     pub fn declare_links<'a>(&self, links: impl IntoIterator<Item = &'a LinkConfig>) {
         for link in links {
-            self.serve_carriers(&link.serves);
+            self.0.queues.write().extend(link.serves.iter().map(|s| s.queue()));
             self.0.declared.write().push(capacity(link));
         }
     }
@@ -464,7 +479,7 @@ impl Host {
 fn capacity(link: &LinkConfig) -> LinkCapacity {
     LinkCapacity {
         name: link.name.to_string(),
-        serves: link.serves.iter().map(|c| *c as u8).collect(),
+        serves: link.serves.iter().map(|s| s.queue()).collect(),
         parts_per_s: link.grant,
     }
 }

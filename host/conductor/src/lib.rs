@@ -2,6 +2,7 @@
 //!
 //! It holds state, engine, planner and channels together and knows none of what is beneath them: no sled, no wasmtime, no CMPP, no HTTP.
 
+mod addresses;
 mod alarms;
 mod apply;
 mod archive;

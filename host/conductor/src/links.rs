@@ -22,12 +22,18 @@ impl Host {
     /// When its configuration cannot be or its secret is missing.
     pub fn start_link<C: Connector>(&self, config: LinkConfig, connector: C) -> Result<(), HostError> {
         let secret = config.secret.resolve()?;
-        let outbox = Arc::new(StateOutbox(self.clone()));
+        let outbox = Arc::new(self.outbox());
         let seed = self.seed().child(config.name.as_str());
         let link = gridbell_channels::start(config, secret, outbox, connector, self.clock().clone(), seed)?;
         self.add_link(link);
         self.rule_links();
         Ok(())
+    }
+
+    /// The outbox as links see it.
+    #[must_use]
+    pub fn outbox(&self) -> StateOutbox {
+        StateOutbox(self.clone())
     }
 
     /// Ends all links: nothing new is submitted, answers are waited for, the gateways are told.

@@ -11,8 +11,9 @@ use gridbell_model::{
     CivilMinute, ContactSource, HoldReason, MessageId, MessageState, Moment, Preferences, TopicClass, Traits,
 };
 use gridbell_planner::{QueuedFacts, recheck};
-use gridbell_state::{CustomerChange, InboundMessage, MessageEvent, Outcome as Decided, OutgoingMessage};
+use gridbell_state::{Contact, CustomerChange, InboundMessage, MessageEvent, Outcome as Decided, OutgoingMessage};
 
+use crate::addresses::{self, addresses_of};
 use crate::documents::note;
 use crate::error::HostError;
 use crate::host::Host;
@@ -56,9 +57,14 @@ impl Outbox for StateOutbox {
         }
         let host = self.0.clone();
         let asked = ids.clone();
-        let outgoing = self.0.clock().offload(move || host.state().outgoing(&asked)).await.map_err(failed)?;
+        let read = move || {
+            let outgoing = host.state().outgoing(&asked)?;
+            let addresses = addresses_of(&host, &outgoing)?;
+            Ok::<_, HostError>((outgoing, addresses))
+        };
+        let outgoing = self.0.clock().offload(read).await.map_err(failed)?;
         match outgoing {
-            Ok(outgoing) => self.hand_out(&ids, outgoing, max_parts),
+            Ok((outgoing, addresses)) => self.hand_out(&ids, outgoing, &addresses, max_parts),
             Err(e) => {
                 self.unclaim(&ids);
                 Err(failed(e))
@@ -159,9 +165,7 @@ impl Outbox for StateOutbox {
 
 impl StateOutbox {
     fn queues(&self, link: &LinkName) -> Vec<u8> {
-        let links = self.0.link_handles();
-        let link = links.iter().find(|l| l.name() == link);
-        link.map(|l| l.config().serves.iter().map(|c| *c as u8).collect()).unwrap_or_default()
+        self.0.queues_of(link)
     }
 
     fn has_unclaimed(&self, link: &LinkName) -> bool {
@@ -198,6 +202,7 @@ impl StateOutbox {
         &self,
         ids: &[MessageId],
         outgoing: Vec<OutgoingMessage>,
+        addresses: &BTreeMap<MessageId, Contact>,
         max_parts: usize,
     ) -> Result<Vec<Outgoing>, OutboxError> {
         let settings = self.0.settings().map_err(|e| {
@@ -212,7 +217,8 @@ impl StateOutbox {
             parts += message.open.len();
             kept.push(message.id);
             let class = settings.rules.topic(message.topic).class;
-            handed.extend(hand(message, settings.rules.sender(class)));
+            let contact = addresses.get(&message.id);
+            handed.extend(hand(message, contact, settings.rules.sender(class)));
         }
         self.0.claimed().lock().extend(handed.iter().map(|message| (message.id, message.open)));
         let rest: Vec<MessageId> = ids.iter().filter(|id| !kept.contains(id)).copied().collect();
@@ -228,6 +234,12 @@ impl StateOutbox {
             // Nobody's contact: the office named it.
             let text = format!("the carrier knows no such number; name another test number ({})", message.phone);
             return self.0.raise("pilot.test-number", &format!("{}/{}", run.prefecture, run.policy), text);
+        }
+        if message.channel.is_platform() {
+            if let Err(e) = self.0.address_refused(id).await {
+                tracing::warn!(error = %e, "outbox.flag_failed: a dead address could not be ended");
+            }
+            return;
         }
         let Some((_, view)) = self.0.state().customer(account) else { return };
         if view.phone.number() != message.phone.number() {
@@ -310,8 +322,9 @@ fn last_look(
     let (now, minute) = (host.clock().now(), host.clock().civil_minute());
     let (settings, stops) = (host.settings()?, host.stops_now());
     let ids: Vec<MessageId> = handed.iter().map(|(id, _)| *id).collect();
-    let mut by_id: BTreeMap<MessageId, OutgoingMessage> =
-        host.state().outgoing(&ids)?.into_iter().map(|m| (m.id, m)).collect();
+    let outgoing = host.state().outgoing(&ids)?;
+    let contacts = addresses_of(host, &outgoing)?;
+    let mut by_id: BTreeMap<MessageId, OutgoingMessage> = outgoing.into_iter().map(|m| (m.id, m)).collect();
     let (mut events, mut going, mut gone) = (Vec::new(), Vec::new(), Vec::new());
     for (id, parts) in handed {
         // Parts that are with the carrier since it was handed out must not go again.
@@ -324,7 +337,7 @@ fn last_look(
             gone.push(*id);
             continue;
         }
-        match verdict(host, &settings.rules, &message, now, minute) {
+        match verdict(host, &settings.rules, &message, contacts.get(id), (now, minute)) {
             None => {
                 events.push((*id, MessageEvent::Submitting { link: link.to_string() }));
                 going.push(*id);
@@ -343,8 +356,8 @@ fn verdict(
     host: &Host,
     rules: &gridbell_planner::ProvinceRules,
     message: &OutgoingMessage,
-    now: Moment,
-    minute: CivilMinute,
+    contact: Option<&Contact>,
+    (now, minute): (Moment, CivilMinute),
 ) -> Option<MessageEvent> {
     let Decided::Queued(queued) = &message.decision.outcome else { return Some(MessageEvent::Expired) };
     if now >= message.expires {
@@ -360,6 +373,9 @@ fn verdict(
         return cancelled(HoldReason::Closed);
     };
     let run = host.state().run_of(message.id);
+    if let Some(reason) = addresses::address_lost(message, queued, contact) {
+        return cancelled(reason);
+    }
     let facts = QueuedFacts {
         topic: message.topic,
         channel: queued.channel,
@@ -390,13 +406,13 @@ fn set_of(parts: &[u8]) -> PartSet {
     parts.iter().fold(PartSet::NONE, |set, part| set.with(*part))
 }
 
-fn hand(message: OutgoingMessage, sender: &str) -> Option<Outgoing> {
-    let Decided::Queued(queued) = message.decision.outcome else { return None };
+fn hand(message: OutgoingMessage, contact: Option<&Contact>, sender: &str) -> Option<Outgoing> {
+    let Decided::Queued(queued) = &message.decision.outcome else { return None };
     Some(Outgoing {
         id: message.id,
-        to: queued.phone.into(),
+        to: addresses::address(queued, contact),
         sender: sender.into(),
-        body: queued.text.into(),
+        body: addresses::body(queued),
         open: set_of(&message.open),
         attempt: message.attempts,
         urgent: queued.lane == gridbell_model::Lane::Urgent,

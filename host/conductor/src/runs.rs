@@ -10,6 +10,7 @@ use gridbell_model::{CivilMinute, CustomerView, Decision, Initiator, OrgCode, Or
 use gridbell_planner::{BlastVerdict, Guard, GuardSetup, Policy, RunScope, Verdict, blast};
 use gridbell_state::{Outcome, Payments, RunRecord, RunStatus, Snapshot, State};
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use crate::deployment::{Arm, KeptShare, is_share};
 use crate::error::HostError;
@@ -357,20 +358,21 @@ impl Host {
         decisions: &Arc<Vec<Decision>>,
         block: std::ops::Range<usize>,
     ) -> Result<Vec<(Decision, CustomerView, Verdict)>, HostError> {
-        self.consider_in(self.state(), prepared, snapshot, decisions, block).await
+        self.consider_in(self.state(), &self.queues(), prepared, snapshot, decisions, block).await
     }
 
-    /// The same, asking `state` what was said on the day.
+    /// The same, asking `state` what was said on the day, with links for the queues `served`.
     pub(crate) async fn consider_in(
         &self,
         state: &State,
+        served: &FxHashSet<u8>,
         prepared: &Arc<Prepared>,
         snapshot: &Snapshot,
         decisions: &Arc<Vec<Decision>>,
         block: std::ops::Range<usize>,
     ) -> Result<Vec<(Decision, CustomerView, Verdict)>, HostError> {
         let (prepared, snapshot, decisions) = (Arc::clone(prepared), snapshot.clone(), Arc::clone(decisions));
-        let context = Context::new(state, &prepared, &snapshot);
+        let context = Context::new(state, &prepared, &snapshot, served);
         let work = move || -> Vec<(Decision, CustomerView, Verdict)> {
             decisions[block]
                 .par_iter()

@@ -1,6 +1,8 @@
 //! From verdicts to records: caps, links and numbers, one decision after another in order of row, so that the outcome does not depend on threads.
 
-use gridbell_model::{Channel, CustomerView, Date, Decision, HoldReason, PrefectureCode, Segments, Topic, TopicClass};
+use gridbell_model::{
+    Channel, CustomerView, Date, Decision, HoldReason, PrefectureCode, Segments, Served, Topic, TopicClass,
+};
 use gridbell_planner::{GuardContext, Planned, Told, Verdict};
 use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, Snapshot, State};
 use rustc_hash::FxHashSet;
@@ -16,8 +18,8 @@ pub(crate) fn settle(
     verdicts: Vec<(Decision, CustomerView, Verdict)>,
     caps: &mut gridbell_planner::DayCaps,
 ) -> Vec<DecisionRecord> {
-    let context = Context::new(host.state(), prepared, snapshot);
     let queues = host.queues();
+    let context = Context::new(host.state(), prepared, snapshot, &queues);
     settle_with(prepared, &context, &queues, verdicts, caps)
 }
 
@@ -47,23 +49,23 @@ pub(crate) fn settle_with(
         .collect()
 }
 
-/// The carrier whose links take the message.
+/// The queue whose links take the message.
 pub(crate) fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
     carrier_queue(planned.channel, planned.phone.number(), segments, served)
 }
 
-/// The carrier whose links take a message to `number` on `channel`.
+/// The queue whose links take a message on `channel`; of SMS, that of the carrier of `number`.
 pub(crate) fn carrier_queue(
     channel: Channel,
     number: u64,
     segments: &Segments,
     served: &FxHashSet<u8>,
 ) -> Result<u8, HoldReason> {
-    if channel != Channel::Sms {
-        return Err(HoldReason::NoLink);
-    }
-    let carrier = segments.carrier_of(number).ok_or(HoldReason::BadAddress)?;
-    let queue = carrier as u8;
+    let served_by = match channel {
+        Channel::Sms => Served::Carrier(segments.carrier_of(number).ok_or(HoldReason::BadAddress)?),
+        other => Served::Channel(other),
+    };
+    let queue = served_by.queue();
     if served.contains(&queue) { Ok(queue) } else { Err(HoldReason::NoLink) }
 }
 
@@ -95,12 +97,31 @@ pub(crate) struct Context {
     prefecture: PrefectureCode,
     /// Into which class the province put each topic.
     classes: Vec<(Topic, TopicClass)>,
+    addresses: Addresses,
+}
+
+/// Who has an address for which platform, where a link takes messages for it: a hop that nobody serves is no way to anybody.
+pub(crate) struct Addresses {
+    snapshot: Snapshot,
+    channels: Vec<Channel>,
+}
+
+impl Addresses {
+    pub(crate) fn of(snapshot: &Snapshot, served: &FxHashSet<u8>) -> Self {
+        let is_served = |c: &Channel| served.contains(&Served::Channel(*c).queue());
+        Self { snapshot: snapshot.clone(), channels: Channel::PLATFORMS.into_iter().filter(is_served).collect() }
+    }
+
+    pub(crate) fn has(&self, row: u32, channel: Channel) -> bool {
+        self.channels.contains(&channel) && self.snapshot.has_contact(row, channel)
+    }
 }
 
 impl Context {
-    pub(crate) fn new(state: &State, prepared: &Prepared, snapshot: &Snapshot) -> Self {
+    pub(crate) fn new(state: &State, prepared: &Prepared, snapshot: &Snapshot, served: &FxHashSet<u8>) -> Self {
         let classes = Topic::ALL.iter().map(|t| (*t, prepared.settings.rules.topic(*t).class)).collect();
-        Self { state: state.clone(), prefecture: snapshot.prefecture(), classes }
+        let addresses = Addresses::of(snapshot, served);
+        Self { state: state.clone(), prefecture: snapshot.prefecture(), classes, addresses }
     }
 }
 
@@ -114,5 +135,9 @@ impl GuardContext for Context {
         let topics: Vec<Topic> = self.classes.iter().filter(|(_, c)| *c == class).map(|(t, _)| *t).collect();
         let (customer, phone) = self.state.told(self.prefecture, row, phone, date, &topics);
         Told { customer: u16::from(customer), phone: u16::from(phone) }
+    }
+
+    fn has_address(&self, row: u32, channel: Channel) -> bool {
+        self.addresses.has(row, channel)
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ModelError;
+use crate::message::Channel;
 
 /// A mainland mobile carrier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -46,6 +47,63 @@ impl Carrier {
             Self::Telecom => "中国电信",
             Self::Broadnet => "中国广电",
         }
+    }
+}
+
+/// The first queue of channels: those below are carriers'.
+const FIRST_CHANNEL_QUEUE: u8 = 64;
+
+/// What a link takes: messages to a carrier's numbers, or those of a channel whose addresses are no numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Served {
+    /// A carrier's numbers.
+    Carrier(Carrier),
+    /// A channel; never SMS, whose messages are the carriers'.
+    Channel(Channel),
+}
+
+impl Served {
+    /// The queue of the outbox in which its messages wait: 1 to 63 are carriers, from 64 on channels.
+    #[must_use]
+    pub const fn queue(self) -> u8 {
+        match self {
+            Self::Carrier(carrier) => carrier as u8,
+            Self::Channel(channel) => FIRST_CHANNEL_QUEUE + channel as u8,
+        }
+    }
+
+    /// What waits in `queue`.
+    #[must_use]
+    pub fn of_queue(queue: u8) -> Option<Self> {
+        match queue.checked_sub(FIRST_CHANNEL_QUEUE) {
+            Some(channel) => Channel::from_code(channel).map(Self::Channel),
+            None => Carrier::ALL.iter().copied().find(|c| *c as u8 == queue).map(Self::Carrier),
+        }
+    }
+
+    /// The word for it in files and in the API.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Carrier(carrier) => carrier.word(),
+            Self::Channel(channel) => channel.word(),
+        }
+    }
+
+    /// What an office reads.
+    #[must_use]
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Self::Carrier(carrier) => carrier.chinese(),
+            Self::Channel(channel) => channel.chinese(),
+        }
+    }
+}
+
+impl From<Carrier> for Served {
+    fn from(carrier: Carrier) -> Self {
+        Self::Carrier(carrier)
     }
 }
 

@@ -17,7 +17,7 @@ mod time;
 mod topic;
 
 pub use account::AccountNumber;
-pub use carrier::{Carrier, Segments};
+pub use carrier::{Carrier, Segments, Served};
 pub use carrier_key::CarrierKey;
 pub use columns::{CHUNK_ROWS, ColumnId, ColumnSlice, CustomerView, Decision, Table};
 pub use contact::{BindingSource, MAX_PLATFORM_ID, PlatformId};

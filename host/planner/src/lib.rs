@@ -36,7 +36,7 @@ pub use schedule::{CronExpr, Due, MAX_OCCURRENCES};
 pub use semver::{Version, VersionReq};
 pub use template::{
     Compiled, Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, MAX_PARTS, MAX_TEMPLATE_CHARS, MAX_TEMPLATES,
-    PART_UNITS, RenderError, SINGLE_UNITS, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan, TextSize,
-    fact_of, parts, utf16_units,
+    PART_UNITS, PlatformText, RenderError, SINGLE_UNITS, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan,
+    TextSize, fact_of, parts, utf16_units,
 };
 pub use times::{OpenMinutes, TimeSpan};

@@ -386,6 +386,7 @@ fn a_route_falls_back_to_the_next_channel() {
     assert_eq!((p.channel, p.hop), (Channel::Sms, 1), "no WeChat text, no WeChat address");
     let mut wechat = sample.templates.templates[0].clone();
     wechat.channel = Channel::Wechat;
+    wechat.text = format!("template: OPENTM412543817\nfirst: {}", wechat.text);
     sample.templates.templates.push(wechat);
     let ctx = Context { wechat: true, ..Context::default() };
     let Verdict::Queue(p) = verdict(&sample, &d, &customer(), &ctx) else { panic!("held") };

@@ -28,6 +28,8 @@ pub struct OutgoingMessage {
     pub topic: Topic,
     /// What was decided, with text and number.
     pub decision: DecisionRecord,
+    /// When it was queued.
+    pub queued_at: Moment,
     /// When its validity ends: it is submitted before it, never at it or after.
     pub expires: Moment,
     /// Whether an earlier submit of it may have reached the carrier.
@@ -298,22 +300,30 @@ impl State {
         let mut segments: BTreeMap<(RunId, u32), BTreeMap<u32, DecisionRecord>> = BTreeMap::new();
         let mut out = Vec::with_capacity(ids.len());
         for id in ids {
-            let Some((topic, expires, maybe_twice, attempts, open)) = self.live_facts(*id) else { continue };
+            let Some(facts) = self.live_facts(*id) else { continue };
             let (run, segment) = self.locate(*id)?;
             let by_number = match segments.entry((run.id, segment)) {
                 std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
                 std::collections::btree_map::Entry::Vacant(e) => e.insert(numbered(self.decisions(run.id, segment)?)),
             };
             let decision = by_number.remove(&id.number()).ok_or(StateError::NoMessage(*id))?;
-            out.push(OutgoingMessage { id: *id, topic, decision, expires, maybe_twice, attempts, open });
+            let (topic, queued_at, expires, maybe_twice, attempts, open) = facts;
+            out.push(OutgoingMessage { id: *id, topic, decision, queued_at, expires, maybe_twice, attempts, open });
         }
         Ok(out)
     }
 
-    fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, bool, u8, Vec<u8>)> {
+    fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, Moment, bool, u8, Vec<u8>)> {
         let outbox = self.shared().core.outbox.read();
         let live = outbox.live.get(&id).filter(|l| !l.status.state.is_final())?;
-        Some((live.topic, live.expires, live.status.maybe_twice, live.status.attempts, live.open()))
+        Some((
+            live.topic,
+            live.status.queued_at,
+            live.expires,
+            live.status.maybe_twice,
+            live.status.attempts,
+            live.open(),
+        ))
     }
 
     /// Messages that are not final and that `wanted` takes (id, run, topic, queue, state, submitted, expires), up to `limit`, in order of id.

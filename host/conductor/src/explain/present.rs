@@ -168,8 +168,8 @@ impl Host {
         (present.notice, present.reason) = titles(Some(&prepared.plugin), decision.notice, decision.reason);
         let Some(view) = prepared.view(snapshot, decision.row) else { return };
         let decision = Decision { row: view.row, ..*decision };
-        let context = Context::new(self.state(), prepared, snapshot);
         let (segments, served) = (&prepared.settings.segments, self.queues());
+        let context = Context::new(self.state(), prepared, snapshot, &served);
         let link = |planned: &_| queue_of(planned, segments, &served).map(|_| ());
         let (checks, verdict) = prepared.guard.verdicts(&decision, &view, &context, link);
         present.checks = checks;

@@ -1,5 +1,6 @@
 //! Simulated messages: what is kept of each, and which days and numbers they count on.
 
+use crate::settle::Addresses;
 use gridbell_model::{Channel, CivilMinute, Date, Decision, OrgCode, PrefectureCode, Topic, TopicClass};
 use gridbell_planner::{GuardContext, ProvinceRules, Told};
 use gridbell_state::State;
@@ -118,6 +119,7 @@ pub(crate) struct SimContext<'a> {
     /// Topics by their class.
     topics: &'a FxHashMap<TopicClass, Vec<Topic>>,
     counted: &'a Counted,
+    addresses: &'a Addresses,
 }
 
 impl<'a> SimContext<'a> {
@@ -126,8 +128,9 @@ impl<'a> SimContext<'a> {
         prefecture: PrefectureCode,
         topics: &'a FxHashMap<TopicClass, Vec<Topic>>,
         counted: &'a Counted,
+        addresses: &'a Addresses,
     ) -> Self {
-        Self { state, prefecture, topics, counted }
+        Self { state, prefecture, topics, counted, addresses }
     }
 }
 
@@ -154,5 +157,9 @@ impl GuardContext for SimContext<'_> {
             customer: also(customer, self.counted.customers.get(&(row, date))),
             phone: also(by_phone, self.counted.phones.get(&(phone, date))),
         }
+    }
+
+    fn has_address(&self, row: u32, channel: Channel) -> bool {
+        self.addresses.has(row, channel)
     }
 }

@@ -23,6 +23,7 @@ use super::stage::{Horizon, Setting, Stage};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::settings::Settings;
+use crate::settle::Addresses;
 
 impl Host {
     /// Whom a candidate would reach, and what it does that the live policy does not. Writes nothing. Dropping the future, like
@@ -273,7 +274,8 @@ pub(crate) fn text_of(
     let later = |d: Date| d.some().map_or(Date::NONE, |d| d.plus_days(shift));
     (view.balance_as_of, view.arrears_as_of) = (later(view.balance_as_of), later(view.arrears_as_of));
     let (topics, counted) = (topics_by_class(&settings.rules), super::messages::Counted::default());
-    let context = SimContext::new(host.state(), snapshot.prefecture(), &topics, &counted);
+    let addresses = Addresses::of(snapshot, &host.queues());
+    let context = SimContext::new(host.state(), snapshot.prefecture(), &topics, &counted, &addresses);
     match stage.guard(n).consider(&message.decision(), &view, &context) {
         Verdict::Queue(planned) => Some(planned.text.text),
         Verdict::Held(_) => None,

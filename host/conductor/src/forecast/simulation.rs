@@ -18,6 +18,7 @@ use super::stage::Stage;
 use crate::error::HostError;
 use crate::host::Host;
 use crate::runs::{INTEREST_SAMPLE, blocks};
+use crate::settle::Addresses;
 
 /// Runs of one policy that a preview simulates: every half hour of 31 days.
 pub const MAX_PREVIEW_RUNS: usize = 31 * 48;
@@ -56,6 +57,7 @@ pub(crate) struct Simulation<'a> {
     pub(crate) overlay: Overlay,
     topics: FxHashMap<TopicClass, Vec<Topic>>,
     served: FxHashSet<u8>,
+    addresses: Addresses,
     counted: Counted,
     previous: Option<CivilMinute>,
     pub(crate) side: Side,
@@ -72,6 +74,7 @@ impl<'a> Simulation<'a> {
             snapshot,
             overlay: Overlay::new(snapshot.clone(), stage.policy.topic, stage.threshold()),
             topics: topics_by_class(&stage.settings.rules),
+            addresses: Addresses::of(snapshot, &host.queues()),
             served: host.queues(),
             counted: Counted::default(),
             previous: None,
@@ -185,7 +188,7 @@ impl<'a> Simulation<'a> {
     }
 
     fn context(&self) -> SimContext<'_> {
-        SimContext::new(self.host.state(), self.snapshot.prefecture(), &self.topics, &self.counted)
+        SimContext::new(self.host.state(), self.snapshot.prefecture(), &self.topics, &self.counted, &self.addresses)
     }
 
     /// The guardrails that look at one customer alone, and the link.

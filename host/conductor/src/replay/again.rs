@@ -55,15 +55,15 @@ pub(super) async fn everyone(
     }
     let customers = evaluation.customers as u64;
     let decisions = Arc::new(evaluation.decisions);
-    let context = Context::new(&then, &prepared, &snapshot);
     let carriers: FxHashSet<u8> = recorded.basis.carriers.iter().copied().collect();
+    let context = Context::new(&then, &prepared, &snapshot, &carriers);
     let mut caps = prepared.guard.day_caps();
     let mut kept = Decided::of(host.state(), record);
     for block in blocks(decisions.len()) {
         told(ReplayStep::Comparing { decisions: block.start as u64, of: decisions.len() as u64 });
         let (its, snap, all, range) = (Arc::clone(&prepared), snapshot.clone(), Arc::clone(&decisions), block.clone());
         let saw = blocking(host.clock(), move || Ok(seen(&its.plugin, its.table(&snap), &all[range]))).await?;
-        let verdicts = host.consider_in(&then, &prepared, &snapshot, &decisions, block).await?;
+        let verdicts = host.consider_in(&then, &carriers, &prepared, &snapshot, &decisions, block).await?;
         let records = settle_with(&prepared, &context, &carriers, verdicts, &mut caps);
         let replayed: Vec<_> = records.into_iter().enumerate().map(|(at, record)| (record, saw.row(at))).collect();
         findings.block(&mut kept, &replayed)?;

@@ -7,6 +7,7 @@ use gridbell_model::{Channel, TopicClass};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
 use super::parts::{MAX_PARTS, TextPlan, TextSize, measure, parts_of, units_and_parts};
+use super::platform::{self, PlatformText};
 use super::slots::{Facts, Missing, Slot, slots_of, states_fact};
 use super::{MAX_TEMPLATE_CHARS, Template};
 use crate::error::PlannerError;
@@ -262,6 +263,9 @@ fn check_text(text: &str, channel: Channel, tags: &Tags) -> Result<(), PlannerEr
     let bracket = text.char_indices().find(|(_, c)| matches!(c, '【' | '】'));
     if let Some((offset, _)) = bracket.filter(|_| channel == Channel::Sms) {
         return Err(at(text, offset, "【】 are for the signature, which is added by itself: use other brackets"));
+    }
+    if platform::is_for(channel) {
+        PlatformText::check(text).map_err(|no| at(text, no.offset, no.message))?;
     }
     // Choosing is all that a text may do: with loops, calls and arithmetic gone, every text is short work and plain to its reader.
     for tag in &tags.0 {

@@ -4,6 +4,7 @@
 mod compile;
 mod file;
 mod parts;
+mod platform;
 mod slots;
 
 use gridbell_contract::Notice;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use compile::{Compiled, RenderError};
 pub use file::TemplateFile;
 pub use parts::{MAX_PARTS, PART_UNITS, SINGLE_UNITS, TextPlan, TextSize, parts, utf16_units};
+pub use platform::PlatformText;
 pub use slots::{Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, fact_of};
 
 use crate::error::PlannerError;
@@ -47,7 +49,7 @@ pub struct Template {
     pub version: u32,
     /// Whether it may be sent.
     pub status: TemplateStatus,
-    /// The text, without signature and opt-out words: the house adds them.
+    /// The text, without signature and opt-out words: the house adds them. For WeChat and Alipay of the form that [`PlatformText`] says.
     pub text: String,
     /// Placeholders that it leaves out on purpose. Any other of the notice's numbers must appear, and the date that the facts are true for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
