@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("state", &["model", "clock", "store"]),
     ("engine", &["model", "contract", "clock"]),
     ("planner", &["model", "contract"]),
-    ("channels", &["model", "clock", "cmpp", "platform"]),
+    ("channels", &["model", "clock", "wire", "cmpp", "sgip", "smgp", "platform"]),
     ("providers", &["model", "clock", "platform", "exchange", "channels", "wechat", "alipay", "aliyun", "webhook"]),
     ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake"]),
     ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
@@ -438,4 +438,28 @@ fn read(file: &Path) -> String {
 
 fn none(broken: Vec<String>, what: &str) {
     assert!(broken.is_empty(), "{what}:\n{}", broken.join("\n"));
+}
+
+/// Below `dialect/` alone: everything else in `channels` speaks of events and verdicts.
+#[test]
+fn only_dialects_name_a_codec() {
+    let root = gridbell_tests::root().join("host/channels/src");
+    let mut named = Vec::new();
+    let mut directories = vec![root.clone()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(&directory).expect("a directory of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("a source");
+            let codecs = ["gridbell_cmpp", "gridbell_sgip", "gridbell_smgp"];
+            if codecs.iter().any(|codec| text.contains(codec)) {
+                named.push(path.strip_prefix(&root).expect("below the root").display().to_string());
+            }
+        }
+    }
+    named.sort();
+    assert_eq!(named, ["dialect/cmpp.rs", "dialect/sgip.rs", "dialect/smgp.rs"]);
 }

@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gridbell_cmpp::{Octets, Version};
 use gridbell_model::Served;
+use gridbell_wire::Octets;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::error::ChannelError;
 use crate::pacer::MAX_GRANT;
-use crate::secret::SecretRef;
+use crate::secret::{Secret, SecretRef};
 
 /// The most octets of a link's name.
 const MAX_NAME: usize = 40;
@@ -19,6 +20,12 @@ const MAX_NAME: usize = 40;
 const MAX_WINDOW: usize = 4096;
 /// The most connections of one link.
 const MAX_CONNECTIONS: usize = 16;
+/// Octets of SGIP's password.
+const MAX_PASSWORD: usize = 16;
+/// Nodes of companies, which begin with 3.
+const NODES: (u32, u32) = (3_000_000_000, 3_999_999_999);
+/// What to do with a field of another protocol's.
+const FOREIGN: &str = "another protocol's links have it: remove it";
 /// The most parts in one commit group.
 const MAX_GROUP: usize = 16_384;
 
@@ -75,6 +82,14 @@ pub trait Terms: Send + Sync + 'static {
     fn grant(&self) -> u32;
     /// Parts that may be unanswered, all connections together.
     fn window(&self) -> usize;
+    /// What is spoken, as the API names it.
+    fn protocol(&self) -> &'static str {
+        "http"
+    }
+    /// Whether the other side opens connections to us.
+    fn is_called(&self) -> bool {
+        false
+    }
 }
 
 /// What is spoken on a link.
@@ -85,18 +100,42 @@ pub enum Protocol {
     Cmpp2,
     /// CMPP 3.0; falls back to 2.0 where the gateway says that it speaks no more.
     Cmpp3,
+    /// SMGP 3.0.
+    Smgp3,
+    /// SGIP 1.2.
+    Sgip1,
 }
 
 impl Protocol {
-    pub(crate) const fn version(self) -> Version {
+    /// The word for it in configurations and in the API.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
-            Self::Cmpp2 => Version::V2_0,
-            Self::Cmpp3 => Version::V3_0,
+            Self::Cmpp2 => "cmpp2",
+            Self::Cmpp3 => "cmpp3",
+            Self::Smgp3 => "smgp3",
+            Self::Sgip1 => "sgip1",
+        }
+    }
+
+    /// Unanswered submits that the specification lets a connection have.
+    const fn window(self) -> usize {
+        match self {
+            Self::Cmpp2 | Self::Cmpp3 | Self::Smgp3 => 16,
+            Self::Sgip1 => 32,
+        }
+    }
+
+    /// Seconds within which the specification has an answer come.
+    const fn answer_s(self) -> u64 {
+        match self {
+            Self::Cmpp2 | Self::Cmpp3 | Self::Smgp3 => 60,
+            Self::Sgip1 => 30,
         }
     }
 }
 
-/// What a code outside the specification means on this link.
+/// What a result code means on this link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CodeAction {
@@ -120,10 +159,13 @@ pub enum CodeAction {
 pub struct Timers {
     /// Seconds of silence after which a heartbeat goes out.
     pub heartbeat_s: u64,
-    /// Seconds within which an answer must come.
-    pub answer_s: u64,
+    /// Seconds within which an answer must come; without it as the protocol's specification says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_s: Option<u64>,
     /// How often a heartbeat is tried before the connection counts as dead.
     pub heartbeat_tries: u32,
+    /// Seconds of silence after which a connection with nothing to say is closed, where the protocol has no heartbeat (SGIP).
+    pub idle_s: u64,
     /// Seconds within which a connection must open.
     pub connect_s: u64,
     /// Milliseconds before the first reconnect.
@@ -134,6 +176,9 @@ pub struct Timers {
     pub throttle_min_ms: u64,
     /// Seconds to wait at most after flow control refusals and before retries of single messages.
     pub throttle_max_s: u64,
+    /// Seconds for which the carrier's other links must have been unable to send before a standby link does: one that is opened again is no
+    /// failure.
+    pub standby_s: u64,
     /// Seconds that a drain may take before what is unanswered is left as it is.
     pub drain_s: u64,
 }
@@ -142,13 +187,15 @@ impl Default for Timers {
     fn default() -> Self {
         Self {
             heartbeat_s: 180,
-            answer_s: 60,
+            answer_s: None,
             heartbeat_tries: 3,
+            idle_s: 50,
             connect_s: 10,
             reconnect_min_ms: 500,
             reconnect_max_s: 60,
             throttle_min_ms: 1000,
             throttle_max_s: 60,
+            standby_s: 30,
             drain_s: 70,
         }
     }
@@ -158,11 +205,16 @@ impl Timers {
     pub(crate) const fn heartbeat(&self) -> Duration {
         Duration::from_secs(self.heartbeat_s)
     }
-    pub(crate) const fn answer(&self) -> Duration {
-        Duration::from_secs(self.answer_s)
+    pub(crate) const fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_s)
     }
     pub(crate) const fn connect(&self) -> Duration {
         Duration::from_secs(self.connect_s)
+    }
+    /// For how long the others must have been unable to send before a standby link does.
+    #[must_use]
+    pub const fn standby(&self) -> Duration {
+        Duration::from_secs(self.standby_s)
     }
     pub(crate) const fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_s)
@@ -175,9 +227,12 @@ impl Timers {
     }
 }
 
-const fn default_window() -> usize {
-    16
+/// A node that is not given.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_zero(node: &u32) -> bool {
+    *node == 0
 }
+
 const fn default_connections() -> usize {
     1
 }
@@ -201,19 +256,35 @@ pub struct LinkConfig {
     pub protocol: Protocol,
     /// The gateway's host and port.
     pub address: String,
-    /// The enterprise code that the carrier gave, `SP_Id`: six digits.
+    /// CMPP: the enterprise code that the carrier gave, `SP_Id`, six digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sp_id: String,
+    /// SMGP: the account that the carrier gave, `ClientID`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub client_id: String,
+    /// SGIP: the account that the carrier gave, `Login Name`; its gateway calls us under the same name and secret.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub login_name: String,
+    /// SGIP: the company's code, `CorpId`, five digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub corp_id: String,
+    /// SGIP: the number of our node that the carrier gave, ten digits: 3, the area code in four, the company's code in five.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub node: u32,
+    /// SGIP: the address at which we listen for the gateway's calls, on which reports and inbound messages come. Several links may share one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub listen: String,
     /// Where the shared secret is kept.
     pub secret: SecretRef,
-    /// The service that the carrier bills, `Service_Id`.
+    /// The service that the carrier bills, `Service_Id`; SGIP's `ServiceType`.
     pub service_id: String,
     /// The sender numbers that the carrier granted. A message's sender must be one of them or begin with one.
     pub src_ids: Vec<String>,
     /// Parts a second that the carrier granted to the link, all connections together; 0 for no pacing.
     pub grant: u32,
-    /// Unanswered submits that a connection may have.
-    #[serde(default = "default_window")]
-    pub window: usize,
+    /// Unanswered submits that a connection may have; without it as the protocol's specification says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<usize>,
     /// Connections kept open.
     #[serde(default = "default_connections")]
     pub connections: usize,
@@ -223,11 +294,15 @@ pub struct LinkConfig {
     /// How often one message is tried before it is given up.
     #[serde(default = "default_attempts")]
     pub attempts: u8,
-    /// What codes outside the specification mean here, such as `101 = "retry"`. One that is not listed is retried.
+    /// What result codes mean here, such as `101 = "retry"`. One that is not listed means what the specification says, and one that is
+    /// not there either is retried.
     #[serde(default, deserialize_with = "codes")]
     pub codes: BTreeMap<u32, CodeAction>,
     /// Whose customers it reaches: carriers, or a channel whose addresses are no numbers.
     pub serves: Vec<Served>,
+    /// Whether it sends only while no other link of the carrier has been able to for some time, see [`Timers::standby_s`].
+    #[serde(default)]
+    pub standby: bool,
     /// Whether it is used.
     #[serde(default = "default_enabled")]
     pub enabled: bool,
@@ -253,7 +328,13 @@ impl Terms for LinkConfig {
         self.grant
     }
     fn window(&self) -> usize {
-        self.window * self.connections
+        Self::window(self) * self.connections
+    }
+    fn protocol(&self) -> &'static str {
+        self.protocol.word()
+    }
+    fn is_called(&self) -> bool {
+        self.protocol == Protocol::Sgip1
     }
 }
 
@@ -267,7 +348,7 @@ impl LinkConfig {
         let graphic = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
         let (host, port) = self.address.rsplit_once(':').unwrap_or_default();
         self.must("address", &self.address, !host.is_empty() && port.parse::<u16>().is_ok(), "write host:port")?;
-        self.must("sp-id", &self.sp_id, graphic(&self.sp_id) && self.sp_id.len() <= 6, "it has at most 6 characters")?;
+        self.check_login()?;
         let service = graphic(&self.service_id) && self.service_id.len() <= 10;
         self.must("service-id", &self.service_id, service, "it has at most 10 characters")?;
         self.must("src-ids", "", !self.src_ids.is_empty(), "name at least one sender number")?;
@@ -275,7 +356,7 @@ impl LinkConfig {
             self.must("src-ids", src_id, digits(src_id) && src_id.len() <= 20, "write at most 20 digits")?;
         }
         self.within("grant", u64::from(self.grant), 0, u64::from(MAX_GRANT))?;
-        self.within("window", self.window as u64, 1, MAX_WINDOW as u64)?;
+        self.within("window", self.window() as u64, 1, MAX_WINDOW as u64)?;
         self.within("connections", self.connections as u64, 1, MAX_CONNECTIONS as u64)?;
         self.within("commit-group", self.commit_group as u64, 1, MAX_GROUP as u64)?;
         self.within("attempts", u64::from(self.attempts), 1, 255)?;
@@ -291,14 +372,56 @@ impl LinkConfig {
         }
         let timers = &self.timers;
         self.within("timers.heartbeat-s", timers.heartbeat_s, 1, 3600)?;
-        self.within("timers.answer-s", timers.answer_s, 1, 600)?;
+        self.within("timers.answer-s", self.answer().as_secs(), 1, 600)?;
         self.within("timers.heartbeat-tries", u64::from(timers.heartbeat_tries), 1, 10)?;
+        self.within("timers.idle-s", timers.idle_s, 1, 3600)?;
         self.within("timers.connect-s", timers.connect_s, 1, 600)?;
         self.within("timers.reconnect-min-ms", timers.reconnect_min_ms, 1, 600_000)?;
         self.within("timers.reconnect-max-s", timers.reconnect_max_s, 1, 3600)?;
         self.within("timers.throttle-min-ms", timers.throttle_min_ms, 1, 600_000)?;
         self.within("timers.throttle-max-s", timers.throttle_max_s, 1, 86_400)?;
+        self.within("timers.standby-s", timers.standby_s, 1, 86_400)?;
         self.within("timers.drain-s", timers.drain_s, 1, 3600)
+    }
+
+    /// SGIP's password is a field of its login.
+    pub(crate) fn check_secret(&self, secret: &Secret) -> Result<(), ChannelError> {
+        let fits = self.protocol != Protocol::Sgip1 || secret.expose().len() <= MAX_PASSWORD;
+        self.must("secret", "***", fits, "SGIP's password has at most 16 octets: ask the carrier for one")
+    }
+
+    /// Each protocol's account has fields of its own; those of another are a mistake.
+    fn check_login(&self) -> Result<(), ChannelError> {
+        let cmpp = matches!(self.protocol, Protocol::Cmpp2 | Protocol::Cmpp3);
+        self.own("sp-id", &self.sp_id, cmpp, 6)?;
+        self.own("client-id", &self.client_id, self.protocol == Protocol::Smgp3, 8)?;
+        let sgip = self.protocol == Protocol::Sgip1;
+        self.own("login-name", &self.login_name, sgip, 16)?;
+        self.own("corp-id", &self.corp_id, sgip, 5)?;
+        let corp_id = self.corp_id.bytes().all(|b| b.is_ascii_digit());
+        self.must("corp-id", &self.corp_id, corp_id, "write its digits")?;
+        let node = if sgip { (NODES.0..=NODES.1).contains(&self.node) } else { self.node == 0 };
+        let why = if sgip { "write ten digits: 3, the area code in four, the company's code in five" } else { FOREIGN };
+        self.must("node", &self.node.to_string(), node, why)?;
+        let listen = if sgip { self.listen.parse::<SocketAddr>().is_ok() } else { self.listen.is_empty() };
+        let why = if sgip {
+            "write the address and port at which the gateway is to call, such as 0.0.0.0:8801"
+        } else {
+            FOREIGN
+        };
+        self.must("listen", &self.listen, listen, why)
+    }
+
+    /// A field that must be there if it is this protocol's, with at most `longest` characters, and must not otherwise.
+    fn own(&self, field: &'static str, value: &str, ours: bool, longest: usize) -> Result<(), ChannelError> {
+        let graphic = value.bytes().all(|b| b.is_ascii_graphic());
+        let why = match ours {
+            true if value.is_empty() => "write what the carrier gave".to_owned(),
+            true => format!("it has at most {longest} characters"),
+            false => FOREIGN.to_owned(),
+        };
+        let fits = if ours { graphic && (1..=longest).contains(&value.len()) } else { value.is_empty() };
+        self.must(field, value, fits, &why)
     }
 
     fn must(&self, field: &'static str, value: &str, holds: bool, why: &str) -> Result<(), ChannelError> {
@@ -311,6 +434,23 @@ impl LinkConfig {
 
     fn within(&self, field: &'static str, value: u64, min: u64, max: u64) -> Result<(), ChannelError> {
         self.must(field, &value.to_string(), (min..=max).contains(&value), &format!("write {min} to {max}"))
+    }
+
+    /// Unanswered submits that a connection may have.
+    #[must_use]
+    pub const fn window(&self) -> usize {
+        match self.window {
+            Some(window) => window,
+            None => self.protocol.window(),
+        }
+    }
+
+    /// How long an answer may take.
+    pub(crate) const fn answer(&self) -> Duration {
+        match self.timers.answer_s {
+            Some(seconds) => Duration::from_secs(seconds),
+            None => Duration::from_secs(self.protocol.answer_s()),
+        }
     }
 
     /// The sender as it goes on the wire, or none where the carrier has not granted it: it would stop the whole link.
@@ -349,8 +489,8 @@ mod tests {
     fn a_link_is_read_with_the_specifications_defaults() {
         let link: LinkConfig = toml::from_str(EXAMPLE).unwrap();
         link.check().unwrap();
-        assert_eq!((link.window, link.connections, link.commit_group, link.enabled), (16, 1, 512, true));
-        assert_eq!((link.timers.heartbeat_s, link.timers.answer_s, link.timers.heartbeat_tries), (180, 30, 3));
+        assert_eq!((link.window(), link.connections, link.commit_group, link.enabled), (16, 1, 512, true));
+        assert_eq!((link.timers.heartbeat_s, link.answer().as_secs(), link.timers.heartbeat_tries), (180, 30, 3));
         assert_eq!(link.codes[&101], CodeAction::DeferDay);
         assert_eq!(link.serves, [Served::Carrier(Carrier::Mobile), Served::Carrier(Carrier::Broadnet)]);
         let platform: LinkConfig = toml::from_str(&EXAMPLE.replace("\"mobile\", \"broadnet\"", "\"wechat\"")).unwrap();

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
 use crate::core::{Core, End};
+use crate::dialect::Dialect;
 use crate::intake::{self, Batch, Taken};
 use crate::port::Outbox;
 use crate::shared::{Shared, Wish};
@@ -29,16 +30,17 @@ enum Fetching {
 }
 
 /// Runs one connection to its end; then the outbox knows what became of every part that it had.
-pub(crate) async fn run<S, O>(stream: S, mut core: Core, outbox: Arc<O>, shared: Arc<Shared>) -> End
+pub(crate) async fn run<S, O, D>(stream: S, mut core: Core<D>, outbox: Arc<O>, shared: Arc<Shared>) -> End
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
     O: Outbox,
+    D: Dialect,
 {
     let clock = shared.clock.clone();
     let mut wish = shared.wish.subscribe();
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut fetching = Fetching::Idle;
-    let mut settling: Option<Errand<Batch>> = None;
+    let mut settling: Option<Errand<Batch<D::Ack>>> = None;
     let mut timer = Timer::new(clock.clone());
     let end = loop {
         let now = clock.monotonic();
@@ -96,10 +98,10 @@ where
 }
 
 /// Tells the outbox the rest.
-async fn finish<O: Outbox>(
-    mut core: Core,
+async fn finish<O: Outbox, D: Dialect>(
+    mut core: Core<D>,
     fetching: Fetching,
-    mut settling: Option<Errand<Batch>>,
+    mut settling: Option<Errand<Batch<D::Ack>>>,
     outbox: &Arc<O>,
     shared: &Arc<Shared>,
 ) {
@@ -118,11 +120,15 @@ async fn finish<O: Outbox>(
     }
 }
 
-fn settle<O: Outbox>(outbox: &Arc<O>, shared: &Arc<Shared>, batch: Batch) -> Errand<Batch> {
+fn settle<O: Outbox, A: Send + Sync + 'static>(
+    outbox: &Arc<O>,
+    shared: &Arc<Shared>,
+    batch: Batch<A>,
+) -> Errand<Batch<A>> {
     Box::pin(intake::settle(Arc::clone(outbox), Arc::clone(shared), batch))
 }
 
-fn fetch<O: Outbox>(core: &mut Core, outbox: &Arc<O>, shared: &Arc<Shared>, parts: usize) -> Fetching {
+fn fetch<O: Outbox, D: Dialect>(core: &mut Core<D>, outbox: &Arc<O>, shared: &Arc<Shared>, parts: usize) -> Fetching {
     core.asking(parts);
     Fetching::Taking(Box::pin(intake::take(Arc::clone(outbox), Arc::clone(shared), parts)))
 }

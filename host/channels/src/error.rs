@@ -15,6 +15,14 @@ pub enum ChannelError {
         /// What is wrong and what to write.
         why: String,
     },
+    /// The address at which gateways call cannot be used.
+    #[error("gateways cannot call at `{address}`: {why}; give `listen` another address, or stop what uses it")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What went wrong.
+        why: String,
+    },
     /// The secret could not be had.
     #[error("the link's secret could not be read from {place}: {why}")]
     Secret {

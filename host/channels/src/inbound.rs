@@ -1,25 +1,24 @@
-//! What comes from the gateway in DELIVERs, in the outbox's words: reports, and customers' messages put together from their parts.
+//! Customers' messages put together from their parts, in the outbox's words.
 //!
 //! A long message's parts are acknowledged when the whole is durable, so that a broken connection loses none of them.
 
 use std::time::Duration;
 
-use gridbell_cmpp::assemble::{Assembled, Assembler};
-use gridbell_cmpp::{self as cmpp, Deliver, DeliverResp, Number, Octets, StatClass, text};
-use gridbell_model::{CivilMinute, Date, Phone};
+use gridbell_model::CarrierKey;
+use gridbell_wire::assemble::{Assembled, Assembler, Piece};
+use gridbell_wire::{Number, Octets};
 use rustc_hash::FxHashMap;
 
-use crate::intake::{Ack, Batch};
-use crate::port::{Inbound, Report, ReportOutcome};
+use crate::dialect::phone;
+use crate::intake::Batch;
+use crate::port::Inbound;
 
 /// How long the parts of a long message may take to come; below the minute after which gateways send an unacknowledged one again.
 pub(crate) const LONG_WAIT: Duration = Duration::from_secs(30);
-/// Long messages under way on one connection; below [`gridbell_cmpp::assemble::MAX_PENDING`], so that none is pushed out.
+/// Long messages under way on one connection; below [`gridbell_wire::assemble::MAX_PENDING`], so that none is pushed out.
 const MAX_LONG: usize = 128;
 /// Parts of one long message that are kept unacknowledged, repetitions included.
 const MAX_ACKS: usize = 512;
-/// The result that makes a gateway send a DELIVER again later: flow control.
-const LATER: u32 = 8;
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
@@ -30,68 +29,63 @@ struct Key {
 }
 
 #[derive(Debug)]
-struct Long {
+struct Long<A> {
     since: Duration,
-    acks: Vec<Ack>,
+    acks: Vec<(CarrierKey, A)>,
 }
 
-/// Inbound messages of one connection.
-#[derive(Default)]
-pub(crate) struct Mailbox {
+/// Inbound messages of one connection, whose answers are `A`.
+pub(crate) struct Mailbox<A> {
     assembler: Assembler,
-    long: FxHashMap<Key, Long>,
+    long: FxHashMap<Key, Long<A>>,
 }
 
-impl Mailbox {
+impl<A> Default for Mailbox<A> {
+    fn default() -> Self {
+        Self { assembler: Assembler::default(), long: FxHashMap::default() }
+    }
+}
+
+impl<A> Mailbox<A> {
     /// Takes a customer's message; what is complete goes into `batch`.
     ///
     /// # Errors
-    /// The answer that puts the gateway off, where too much is under way.
+    /// Its answer, where too much is under way: the gateway is to be put off.
     pub(crate) fn take(
         &mut self,
-        sequence: u32,
-        deliver: &Deliver,
+        ack: A,
+        number: CarrierKey,
+        piece: Piece,
         now: Duration,
-        batch: &mut Batch,
-    ) -> Result<(), DeliverResp> {
-        let ack = Ack { sequence, resp: DeliverResp { msg_id: deliver.msg_id, result: 0 } };
-        let key = (deliver.tp_udhi != 0)
-            .then(|| text::split_header(&deliver.content).0)
-            .flatten()
-            .filter(|part| part.total > 1)
-            .map(|part| Key {
-                from: deliver.src_terminal,
-                to: deliver.dest_id,
-                reference: part.reference,
-                total: part.total,
-            });
-        let Some(key) = key else {
+        batch: &mut Batch<A>,
+    ) -> Result<(), A> {
+        let Some(part) = piece.concatenation() else {
             batch.acks.push(ack);
-            let wholes = self.assembler.push(deliver, now);
-            batch.inbound.extend(wholes.into_iter().map(|whole| inbound(deliver.msg_id.0, whole)));
+            let wholes = self.assembler.push(piece, now);
+            batch.inbound.extend(wholes.into_iter().map(|whole| inbound(number.clone(), whole)));
             return Ok(());
         };
+        let key = Key { from: piece.from, to: piece.to, reference: part.reference, total: part.total };
         let full = self.long.len() >= MAX_LONG && !self.long.contains_key(&key);
+        if full {
+            return Err(ack);
+        }
         let long = self.long.entry(key.clone()).or_insert_with(|| Long { since: now, acks: Vec::new() });
-        if full || long.acks.len() >= MAX_ACKS {
-            if full {
-                self.long.remove(&key);
-            }
-            return Err(DeliverResp { msg_id: deliver.msg_id, result: LATER });
+        if long.acks.len() >= MAX_ACKS {
+            return Err(ack);
         }
-        long.acks.push(ack);
-        let wholes = self.assembler.push(deliver, now);
-        if wholes.is_empty() {
-            return Ok(());
+        long.acks.push((number, ack));
+        let wholes = self.assembler.push(piece, now);
+        if !wholes.is_empty() {
+            let acks = self.long.remove(&key).map(|long| long.acks).unwrap_or_default();
+            batch.inbound.extend(wholes.into_iter().map(|whole| inbound(first_key(&acks), whole)));
+            batch.acks.extend(acks.into_iter().map(|(_, ack)| ack));
         }
-        let acks = self.long.remove(&key).map(|long| long.acks).unwrap_or_default();
-        batch.inbound.extend(wholes.into_iter().map(|whole| inbound(first_id(&acks), whole)));
-        batch.acks.extend(acks);
         Ok(())
     }
 
     /// Gives out incomplete what has waited too long.
-    pub(crate) fn expire(&mut self, now: Duration, batch: &mut Batch) {
+    pub(crate) fn expire(&mut self, now: Duration, batch: &mut Batch<A>) {
         // The assembler's own rule, so that both give out the same.
         let mut old: Vec<Key> = self
             .long
@@ -103,8 +97,8 @@ impl Mailbox {
             let same = |key: &Key| (key.from, key.to, key.total) == (whole.from, whole.to, whole.parts.1);
             let key = old.iter().position(same).map(|at| old.swap_remove(at));
             let acks = key.and_then(|key| self.long.remove(&key)).map(|long| long.acks).unwrap_or_default();
-            batch.inbound.push(inbound(first_id(&acks), whole));
-            batch.acks.extend(acks);
+            batch.inbound.push(inbound(first_key(&acks), whole));
+            batch.acks.extend(acks.into_iter().map(|(_, ack)| ack));
         }
     }
 
@@ -116,81 +110,10 @@ impl Mailbox {
 }
 
 /// The least of a long message's numbers: the same in whatever order its parts come again.
-fn first_id(acks: &[Ack]) -> u64 {
-    acks.iter().map(|ack| ack.resp.msg_id.0).min().unwrap_or_default()
+fn first_key<A>(acks: &[(CarrierKey, A)]) -> CarrierKey {
+    acks.iter().map(|(key, _)| key).min().cloned().unwrap_or(CarrierKey::Number(0))
 }
 
-fn inbound(carrier_id: u64, whole: Assembled) -> Inbound {
-    Inbound {
-        key: carrier_id.into(),
-        from: phone(&whole.from),
-        to: whole.to.text().into_owned(),
-        text: whole.text,
-        exact: whole.exact,
-    }
-}
-
-/// Gateways write numbers with and without the country code, some without its `+`.
-fn phone(number: &Number) -> Phone {
-    let text = number.expose_text();
-    let bare = if text.len() == 13 { text.strip_prefix("86").unwrap_or(&text) } else { &text };
-    Phone::from_text(bare)
-}
-
-/// A report in the outbox's words.
-pub(crate) fn report(report: &cmpp::Report) -> Report {
-    let outcome = match report.stat.class() {
-        StatClass::Delivered => ReportOutcome::Delivered,
-        StatClass::Accepted => ReportOutcome::Pending,
-        StatClass::Expired => ReportOutcome::Expired,
-        StatClass::Deleted
-        | StatClass::Undeliverable
-        | StatClass::Unknown
-        | StatClass::Rejected
-        | StatClass::Vendor => ReportOutcome::Failed,
-    };
-    Report {
-        key: report.msg_id.0.into(),
-        phone: phone(&report.destination),
-        stat: report.stat.text().trim().to_owned(),
-        outcome,
-        submitted: minute(&report.submit_time),
-        done: minute(&report.done_time),
-    }
-}
-
-/// YYMMDDHHMM; none where it is no time.
-fn minute(time: &Octets<10>) -> CivilMinute {
-    let digits = time.as_bytes();
-    let pair = |at: usize| -> Option<u32> {
-        let pair = digits.get(at..at + 2).filter(|pair| pair.iter().all(u8::is_ascii_digit))?;
-        Some(pair.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
-    };
-    let read = || {
-        let (year, month, day) = (pair(0)?, pair(2)?, pair(4)?);
-        let (hour, minute) = (pair(6).filter(|hour| *hour < 24)?, pair(8).filter(|minute| *minute < 60)?);
-        Some(Date::from_ymd(2000 + i32::try_from(year).ok()?, month, day)?.at(hour, minute))
-    };
-    read().unwrap_or(CivilMinute::NONE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reports_time_is_read_or_none() {
-        let read = |text: &str| minute(&Octets::new("Done_time", text).unwrap()).to_string();
-        assert_eq!(read("2611212359"), "2026-11-21T23:59");
-        for text in ["2611212360", "2613212359", "261121", "", "26 1212359", "2602302359"] {
-            assert_eq!(read(text), "none", "{text}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_known_with_and_without_the_country_code() {
-        for text in ["13812341234", "8613812341234", "+8613812341234"] {
-            assert_eq!(phone(&Number::new("n", text).unwrap()).number(), 13_812_341_234, "{text}");
-        }
-    }
+fn inbound(key: CarrierKey, whole: Assembled) -> Inbound {
+    Inbound { key, from: phone(&whole.from), to: whole.to.text().into_owned(), text: whole.text, exact: whole.exact }
 }

@@ -5,7 +5,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gridbell_cmpp::DeliverResp;
 use gridbell_model::MessageId;
 use rustc_hash::FxHashSet;
 
@@ -80,24 +79,23 @@ pub(crate) async fn failing<C: Terms>(shared: &Shared<C>, error: &OutboxError) {
     shared.clock.sleep(OUTBOX_PAUSE).await;
 }
 
-/// An answer that the gateway gets once what it is about is durable.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ack {
-    pub(crate) sequence: u32,
-    pub(crate) resp: DeliverResp,
-}
-
-/// What the outbox must be told.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
+/// What the outbox must be told; `A` are the answers that the gateway gets once it is durable.
+#[derive(Debug)]
+pub(crate) struct Batch<A> {
     pub(crate) answers: Vec<Answer>,
     pub(crate) unsent: Vec<Unsent>,
     pub(crate) reports: Vec<Report>,
     pub(crate) inbound: Vec<Inbound>,
-    pub(crate) acks: Vec<Ack>,
+    pub(crate) acks: Vec<A>,
 }
 
-impl Batch {
+impl<A> Default for Batch<A> {
+    fn default() -> Self {
+        Self { answers: Vec::new(), unsent: Vec::new(), reports: Vec::new(), inbound: Vec::new(), acks: Vec::new() }
+    }
+}
+
+impl<A> Batch<A> {
     pub(crate) const fn is_empty(&self) -> bool {
         self.answers.is_empty() && self.unsent.is_empty() && self.reports.is_empty() && self.inbound.is_empty()
     }
@@ -112,7 +110,11 @@ impl Batch {
 }
 
 /// Tells the outbox, until it has taken everything. Gives the batch back, now durable.
-pub(crate) async fn settle<O: Outbox>(outbox: Arc<O>, shared: Arc<Shared>, batch: Batch) -> Batch {
+pub(crate) async fn settle<O: Outbox, A: Send + Sync>(
+    outbox: Arc<O>,
+    shared: Arc<Shared>,
+    batch: Batch<A>,
+) -> Batch<A> {
     let link = &shared.config.name;
     // Begun in this order and awaited together, so that one commit group takes them all.
     tokio::join!(

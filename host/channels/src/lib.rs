@@ -17,6 +17,7 @@ mod backoff;
 mod config;
 mod connector;
 mod core;
+mod dialect;
 mod dispose;
 mod driver;
 mod error;
@@ -29,6 +30,7 @@ mod pacer;
 mod parts;
 mod port;
 mod queue;
+mod reception;
 mod secret;
 mod shared;
 mod status;
@@ -43,5 +45,6 @@ pub use port::{
     Action, Address, Answer, Body, Inbound, Outbox, OutboxError, Outcome, Outgoing, Report, ReportOutcome,
     TemplateBody, Unsent,
 };
+pub use reception::Reception;
 pub use secret::{Secret, SecretRef};
-pub use status::{Alarm, AlarmKind, Anomaly, Counts, LinkState, LinkStatus};
+pub use status::{Alarm, AlarmKind, Anomaly, Counts, LinkState, LinkStatus, Reverse};

@@ -1,21 +1,22 @@
 //! A link: its connections kept up, and the handle by which people and the conductor rule it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use gridbell_clock::{Clock, Seed};
-use gridbell_cmpp::Version;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::backoff::Backoff;
-use crate::config::{LinkConfig, LinkName, Terms};
+use crate::config::{LinkConfig, LinkName, Protocol, Terms};
 use crate::connector::Connector;
 use crate::core::{Core, End};
+use crate::dialect::{Cmpp, Dialect, Sgip, Smgp};
 use crate::driver;
 use crate::error::ChannelError;
-use crate::login::{Login, LoginError, login};
+use crate::login::{Login, LoginError, Outcome, login};
 use crate::port::Outbox;
+use crate::reception::{Receive, Receiver};
 use crate::secret::Secret;
 use crate::shared::{Shared, Wish};
 use crate::status::{AlarmKind, LinkState, LinkStatus};
@@ -41,40 +42,62 @@ pub fn start<O: Outbox, C: Connector>(
     seed: Seed,
 ) -> Result<LinkHandle, ChannelError> {
     config.check()?;
+    config.check_secret(&secret)?;
     let held = !config.enabled;
-    let shared = Arc::new(Shared::new(config, clock));
+    let protocol = config.protocol;
+    let shared = Arc::new(Shared::with_secret(config, secret, clock));
     if held {
         shared.want(|wish| wish.held = true);
     }
-    let handle = LinkHandle::of(&shared);
-    let common = Arc::new(Common { shared, secret, outbox, connector, seed });
-    tokio::spawn(supervise(common));
+    let receiver = (protocol == Protocol::Sgip1).then(|| -> Arc<dyn Receive> {
+        Arc::new(Receiver { shared: Arc::clone(&shared), outbox: Arc::clone(&outbox) })
+    });
+    let handle = LinkHandle { receiver: receiver.as_ref().map(Arc::downgrade), ..LinkHandle::of(&shared) };
+    let common = Arc::new(Common { shared, outbox, connector, seed, _receiver: receiver });
+    match protocol {
+        Protocol::Cmpp2 | Protocol::Cmpp3 => tokio::spawn(supervise::<O, C, Cmpp>(common)),
+        Protocol::Smgp3 => tokio::spawn(supervise::<O, C, Smgp>(common)),
+        Protocol::Sgip1 => tokio::spawn(supervise::<O, C, Sgip>(common)),
+    };
     Ok(handle)
 }
 
 struct Common<O, C> {
     shared: Arc<Shared>,
-    secret: Secret,
     outbox: Arc<O>,
     connector: C,
     seed: Seed,
+    /// Kept while the link runs; handles and the reception only know of it.
+    _receiver: Option<Arc<dyn Receive>>,
 }
 
 /// Rules one link. Clones rule the same one; dropping them all leaves it running.
 pub struct LinkHandle<C = LinkConfig> {
     shared: Arc<Shared<C>>,
     changed: watch::Receiver<u64>,
+    /// Takes the gateway's calls.
+    receiver: Option<Weak<dyn Receive>>,
 }
 
 impl<C> Clone for LinkHandle<C> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), changed: self.changed.clone() }
+        Self { shared: Arc::clone(&self.shared), changed: self.changed.clone(), receiver: self.receiver.clone() }
+    }
+}
+
+impl LinkHandle {
+    pub(crate) fn receiver(&self) -> Option<Weak<dyn Receive>> {
+        self.receiver.clone()
+    }
+
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
 
 impl<C: Terms> LinkHandle<C> {
     pub(crate) fn of(shared: &Arc<Shared<C>>) -> Self {
-        Self { shared: Arc::clone(shared), changed: shared.changed.subscribe() }
+        Self { shared: Arc::clone(shared), changed: shared.changed.subscribe(), receiver: None }
     }
 
     /// Its name.
@@ -118,6 +141,12 @@ impl<C: Terms> LinkHandle<C> {
         self.wait_for(|status| status.state == LinkState::Closed).await;
     }
 
+    /// For how long it has not been able to send: not connected, held or stopped; none while it is.
+    #[must_use]
+    pub fn unable_for(&self) -> Option<Duration> {
+        self.shared.unable_for()
+    }
+
     /// Where it stands and what it has done.
     #[must_use]
     pub fn status(&self) -> LinkStatus {
@@ -145,11 +174,11 @@ impl<C: Terms> LinkHandle<C> {
 }
 
 /// Keeps the connections until they have drained, or the time for that is over.
-async fn supervise<O: Outbox, C: Connector>(common: Arc<Common<O, C>>) {
+async fn supervise<O: Outbox, C: Connector, D: Dialect>(common: Arc<Common<O, C>>) {
     let shared = &common.shared;
     let mut connections = JoinSet::new();
     for index in 0..shared.config.connections {
-        connections.spawn(connection(Arc::clone(&common), index));
+        connections.spawn(connection::<O, C, D>(Arc::clone(&common), index));
     }
     let all = async {
         while let Some(ended) = connections.join_next().await {
@@ -158,6 +187,7 @@ async fn supervise<O: Outbox, C: Connector>(common: Arc<Common<O, C>>) {
                 shared.alarm(AlarmKind::Defect);
             }
         }
+        shared.until_hung_up().await;
     };
     let late = async {
         wished(shared, |wish| wish.draining).await;
@@ -179,10 +209,10 @@ async fn wished(shared: &Shared, holds: impl Fn(&Wish) -> bool) {
 }
 
 /// Keeps one connection up.
-async fn connection<O: Outbox, C: Connector>(common: Arc<Common<O, C>>, index: usize) {
+async fn connection<O: Outbox, C: Connector, D: Dialect>(common: Arc<Common<O, C>>, index: usize) {
     let shared = &common.shared;
     let timers = &shared.config.timers;
-    let mut version = shared.config.protocol.version();
+    let mut offer = D::offer(&shared.config);
     let mut backoff = Backoff::new(
         Duration::from_millis(timers.reconnect_min_ms),
         Duration::from_secs(timers.reconnect_max_s),
@@ -194,20 +224,22 @@ async fn connection<O: Outbox, C: Connector>(common: Arc<Common<O, C>>, index: u
         let opened = tokio::select! {
             biased;
             () = wished(shared, |wish| wish.draining) => return,
-            opened = open(&common, version) => opened,
+            opened = open::<O, C, D>(&common, offer) => opened,
         };
         match opened {
-            Ok((stream, login)) => {
+            Ok((stream, Outcome::In(login))) => {
                 failures = 0;
                 match serve(&common, stream, login).await {
                     Served::Drained => return,
+                    // At once: it is to be there when something is to be said.
+                    Served::Idle => continue,
                     Served::Steady => backoff.reset(),
                     Served::Brief => {}
                 }
             }
             // At once: this is negotiation, not failure.
-            Err(LoginError::Older(older)) if older < version => {
-                version = older;
+            Ok((_, Outcome::Older(less))) => {
+                offer = less;
                 continue;
             }
             Err(error) => {
@@ -227,7 +259,7 @@ fn refused(shared: &Shared, error: &LoginError, failures: u32) {
     shared.failed(error.to_string());
     if error.is_final() {
         shared.alarm(match error {
-            LoginError::Refused { status } => AlarmKind::LoginRefused { status: *status },
+            LoginError::Refused { status, .. } => AlarmKind::LoginRefused { status: *status },
             _ => AlarmKind::GatewayNotGenuine,
         });
         shared.want(|wish| wish.logins_stopped = true);
@@ -236,10 +268,10 @@ fn refused(shared: &Shared, error: &LoginError, failures: u32) {
     }
 }
 
-async fn open<O: Outbox, C: Connector>(
+async fn open<O: Outbox, C: Connector, D: Dialect>(
     common: &Common<O, C>,
-    version: Version,
-) -> Result<(C::Stream, Login), LoginError> {
+    offer: D::Offer,
+) -> Result<(C::Stream, Outcome<D>), LoginError> {
     let (shared, config) = (&common.shared, &common.shared.config);
     let lost = |why: String| LoginError::Connection { address: config.address.clone(), why };
     let limit = config.timers.connect();
@@ -248,31 +280,38 @@ async fn open<O: Outbox, C: Connector>(
         stream = common.connector.connect(&config.address) => stream.map_err(|error| lost(error.to_string()))?,
         () = shared.clock.sleep(limit) => return Err(lost(format!("no connection within {}s", limit.as_secs()))),
     };
-    let login = login(&mut stream, config, &common.secret, version, &shared.clock).await?;
-    Ok((stream, login))
+    let outcome = login(&mut stream, shared, offer).await?;
+    Ok((stream, outcome))
 }
 
 /// How a connection went.
 enum Served {
     Drained,
+    /// It had nothing to say.
+    Idle,
     /// It lasted.
     Steady,
     /// It did not: the next try waits longer.
     Brief,
 }
 
-async fn serve<O: Outbox, C: Connector>(common: &Common<O, C>, stream: C::Stream, login: Login) -> Served {
+async fn serve<O: Outbox, C: Connector, D: Dialect>(
+    common: &Common<O, C>,
+    stream: C::Stream,
+    login: Login<D>,
+) -> Served {
     let shared = &common.shared;
-    shared.up(if login.version == Version::V2_0 { "2.0" } else { "3.0" });
+    shared.up(login.dialect.version());
     let began = shared.clock.monotonic();
     let core = Core::new(Arc::clone(shared), login, began);
     let end = driver::run(stream, core, Arc::clone(&common.outbox), Arc::clone(shared)).await;
     shared.down();
+    let steady = shared.clock.monotonic().saturating_sub(began) >= STEADY;
     match end {
-        End::Drained => Served::Drained,
-        End::Lost(why) => {
-            shared.failed(why);
-            if shared.clock.monotonic().saturating_sub(began) >= STEADY { Served::Steady } else { Served::Brief }
-        }
+        End::Drained => return Served::Drained,
+        End::Idle if steady => return Served::Idle,
+        End::Idle => {}
+        End::Lost(why) => shared.failed(why),
     }
+    if steady { Served::Steady } else { Served::Brief }
 }

@@ -282,6 +282,7 @@ pub struct Report {
     pub stat: String,
     /// What the word means.
     pub outcome: ReportOutcome,
+
     /// When the carrier took it, by its own clock; none where unreadable.
     pub submitted: CivilMinute,
     /// When it was settled, by the carrier's clock; none where unreadable.
@@ -297,6 +298,8 @@ pub enum ReportOutcome {
     Expired,
     /// Final: not delivered.
     Failed,
+    /// Final: not delivered, and the number will never take a message: the contact is flagged.
+    BadNumber,
     /// Not final.
     Pending,
 }

@@ -3,24 +3,34 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use gridbell_cmpp::text::{self, Part};
-use gridbell_cmpp::{Number, Octets};
 use gridbell_model::{MessageId, Moment, SHANGHAI_OFFSET_MINUTES};
+use gridbell_wire::text::{self, Part};
+use gridbell_wire::{Number, Octets};
 
 use crate::config::LinkConfig;
 use crate::parts::{MAX_PARTS, PartSet};
 use crate::port::{Outgoing, Unsent};
 
+/// What all parts of a message have in common on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    /// The terminal, without a country code.
+    pub(crate) number: Number,
+    /// The number that it shows.
+    pub(crate) sender: Octets<21>,
+    /// When it ends to be of use, in SMPP 3.3's form.
+    pub(crate) valid_time: Octets<17>,
+    /// Overtakes what is not.
+    pub(crate) urgent: bool,
+}
+
 /// A message ready for the wire.
 #[derive(Debug)]
 pub(crate) struct Ready {
     pub(crate) id: MessageId,
-    pub(crate) number: Number,
-    pub(crate) sender: Octets<21>,
-    pub(crate) valid_time: Octets<17>,
+    pub(crate) head: Head,
     pub(crate) valid_until: Option<Moment>,
     pub(crate) attempt: u8,
-    pub(crate) urgent: bool,
     /// Those still to be written, first first.
     parts: VecDeque<Part>,
     /// When its intent became durable.
@@ -50,12 +60,14 @@ impl Ready {
         }
         Ok(Self {
             id: message.id,
-            number,
-            sender,
-            valid_time: message.valid_until.map_or(Octets::EMPTY, valid_time),
+            head: Head {
+                number,
+                sender,
+                valid_time: message.valid_until.map_or(Octets::EMPTY, valid_time),
+                urgent: message.urgent,
+            },
             valid_until: message.valid_until,
             attempt: message.attempt,
-            urgent: message.urgent,
             parts,
             since: Duration::ZERO,
         })
@@ -101,7 +113,7 @@ pub(crate) struct Queue {
 impl Queue {
     pub(crate) fn push(&mut self, message: Ready) {
         self.parts += message.len();
-        if message.urgent { self.urgent.push_back(message) } else { self.bulk.push_back(message) }
+        if message.head.urgent { self.urgent.push_back(message) } else { self.bulk.push_back(message) }
     }
 
     /// Parts waiting.

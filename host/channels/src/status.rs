@@ -32,12 +32,16 @@ pub enum LinkState {
 pub struct LinkStatus {
     /// Its name.
     pub name: LinkName,
+    /// What is spoken on it, in the word of configurations; `http` for a platform.
+    pub protocol: &'static str,
     /// Where it stands.
     pub state: LinkState,
     /// Connections that are up.
     pub connections: usize,
     /// Since when the first of them has been up; none while none is.
     pub connected_since: Option<Moment>,
+    /// The connections that the gateway opens to us, where the protocol has them (SGIP).
+    pub reverse: Option<Reverse>,
     /// The protocol version in force, such as `3.0`; none before the first login.
     pub version: Option<String>,
     /// Parts written and not answered.
@@ -56,6 +60,17 @@ pub struct LinkStatus {
     pub last_error: Option<String>,
     /// How often the gateway did what it should not, by kind.
     pub anomalies: Vec<(Anomaly, u64)>,
+}
+
+/// The connections that a gateway opens to bring reports and inbound messages. It closes them when it has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Reverse {
+    /// Those that are up.
+    pub connections: usize,
+    /// How often it called and was let in since the link started.
+    pub calls: u64,
+    /// When it was last let in.
+    pub last: Option<Moment>,
 }
 
 /// Something that a person should know of.
@@ -94,6 +109,8 @@ pub enum AlarmKind {
     Unreachable,
     /// The day's quota of a platform is used: messages go on to their next channel until midnight.
     QuotaUsed,
+    /// The gateway takes submits and has not called since to report any: it cannot reach the address at which we listen.
+    NotCalled,
     /// The outbox cannot make things durable.
     OutboxFailing,
     /// A connection's task died; a defect.
@@ -110,7 +127,7 @@ pub enum Anomaly {
     /// A PDU that is not as its table says.
     Malformed = 1,
     /// Octets that are no PDUs.
-    NotCmpp = 2,
+    OutOfStep = 2,
     /// A PDU that a gateway does not send.
     Unexpected = 3,
     /// A report whose content is none.
@@ -121,18 +138,21 @@ pub enum Anomaly {
     NoAnswer = 6,
     /// It refused for flow control although the grant was kept.
     FlowControl = 7,
+    /// A call of the gateway's was refused: its password, its login type, or too many at once.
+    CallRefused = 8,
 }
 
 impl Anomaly {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::UnknownAnswer,
         Self::Malformed,
-        Self::NotCmpp,
+        Self::OutOfStep,
         Self::Unexpected,
         Self::BadReport,
         Self::TooManyLong,
         Self::NoAnswer,
         Self::FlowControl,
+        Self::CallRefused,
     ];
 }
 

@@ -285,7 +285,7 @@ async fn octets_that_are_no_pdus_end_the_connection_and_the_next_one_works() {
         let mut gateway = stage.gateway().await;
         gateway.raw(nonsense).await;
         assert_eq!(gateway.hear().await, None);
-        assert_eq!(stage.anomaly(Anomaly::NotCmpp), 1);
+        assert_eq!(stage.anomaly(Anomaly::OutOfStep), 1);
         // Before the login too.
         stage.call().await.raw(nonsense).await;
         let mut gateway = stage.gateway().await;

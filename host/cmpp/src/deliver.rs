@@ -1,6 +1,7 @@
 //! `CMPP_DELIVER`, an inbound message or a delivery report, and its answer.
 
 use bytes::{BufMut, BytesMut};
+use gridbell_wire::assemble::Piece;
 use gridbell_wire::{Content, Error, Fault, MsgFmt, Number, Octets, Reader, put_content, put_padded};
 
 use crate::msg_id::MsgId;
@@ -77,6 +78,18 @@ impl Deliver {
         out.put_u8(self.registered_delivery);
         put_content(out, &self.content)?;
         put_padded(out, "LinkID", self.link_id.as_bytes(), version.link_id_width())
+    }
+}
+
+impl From<&Deliver> for Piece {
+    fn from(deliver: &Deliver) -> Self {
+        Self {
+            from: deliver.src_terminal,
+            to: deliver.dest_id,
+            udhi: deliver.tp_udhi,
+            format: deliver.msg_fmt,
+            content: deliver.content.clone(),
+        }
     }
 }
 

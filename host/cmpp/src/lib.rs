@@ -8,7 +8,6 @@
 //! It must never do I/O, never panic on octets from the wire, never allocate more than a PDU's length allows, and never
 //! print a phone number or a message's text: [`Number`] and [`Content`] mask themselves.
 
-pub mod assemble;
 pub mod auth;
 mod decoder;
 mod deliver;
@@ -30,7 +29,7 @@ pub use deliver::{Deliver, DeliverResp};
 pub use disposition::{Disposition, connect_disposition, fault_result, submit_disposition};
 pub use error::Error;
 pub use fee::FeeUserType;
-pub use gridbell_wire::{Content, Error as FieldError, Fault, MAX_CONTENT, MsgFmt, Number, Octets, text};
+pub use gridbell_wire::{Content, Error as FieldError, Fault, MAX_CONTENT, MsgFmt, Number, Octets, assemble, text};
 pub use header::{Command, HEADER_LENGTH, Header, RESPONSE_BIT};
 pub use link::{Connect, ConnectResp};
 pub use msg_id::{MsgId, Stamp};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gridbell_archive::Archive;
-use gridbell_channels::{LinkConfig, LinkHandle, LinkName, PartSet};
+use gridbell_channels::{ChannelError, LinkConfig, LinkHandle, LinkName, PartSet, Reception};
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Digest, Engine, EngineConfig, Plugin};
 use gridbell_model::{MessageId, PrefectureCode, Served, Topic};
@@ -95,6 +95,8 @@ struct Inner {
     previews: Previews,
     /// Links that were declared without being started: what a forecast counts with where none is up.
     declared: RwLock<Vec<LinkCapacity>>,
+    /// Where gateways call, by the address at which we listen.
+    receptions: Mutex<FxHashMap<String, Reception>>,
 }
 
 impl Host {
@@ -141,6 +143,7 @@ impl Host {
             archiving: tokio::sync::Mutex::default(),
             previews: Previews::default(),
             declared: RwLock::default(),
+            receptions: Mutex::default(),
         }));
         for (name, error) in broken {
             host.raise("plugin.broken", &name, format!("the plugin was left out: {error}"));
@@ -413,6 +416,19 @@ impl Host {
     /// The queues that the link `name` takes messages from.
     pub(crate) fn queues_of(&self, name: &LinkName) -> Vec<u8> {
         self.0.serving.read().get(name).cloned().unwrap_or_default()
+    }
+
+    /// Lets the gateway of a link call, where its protocol has it call; listens at the link's address if nobody does yet.
+    pub(crate) fn receive_calls(&self, link: &LinkHandle) -> Result<(), ChannelError> {
+        let address = &link.config().listen;
+        if address.is_empty() {
+            return Ok(());
+        }
+        let mut receptions = self.0.receptions.lock();
+        if !receptions.contains_key(address) {
+            receptions.insert(address.clone(), Reception::listen(address, self.clock().clone())?);
+        }
+        receptions.get(address).map_or(Ok(()), |reception| reception.add(link))
     }
 
     pub(crate) fn held_links(&self) -> &Mutex<FxHashSet<String>> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gridbell_channels::{Connector, LinkConfig, LinkState};
+use gridbell_channels::{AlarmKind, Connector, LinkConfig, LinkState, LinkStatus};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::HostError;
@@ -25,6 +25,11 @@ impl Host {
         let outbox = Arc::new(self.outbox());
         let seed = self.seed().child(config.name.as_str());
         let link = gridbell_channels::start(config, secret, outbox, connector, self.clock().clone(), seed)?;
+        if let Err(error) = self.receive_calls(&link) {
+            // Nothing was begun on it yet.
+            link.drain();
+            return Err(error.into());
+        }
         self.add_link(link);
         self.rule_links();
         Ok(())
@@ -69,6 +74,7 @@ impl Host {
                     LinkState::Up => {
                         self.clear_alarm("link.stopped", &subject);
                         self.clear_alarm("link.down", &subject);
+                        self.watch_calls(&status);
                     }
                     _ if !status.alarms.is_empty() => {
                         let why = status.last_error.clone().unwrap_or_default();
@@ -77,6 +83,17 @@ impl Host {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// A gateway that takes messages and never calls back: reports are missing, and nothing else shows it.
+    fn watch_calls(&self, status: &LinkStatus) {
+        let subject = status.name.to_string();
+        if status.alarms.iter().any(|alarm| alarm.kind == AlarmKind::NotCalled) {
+            let why = status.last_error.clone().unwrap_or_default();
+            self.raise("link.not-called", &subject, why);
+        } else {
+            self.clear_alarm("link.not-called", &subject);
         }
     }
 }

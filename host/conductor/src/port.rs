@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridbell_channels::{
-    Action, Answer, Inbound, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
+    Action, Answer, Inbound, LinkHandle, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report,
+    ReportOutcome, Unsent,
 };
 use gridbell_model::{
     CivilMinute, ContactSource, HoldReason, MessageId, MessageState, Moment, Preferences, TopicClass, Traits,
@@ -130,8 +131,13 @@ impl Outbox for StateOutbox {
     }
 
     async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
-        let reports = reports.iter().map(|r| (r.key.clone(), r.stat.clone())).collect();
-        self.0.state().reports(link.as_str(), reports).await.map_err(failed)?;
+        let told = reports.iter().map(|r| (r.key.clone(), r.stat.clone())).collect();
+        self.0.state().reports(link.as_str(), told).await.map_err(failed)?;
+        for report in reports.iter().filter(|r| r.outcome == ReportOutcome::BadNumber) {
+            if let Some(message) = self.0.state().message_known_as(link.as_str(), &report.key) {
+                self.flag_dead(message).await;
+            }
+        }
         Ok(())
     }
 
@@ -165,7 +171,18 @@ impl Outbox for StateOutbox {
 
 impl StateOutbox {
     fn queues(&self, link: &LinkName) -> Vec<u8> {
-        self.0.queues_of(link)
+        let queues = self.0.queues_of(link);
+        let links = self.0.link_handles();
+        let Some(own) = links.iter().find(|l| l.name() == link).map(LinkHandle::config).filter(|own| own.standby)
+        else {
+            return queues;
+        };
+        // Links of one carrier share its queue as each has room; one that stands by waits until none of the others can send.
+        let others_send = |queue: &u8| {
+            let others = links.iter().filter(|l| !l.config().standby && self.0.queues_of(l.name()).contains(queue));
+            others.map(LinkHandle::unable_for).any(|unable| unable.is_none_or(|d| d < own.timers.standby()))
+        };
+        queues.into_iter().filter(|queue| !others_send(queue)).collect()
     }
 
     fn has_unclaimed(&self, link: &LinkName) -> bool {

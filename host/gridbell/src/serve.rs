@@ -28,14 +28,21 @@ THE CONFIGURATION, every line but `data` optional:
 
   [[link]]
   name = \"mobile\"
-  protocol = \"cmpp2\"                    or cmpp3
+  protocol = \"cmpp2\"                    or cmpp3, smgp3, sgip1
   address = \"10.0.0.1:7890\"
   sp-id = \"901234\"
   secret = { env = \"MOBILE_SECRET\" }    or { file = \"mobile.secret\" }
   service-id = \"DLFW\"
   src-ids = [\"95598\"]
   grant = 100                           parts a second
-  serves = [\"mobile\", \"broadnet\"]")]
+  serves = [\"mobile\", \"broadnet\"]
+
+  instead of sp-id:
+    smgp3   client-id = \"power\"
+    sgip1   login-name = \"power\", corp-id = \"12345\", node = 3035112345,
+            listen = \"0.0.0.0:8801\"      where the gateway calls with reports and replies; links may share it
+
+  `gridbell simulate --help`: a gateway of each to try it with")]
 pub(crate) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]

@@ -225,6 +225,17 @@ pub struct Stop {
     pub since: Moment,
 }
 
+/// Connections that a gateway opens to bring reports and inbound messages.
+#[derive(Clone, Copy, Debug)]
+pub struct ReverseEntry {
+    /// Those that are up; it closes them when it has nothing to bring.
+    pub connections: usize,
+    /// How often it called and was let in since the link started.
+    pub calls: u64,
+    /// When it was last let in.
+    pub last: Option<Moment>,
+}
+
 /// A link as of now. Rates are in parts a second.
 #[derive(Clone, Debug)]
 pub struct LinkEntry {
@@ -232,10 +243,14 @@ pub struct LinkEntry {
     pub name: String,
     /// What offices call it, as 山西移动.
     pub title: String,
+    /// What is spoken on it: `cmpp2`, `cmpp3`, `smgp3`, `sgip1`, or `http` for a platform.
+    pub protocol: String,
     /// `connecting`, `up`, `held`, `stopped`, `draining`, `closed`.
     pub state: String,
     /// Connections that are up.
     pub connections: usize,
+    /// The connections that its gateway opens to us, where its protocol has them.
+    pub reverse: Option<ReverseEntry>,
     /// Parts granted a second; 0 for no pacing.
     pub grant: u32,
     /// Parts written in the last whole second.

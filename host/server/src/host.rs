@@ -16,7 +16,7 @@ use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, S
 
 use crate::conduct::{
     AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
-    PolicyOutcome, PolicyProposal, Rows, RunOrder, RunReport, Stop, StopScope,
+    PolicyOutcome, PolicyProposal, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -101,8 +101,10 @@ fn link_of(status: LinkStatus) -> LinkEntry {
     LinkEntry {
         name: status.name.to_string(),
         title: String::new(),
+        protocol: status.protocol.to_owned(),
         state: state.to_owned(),
         connections: status.connections,
+        reverse: status.reverse.map(|r| ReverseEntry { connections: r.connections, calls: r.calls, last: r.last }),
         grant: status.grant,
         rate: status.rate,
         window_used: status.window_used,
@@ -125,6 +127,7 @@ fn link_alarm(alarm: gridbell_conductor::LinkAlarm) -> LinkAlarm {
         K::SubmitsRefused { code } => ("submits-refused", Some(code)),
         K::OurFault { code } => ("our-fault", Some(code)),
         K::Unreachable => ("unreachable", None),
+        K::NotCalled => ("not-called", None),
         K::OutboxFailing => ("outbox-failing", None),
         K::QuotaUsed => ("quota-used", None),
         K::Defect => ("defect", None),

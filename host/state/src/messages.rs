@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{AccountNumber, Date, Lane, MessageId, MessageState, Moment, RunId, Topic};
+use gridbell_model::{AccountNumber, CarrierKey, Date, Lane, MessageId, MessageState, Moment, RunId, Topic};
 
 use crate::checkpoint::read_statuses;
 use crate::error::StateError;
@@ -311,6 +311,12 @@ impl State {
             out.push(OutgoingMessage { id: *id, topic, decision, queued_at, expires, maybe_twice, attempts, open });
         }
         Ok(out)
+    }
+
+    /// The message of which `link`'s carrier knows a part as `key`; none where its end is on disk already.
+    #[must_use]
+    pub fn message_known_as(&self, link: &str, key: &CarrierKey) -> Option<MessageId> {
+        self.shared().core.outbox.read().known_as(link, key)
     }
 
     fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, Moment, bool, u8, Vec<u8>)> {

@@ -355,6 +355,11 @@ impl Outbox {
         Some(Step { id, from, to })
     }
 
+    /// The message of which `link`'s carrier knows a part as `key`.
+    pub(crate) fn known_as(&self, link: &str, key: &CarrierKey) -> Option<MessageId> {
+        self.by_carrier_id.get(&(link.to_owned(), key.clone())).map(|(id, _)| *id)
+    }
+
     /// Settles a submit when no part is out any more: refused, all accepted, or back to the queue with the parts that are open.
     fn settle_parts(&mut self, id: MessageId, at: Moment) {
         let Some(live) = self.live.get_mut(&id) else { return };

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use gridbell_cmpp::{self as cmpp, Command, Deliver, DeliverResp, Fault, Frame, Header, Pdu, SubmitResp};
+use gridbell_model::CarrierKey;
 
 use super::{Core, End, MAX_OUTPUT, MAX_UNSETTLED, Phase, timing};
+use crate::dialect::{Broken, Dialect, Event};
 use crate::dispose::{Consequence, refusal};
-use crate::inbound;
-use crate::intake::Ack;
 use crate::port::{Action, Answer, Outcome};
 use crate::status::{AlarmKind, Anomaly, Counters};
 
@@ -15,44 +14,57 @@ use crate::status::{AlarmKind, Anomaly, Counters};
 const MAX_MALFORMED: u32 = 100;
 /// SUBMITs in a row that the gateway calls malformed before the link stops: the next would be no better.
 const MAX_FAULTS: u32 = 16;
-/// `Result` of a DELIVER_RESP: structure.
-const BAD_STRUCTURE: u32 = 1;
 
-impl Core {
+impl<D: Dialect> Core<D> {
     /// Takes whole PDUs off the input.
     pub(super) fn understand(&mut self, now: Duration) -> Result<(), End> {
         while self.unsettled() < MAX_UNSETTLED && self.output.len() < MAX_OUTPUT {
-            match self.decoder.decode(&mut self.input) {
+            match self.dialect.decode(&mut self.input) {
                 Ok(None) => break,
-                Ok(Some(frame)) => {
+                Ok(Some(event)) => {
                     self.heard = now;
-                    self.hear(frame, now);
+                    self.hear(event, now);
                 }
-                Err(cmpp::Error::Malformed { header, fault }) => {
+                Err(Broken::Malformed { what, refusal }) => {
                     self.heard = now;
-                    self.malformed(header, fault)?;
+                    self.malformed(&what, refusal)?;
                 }
-                Err(error) => {
-                    self.noted(Anomaly::NotCmpp, &error);
-                    return Err(End::Lost(error.to_string()));
+                Err(Broken::OutOfStep(why)) => {
+                    self.noted(Anomaly::OutOfStep, &why);
+                    return Err(End::Lost(why));
                 }
             }
         }
         Ok(())
     }
 
-    fn hear(&mut self, frame: Frame, now: Duration) {
-        match frame.pdu {
-            Pdu::SubmitResp(resp) => self.hear_answer(frame.sequence, resp, now),
-            Pdu::Deliver(deliver) => self.hear_deliver(frame.sequence, &deliver, now),
-            Pdu::ActiveTest => self.say(frame.sequence, &Pdu::ActiveTestResp { reserved: 0 }),
-            Pdu::ActiveTestResp { .. } => self.is_alive(),
-            Pdu::Terminate => {
-                self.say(frame.sequence, &Pdu::TerminateResp);
+    fn hear(&mut self, event: Event<D>, now: Duration) {
+        match event {
+            Event::Answer { seq, result } => self.hear_answer(seq, result, now),
+            Event::Report { ack, report } => {
+                self.batch.reports.push(report);
+                self.batch.acks.push(ack);
+            }
+            Event::BadReport { ack, why } => {
+                self.noted(Anomaly::BadReport, &why);
+                self.say(|dialect, out| dialect.answer(&ack, out));
+            }
+            Event::Inbound { ack, key, piece } => {
+                if let Err(ack) = self.mailbox.take(ack, key, piece, now, &mut self.batch) {
+                    self.noted(Anomaly::TooManyLong, &"too many long inbound messages are under way");
+                    let later = D::later(ack);
+                    self.say(|dialect, out| dialect.answer(&later, out));
+                }
+            }
+            Event::Probe(seq) => self.say(|dialect, out| dialect.answer_probe(seq, out)),
+            Event::ProbeAnswer => self.is_alive(),
+            Event::Bye(seq) => {
+                self.say(|dialect, out| dialect.answer_bye(seq, out));
                 self.phase = Phase::Ended { until: now + timing::LAST_WORDS };
             }
-            Pdu::TerminateResp if matches!(self.phase, Phase::Ending { .. }) => self.phase = Phase::Over,
-            other => self.noted(Anomaly::Unexpected, &other.command().name()),
+            Event::ByeAnswer if matches!(self.phase, Phase::Ending { .. }) => self.phase = Phase::Over,
+            Event::ByeAnswer => self.noted(Anomaly::Unexpected, &"an answer to no goodbye"),
+            Event::Unexpected(what) => self.noted(Anomaly::Unexpected, &what),
         }
     }
 
@@ -61,26 +73,30 @@ impl Core {
         self.suspect = false;
     }
 
-    fn hear_answer(&mut self, sequence: u32, resp: SubmitResp, now: Duration) {
+    fn hear_answer(&mut self, seq: D::Seq, result: Result<CarrierKey, u32>, now: Duration) {
         self.is_alive();
-        let Some(flight) = self.flight.remove(&sequence) else {
-            return self.hear_late(sequence, resp);
+        let Some(flight) = self.flight.remove(&seq) else {
+            return self.hear_late(seq, result.ok());
         };
         self.shared.paced_answer(flight.ticket, now);
         let (message, part) = (flight.message, flight.part);
-        if resp.result == 0 {
-            Counters::add(&self.shared.counters.accepted, 1);
-            self.faults = 0;
-            if self.throttled_until <= now {
-                self.throttle = self.shared.config.timers.throttle_min();
+        let code = match result {
+            Ok(key) => {
+                Counters::add(&self.shared.counters.accepted, 1);
+                if D::CALLS {
+                    self.shared.owes_a_call(now);
+                }
+                self.faults = 0;
+                if self.throttled_until <= now {
+                    self.throttle = self.shared.config.timers.throttle_min();
+                }
+                self.batch.answers.push(Answer { message, part, outcome: Outcome::Accepted { key } });
+                return;
             }
-            let outcome = Outcome::Accepted { key: resp.msg_id.0.into() };
-            self.batch.answers.push(Answer { message, part, outcome });
-            return;
-        }
+            Err(code) => code,
+        };
         Counters::add(&self.shared.counters.refused, 1);
-        let code = resp.result;
-        let (mut action, consequence) = refusal(&self.shared.config, code, flight.attempt, flight.expires);
+        let (mut action, consequence) = refusal(&self.shared.config, code, D::verdict, flight.attempt, flight.expires);
         match consequence {
             Consequence::None => {}
             Consequence::SlowDown => self.slow_down(now),
@@ -102,17 +118,14 @@ impl Core {
 
     /// An answer to a part that was told as unanswered: a late yes tells the number that its report will name; a late no says what is held
     /// true already, that the part must go again.
-    fn hear_late(&mut self, sequence: u32, resp: SubmitResp) {
-        let Some(at) = self.overdue.iter().position(|(of, ..)| *of == sequence) else {
+    fn hear_late(&mut self, seq: D::Seq, accepted: Option<CarrierKey>) {
+        let Some(at) = self.overdue.iter().position(|(of, ..)| *of == seq) else {
             self.noted(Anomaly::UnknownAnswer, &"an answer to no unanswered SUBMIT");
             return;
         };
-        if let Some((_, message, part)) = self.overdue.remove(at)
-            && resp.result == 0
-        {
+        if let (Some((_, message, part)), Some(key)) = (self.overdue.remove(at), accepted) {
             Counters::add(&self.shared.counters.accepted, 1);
-            let outcome = Outcome::Late { key: resp.msg_id.0.into() };
-            self.batch.answers.push(Answer { message, part, outcome });
+            self.batch.answers.push(Answer { message, part, outcome: Outcome::Late { key } });
         }
     }
 
@@ -130,36 +143,14 @@ impl Core {
         self.shared.want(|wish| wish.submits_stopped = true);
     }
 
-    fn hear_deliver(&mut self, sequence: u32, deliver: &Deliver, now: Duration) {
-        let ack = Ack { sequence, resp: DeliverResp { msg_id: deliver.msg_id, result: 0 } };
-        match deliver.report() {
-            Some(Ok(report)) => {
-                self.batch.reports.push(inbound::report(&report));
-                self.batch.acks.push(ack);
-            }
-            Some(Err(fault)) => {
-                self.noted(Anomaly::BadReport, &format_args!("a report is malformed: {fault}"));
-                let resp = DeliverResp { result: BAD_STRUCTURE, ..ack.resp };
-                self.say(sequence, &Pdu::DeliverResp(resp));
-            }
-            None => {
-                if let Err(later) = self.mailbox.take(sequence, deliver, now, &mut self.batch) {
-                    self.noted(Anomaly::TooManyLong, &"too many long inbound messages are under way");
-                    self.say(sequence, &Pdu::DeliverResp(later));
-                }
-            }
-        }
-    }
-
-    fn malformed(&mut self, header: Header, fault: Fault) -> Result<(), End> {
-        self.noted(Anomaly::Malformed, &format_args!("{header} is malformed: {fault}"));
+    fn malformed(&mut self, what: &str, refusal: Option<D::Ack>) -> Result<(), End> {
+        self.noted(Anomaly::Malformed, &what);
         self.malformed += 1;
         if self.malformed > MAX_MALFORMED {
             return Err(End::Lost(format!("more than {MAX_MALFORMED} malformed PDUs")));
         }
-        if header.command == Command::Deliver.word() {
-            let resp = DeliverResp { result: cmpp::fault_result(fault), ..DeliverResp::default() };
-            self.say(header.sequence, &Pdu::DeliverResp(resp));
+        if let Some(refusal) = refusal {
+            self.say(|dialect, out| dialect.answer(&refusal, out));
         }
         Ok(())
     }

@@ -13,11 +13,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gridbell_cmpp::{Decoder, MsgFmt, Number, Octets, Pdu, Submit, Version};
 use gridbell_model::MessageId;
 use rustc_hash::FxHashMap;
 
-use crate::dispose::PAYER;
+use crate::dialect::Dialect;
 use crate::inbound::Mailbox;
 use crate::intake::{Batch, Taken};
 use crate::login::Login;
@@ -37,21 +36,14 @@ const MAX_OUTPUT: usize = 256 * 1024;
 const MAX_OVERDUE: usize = 1024;
 /// How long an intended part may wait before its facts must be checked again.
 const STALE: Duration = Duration::from_secs(5);
-/// `FeeType`: free to whoever receives it.
-const FEE_TYPE: &str = "01";
-/// `FeeCode`, in fen.
-const FEE_CODE: &str = "000000";
-
-/// A field that the configuration's checks have found to fit.
-fn fixed<const N: usize>(field: &'static str, text: &str) -> Octets<N> {
-    Octets::new(field, text).unwrap_or(Octets::EMPTY)
-}
 
 /// Why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     /// As was wished.
     Drained,
+    /// Nothing was to be said on it, and its protocol has it end then.
+    Idle,
     /// Otherwise, in a sentence without anything personal.
     Lost(String),
 }
@@ -73,7 +65,7 @@ struct Flight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
-    /// We said TERMINATE; until when the answer may come.
+    /// We said goodbye; until when the answer may come.
     Ending {
         until: Duration,
     },
@@ -92,11 +84,9 @@ struct Probe {
     tries: u32,
 }
 
-pub(crate) struct Core {
+pub(crate) struct Core<D: Dialect> {
     shared: Arc<Shared>,
-    decoder: Decoder,
-    /// The SUBMIT with all that does not change.
-    submit: Pdu,
+    dialect: D,
     /// Octets read and not yet understood.
     pub(crate) input: BytesMut,
     /// Octets to write.
@@ -104,21 +94,22 @@ pub(crate) struct Core {
     /// Octets that were ever put into the output, and taken from it.
     encoded: u64,
     written: u64,
-    sequence: u32,
     queue: Queue,
-    flight: FxHashMap<u32, Flight>,
+    flight: FxHashMap<D::Seq, Flight>,
     /// Parts told as unanswered whose answers may come late: sequence, message, part.
-    overdue: VecDeque<(u32, MessageId, u8)>,
-    batch: Batch,
+    overdue: VecDeque<(D::Seq, MessageId, u8)>,
+    batch: Batch<D::Ack>,
     /// Answers, and reports with inbound messages, in the errand under way.
     settling: (usize, usize),
     /// Parts asked for by the errand under way.
     asked: usize,
-    mailbox: Mailbox,
+    mailbox: Mailbox<D::Ack>,
     phase: Phase,
     heard: Duration,
     spoke: Duration,
     probe: Option<Probe>,
+    /// The goodbye is for having nothing to say.
+    idle: bool,
     /// A submit went unanswered: nothing is sent until the gateway answers something.
     suspect: bool,
     answers_due: Option<Duration>,
@@ -133,32 +124,20 @@ pub(crate) struct Core {
     /// When the pacer lets the next part go.
     paced: Option<Duration>,
     gauge: usize,
+    /// The gateway opened it: nothing is submitted on it.
+    receiving: bool,
 }
 
-impl Core {
-    pub(crate) fn new(shared: Arc<Shared>, login: Login, now: Duration) -> Self {
+impl<D: Dialect> Core<D> {
+    pub(crate) fn new(shared: Arc<Shared>, login: Login<D>, now: Duration) -> Self {
         let config = &shared.config;
-        let submit = Pdu::Submit(Submit {
-            registered_delivery: 1,
-            service_id: fixed("Service_Id", &config.service_id),
-            fee_user_type: PAYER,
-            msg_fmt: MsgFmt::UCS2,
-            msg_src: fixed("Msg_src", &config.sp_id),
-            fee_type: fixed("FeeType", FEE_TYPE),
-            fee_code: fixed("FeeCode", FEE_CODE),
-            destinations: vec![Number::EMPTY],
-            ..Submit::default()
-        });
         let (throttle, given_back) = (config.timers.throttle_min(), shared.wish.borrow().give_back);
         Self {
-            decoder: Decoder::new(login.version),
-            submit,
+            dialect: login.dialect,
             input: login.input,
-            output: BytesMut::new(),
-            encoded: 0,
+            encoded: login.output.len() as u64,
+            output: login.output,
             written: 0,
-            // CONNECT had 1.
-            sequence: 1,
             queue: Queue::default(),
             flight: FxHashMap::default(),
             overdue: VecDeque::new(),
@@ -170,6 +149,7 @@ impl Core {
             heard: now,
             spoke: now,
             probe: None,
+            idle: false,
             suspect: false,
             answers_due: None,
             throttle,
@@ -180,8 +160,14 @@ impl Core {
             asked_after: given_back,
             paced: None,
             gauge: 0,
+            receiving: false,
             shared,
         }
+    }
+
+    /// A connection that the gateway opened: it brings reports and inbound messages, and nothing is submitted on it.
+    pub(crate) fn receiving(shared: Arc<Shared>, login: Login<D>, now: Duration) -> Self {
+        Self { receiving: true, ..Self::new(shared, login, now) }
     }
 
     /// One turn: understand what came, obey, keep the timers, write what may be written.
@@ -195,24 +181,31 @@ impl Core {
         self.end(now)
     }
 
-    fn version(&self) -> Version {
-        self.decoder.version()
-    }
-
-    fn next_sequence(&mut self) -> u32 {
-        self.sequence = self.sequence.wrapping_add(1).max(1);
-        self.sequence
+    fn next_seq(&mut self) -> D::Seq {
+        self.dialect.seq(&self.shared.ground())
     }
 
     /// Puts a PDU into the output.
-    fn say(&mut self, sequence: u32, pdu: &Pdu) {
+    fn say(&mut self, write: impl FnOnce(&D, &mut BytesMut)) {
         let before = self.output.len();
-        let version = self.version();
-        if let Err(error) = pdu.encode(sequence, version, &mut self.output) {
-            // Only SUBMITs carry anything that could not fit; see `fill`.
-            self.shared.failed(format!("an answer could not be written: {error}"));
-        }
+        write(&self.dialect, &mut self.output);
         self.encoded += (self.output.len() - before) as u64;
+    }
+
+    /// Says goodbye, once everything else is said.
+    fn say_bye(&mut self, now: Duration) {
+        let seq = self.next_seq();
+        self.say(|dialect, out| dialect.bye(seq, out));
+        self.phase = Phase::Ending { until: now + timing::LAST_WORDS };
+    }
+
+    /// Whether nothing is in its hands.
+    fn is_idle(&self) -> bool {
+        self.flight.is_empty()
+            && self.queue.parts() == 0
+            && self.asked == 0
+            && self.batch.is_empty()
+            && self.settling == (0, 0)
     }
 
     fn obey(&mut self, wish: Wish, now: Duration) {
@@ -221,11 +214,8 @@ impl Core {
         if (give_back || !self.shared.may_submit()) && self.queue.parts() > 0 {
             self.batch.unsent.extend(self.queue.take_all());
         }
-        let idle = self.flight.is_empty() && self.asked == 0 && self.batch.is_empty() && self.settling == (0, 0);
-        if wish.draining && self.phase == Phase::Running && idle {
-            let sequence = self.next_sequence();
-            self.say(sequence, &Pdu::Terminate);
-            self.phase = Phase::Ending { until: now + timing::LAST_WORDS };
+        if wish.draining && self.phase == Phase::Running && self.is_idle() {
+            self.say_bye(now);
         }
     }
 
@@ -257,7 +247,7 @@ impl Core {
     }
 
     fn may_submit(&self, now: Duration) -> bool {
-        self.flight.len() < self.shared.config.window
+        self.flight.len() < self.shared.config.window()
             && self.output.len() < MAX_SUBMIT_OUTPUT
             && self.phase == Phase::Running
             && !self.suspect
@@ -267,33 +257,27 @@ impl Core {
 
     /// Puts the next part into the output and into the window; false where it cannot be written.
     fn submit_part(&mut self, ticket: Option<Ticket>, now: Duration) -> bool {
-        let sequence = self.next_sequence();
-        let version = self.version();
-        let (Some(front), Pdu::Submit(submit)) = (self.queue.front(), &mut self.submit) else {
+        let seq = self.next_seq();
+        let Some(front) = self.queue.front() else {
             return false;
         };
         let (message, attempt, expires) = (front.id, front.attempt, front.valid_until.is_some());
-        submit.msg_level = u8::from(front.urgent);
-        submit.valid_time = front.valid_time;
-        submit.src_id = front.sender;
-        submit.destinations[0] = front.number;
+        let head = front.head;
         let Some(part) = self.queue.pop_part() else {
             return false;
         };
-        (submit.pk_total, submit.pk_number, submit.tp_udhi) = (part.total, part.number, part.udhi);
-        submit.content = part.content;
-        let before = self.output.len();
-        if self.submit.encode(sequence, version, &mut self.output).is_err() {
+        let (number, before) = (part.number, self.output.len());
+        if self.dialect.submit(seq, &head, part, &mut self.output).is_err() {
             let outcome = Outcome::Unsendable { reason: "短信无法编码" };
-            self.batch.answers.push(Answer { message, part: part.number, outcome });
+            self.batch.answers.push(Answer { message, part: number, outcome });
             self.batch.unsent.extend(self.queue.drop_begun(message));
             self.shared.paced_answer(ticket, now);
             return false;
         }
         self.encoded += (self.output.len() - before) as u64;
         let end = self.encoded;
-        self.flight.insert(sequence, Flight { message, part: part.number, attempt, expires, ticket, at: now, end });
-        self.answers_due.get_or_insert(now + self.shared.config.timers.answer());
+        self.flight.insert(seq, Flight { message, part: number, attempt, expires, ticket, at: now, end });
+        self.answers_due.get_or_insert(now + self.shared.config.answer());
         true
     }
 
@@ -315,7 +299,7 @@ impl Core {
     /// How many parts to fetch now; none while that is not worth an errand.
     pub(crate) fn wants(&self, now: Duration) -> Option<usize> {
         let blocked = self.suspect || self.throttled_until > now || self.phase != Phase::Running;
-        if blocked || !self.shared.may_submit() {
+        if blocked || self.receiving || !self.shared.may_submit() {
             return None;
         }
         let config = &self.shared.config;
@@ -326,7 +310,7 @@ impl Core {
         let settling = self.batch.answers.len() + self.settling.0;
         let waiting = self.queue.parts() + self.asked;
         let exposed = waiting + self.flight.len() + settling;
-        let room = (config.window + ahead).saturating_sub(exposed).min(ahead.saturating_sub(waiting));
+        let room = (config.window() + ahead).saturating_sub(exposed).min(ahead.saturating_sub(waiting));
         (room > 0 && room >= ahead / 4).then_some(room)
     }
 
@@ -350,7 +334,7 @@ impl Core {
     }
 
     /// What the outbox must be told, if anything; the errand begins.
-    pub(crate) fn take_batch(&mut self) -> Option<Batch> {
+    pub(crate) fn take_batch(&mut self) -> Option<Batch<D::Ack>> {
         if self.batch.is_empty() {
             return None;
         }
@@ -360,23 +344,33 @@ impl Core {
     }
 
     /// The outbox has it: what the gateway waits for may be acknowledged.
-    pub(crate) fn settled(&mut self, batch: Batch) {
+    pub(crate) fn settled(&mut self, batch: Batch<D::Ack>) {
         self.settling = (0, 0);
         Counters::add(&self.shared.counters.reports, batch.reports.len());
         Counters::add(&self.shared.counters.inbound, batch.inbound.len());
         for ack in batch.acks {
-            self.say(ack.sequence, &Pdu::DeliverResp(ack.resp));
+            self.say(|dialect, out| dialect.answer(&ack, out));
         }
     }
 
     /// How the connection ended, now that the socket failed.
     pub(crate) fn lost(&self, why: String) -> End {
-        if matches!(self.phase, Phase::Ending { .. }) { End::Drained } else { End::Lost(why) }
+        if matches!(self.phase, Phase::Ending { .. }) { self.ended() } else { self.gone(why) }
+    }
+
+    /// How it ended after our goodbye.
+    const fn ended(&self) -> End {
+        if self.idle { End::Idle } else { End::Drained }
+    }
+
+    /// How it ended without one.
+    fn gone(&self, why: String) -> End {
+        if !D::HEARTBEAT && self.is_idle() { End::Idle } else { End::Lost(why) }
     }
 
     /// The connection is gone: nothing stays in its hands.
     pub(crate) fn abandon(&mut self, now: Duration) {
-        let mut flights: Vec<(u32, Flight)> = self.flight.drain().collect();
+        let mut flights: Vec<(D::Seq, Flight)> = self.flight.drain().collect();
         flights.sort_by_key(|(_, flight)| flight.end);
         for (_, flight) in flights {
             self.shared.paced_answer(flight.ticket, now);
@@ -408,10 +402,10 @@ impl Core {
 
     fn end(&self, now: Duration) -> Result<(), End> {
         match self.phase {
-            Phase::Over => Err(End::Drained),
-            Phase::Ending { until } if until <= now => Err(End::Drained),
+            Phase::Over => Err(self.ended()),
+            Phase::Ending { until } if until <= now => Err(self.ended()),
             Phase::Ended { until } if until <= now || self.output.is_empty() => {
-                Err(End::Lost("the gateway ended the connection".to_owned()))
+                Err(self.gone("the gateway ended the connection".to_owned()))
             }
             Phase::Running | Phase::Ending { .. } | Phase::Ended { .. } => Ok(()),
         }

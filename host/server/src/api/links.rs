@@ -19,10 +19,14 @@ pub(crate) struct LinkView {
     pub(crate) name: String,
     /// What offices call it.
     pub(crate) title: String,
+    /// What is spoken on it: `cmpp2`, `cmpp3`, `smgp3`, `sgip1`, or `http` for a platform.
+    pub(crate) protocol: String,
     /// `connecting`, `up`, `held`, `stopped`, `draining`, `closed`.
     pub(crate) state: String,
     /// Connections that are up.
     pub(crate) connections: usize,
+    /// The connections that its gateway opens to us, where its protocol has them (SGIP).
+    pub(crate) reverse: Option<ReverseView>,
     /// Parts granted a second; 0 for no pacing.
     pub(crate) grant: u32,
     /// Parts written in the last whole second.
@@ -47,10 +51,21 @@ pub(crate) struct LinkView {
     pub(crate) alarms: Vec<LinkAlarmView>,
 }
 
+/// Connections that a gateway opens to bring reports and inbound messages.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ReverseView {
+    /// Those that are up; it closes them when it has nothing to bring.
+    pub(crate) connections: usize,
+    /// How often it called and was let in since the link started.
+    pub(crate) calls: u64,
+    /// When it was last let in.
+    pub(crate) last: Option<String>,
+}
+
 /// Something that a person should know of a link.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LinkAlarmView {
-    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `outbox-failing`, `defect`.
+    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `not-called`, `outbox-failing`, `defect`.
     pub(crate) kind: WordView,
     /// The gateway's status or result, where it gave one.
     pub(crate) code: Option<u32>,
@@ -67,6 +82,7 @@ fn alarm(a: crate::conduct::LinkAlarm) -> LinkAlarmView {
         "submits-refused" => "网关拒绝提交",
         "our-fault" => "网关认为我方报文有误",
         "unreachable" => "无法连接网关",
+        "not-called" => "网关未回连，收不到回执",
         "outbox-failing" => "无法落盘，已停止发送",
         "defect" => "程序缺陷，已重新连接",
         _ => "未知",
@@ -81,8 +97,14 @@ pub(crate) fn links(app: &App, caller: &Caller) -> Result<Vec<LinkView>, Problem
     let view = |l: crate::conduct::LinkEntry| LinkView {
         name: l.name,
         title: l.title,
+        protocol: l.protocol,
         state: l.state,
         connections: l.connections,
+        reverse: l.reverse.map(|r| ReverseView {
+            connections: r.connections,
+            calls: r.calls,
+            last: r.last.map(|at| at.to_string()),
+        }),
         grant: l.grant,
         rate: l.rate,
         window_used: l.window_used,

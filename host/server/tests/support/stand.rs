@@ -73,7 +73,13 @@ fn link(name: &str, title: &str, grant: u32, rate: u64, state: &str) -> LinkEntr
     LinkEntry {
         name: name.into(),
         title: title.into(),
+        protocol: if name == "unicom" { "sgip1" } else { "cmpp2" }.into(),
         state: state.into(),
+        reverse: (name == "unicom").then_some(ReverseEntry {
+            connections: 1,
+            calls: 4,
+            last: Some(Moment::from_unix_ms(0)),
+        }),
         connections: usize::from(state == "up"),
         grant,
         rate,

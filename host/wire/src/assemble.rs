@@ -3,15 +3,38 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use gridbell_wire::{
-    Content, MsgFmt, Number, Octets,
-    text::{self, Concatenation},
-};
-
-use crate::deliver::Deliver;
+use crate::field::{Content, MsgFmt, Number, Octets};
+use crate::text::{self, Concatenation};
 
 /// Messages under way at once before the oldest is given out incomplete: at 255 octets a part and 255 parts, 17 MB at worst.
 pub const MAX_PENDING: usize = 256;
+
+/// A customer's message as it came, or a part of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Piece {
+    /// Who wrote.
+    pub from: Number,
+    /// To which of our numbers.
+    pub to: Octets<21>,
+    /// `TP_udhi` of GSM 03.40: not 0 where the content starts with a user data header.
+    pub udhi: u8,
+    /// How the content is coded.
+    pub format: MsgFmt,
+    /// The content.
+    pub content: Content,
+}
+
+impl Piece {
+    /// Which part of which message it is; none where it is a whole one.
+    #[must_use]
+    pub fn concatenation(&self) -> Option<Concatenation> {
+        self.split().0.filter(|part| part.total > 1)
+    }
+
+    fn split(&self) -> (Option<Concatenation>, &[u8]) {
+        if self.udhi == 0 { (None, &self.content[..]) } else { text::split_header(&self.content) }
+    }
+}
 
 /// An inbound message as the customer wrote it.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,7 +65,7 @@ struct Pending {
     parts: Vec<Option<Content>>,
 }
 
-/// Puts parts together. A part is only in memory here: store each DELIVER before it is answered.
+/// Puts parts together. A part is only in memory here: store each piece before it is answered.
 #[derive(Default)]
 pub struct Assembler {
     pending: HashMap<Key, Pending>,
@@ -51,33 +74,31 @@ pub struct Assembler {
 impl Assembler {
     /// Takes an inbound message that came at `now` (any clock that only goes forward). Gives what is now complete, and
     /// before it the oldest message where [`MAX_PENDING`] are under way.
-    pub fn push(&mut self, deliver: &Deliver, now: Duration) -> Vec<Assembled> {
-        let (concatenation, octets) = match deliver.tp_udhi {
-            0 => (None, &deliver.content[..]),
-            _ => text::split_header(&deliver.content),
-        };
+    pub fn push(&mut self, piece: impl Into<Piece>, now: Duration) -> Vec<Assembled> {
+        let piece = piece.into();
+        let (concatenation, octets) = piece.split();
         let Some(part) = concatenation.filter(|part| part.total > 1) else {
-            let decoded = text::decode(deliver.msg_fmt, octets);
+            let decoded = text::decode(piece.format, octets);
             return vec![Assembled {
-                from: deliver.src_terminal,
-                to: deliver.dest_id,
+                from: piece.from,
+                to: piece.to,
                 text: decoded.text,
                 exact: decoded.exact,
                 parts: (1, 1),
             }];
         };
-        self.push_part(deliver, part, octets, now)
+        self.push_part(&piece, part, octets, now)
     }
 
-    fn push_part(&mut self, deliver: &Deliver, part: Concatenation, octets: &[u8], now: Duration) -> Vec<Assembled> {
-        let key = Key { from: deliver.src_terminal, to: deliver.dest_id, reference: part.reference, total: part.total };
+    fn push_part(&mut self, piece: &Piece, part: Concatenation, octets: &[u8], now: Duration) -> Vec<Assembled> {
+        let key = Key { from: piece.from, to: piece.to, reference: part.reference, total: part.total };
         let mut out = Vec::new();
         if self.pending.len() >= MAX_PENDING && !self.pending.contains_key(&key) {
             out.extend(self.take_oldest());
         }
         let pending = self.pending.entry(key.clone()).or_insert_with(|| Pending {
             since: now,
-            format: deliver.msg_fmt,
+            format: piece.format,
             parts: vec![None; usize::from(part.total)],
         });
         // `split_header` gives numbers from 1 to the total; a repeated part replaces itself. A copy of a content fits.
