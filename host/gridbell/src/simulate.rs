@@ -69,9 +69,9 @@ EXAMPLES
     #[command(after_help = "\
 Without --config there is one account, appid wx0123456789abcdef with the secret `secret`, 100000 messages a day, and
 events signed with the Token `gridbell`. Tokens live 7200 s; a new one leaves the one before it valid for 5 minutes,
-a forced one does not, and may be had 20 times a day, 30 s apart. A client_msg_id that comes again within 10 minutes
-is not sent again. TEMPLATESENDJOBFINISH is posted to `callbacks.url`, encrypted where there is an `aes_key`. The
-configuration is one JSON object; what it leaves out is the default:
+a forced one does not; it may be had 20 times a day, and within 30 s of another changes nothing. A client_msg_id that
+comes again within 10 minutes is not sent again. TEMPLATESENDJOBFINISH is posted to `callbacks.url`, encrypted where
+there is an `aes_key`. The configuration is one JSON object; what it leaves out is the default:
 
   {\"appid\": \"wx0123456789abcdef\", \"day_quota\": 1000, \"minute_quota\": 600, \"templates\": [\"TM1\"],
    \"aes_key\": \"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG\",

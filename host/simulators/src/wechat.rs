@@ -189,15 +189,14 @@ impl WeChat {
         while inner.tokens.front().is_some_and(|(_, end)| *end <= now) {
             inner.tokens.pop_front();
         }
-        if force {
+        // A forced one within half a minute of another changes nothing.
+        let soon = inner.forced.back().is_some_and(|at| at.plus_ms(FORCED_APART_MS) > now);
+        if force && !soon {
             while inner.forced.front().is_some_and(|at| at.plus_ms(DAY_MS) <= now) {
                 inner.forced.pop_front();
             }
             if inner.forced.len() >= FORCED_PER_DAY {
                 return refuse("45009", "reach max api daily quota limit");
-            }
-            if inner.forced.back().is_some_and(|at| at.plus_ms(FORCED_APART_MS) > now) {
-                return refuse("45011", "api minute-quota reach limit, must slower, retry next minute");
             }
             inner.forced.push_back(now);
             inner.tokens.clear();
