@@ -12,7 +12,7 @@ use gridbell_channels::{Outgoing, SecretRef};
 use gridbell_clock::Clock;
 use gridbell_exchange::{Client, Origin, Trust};
 use gridbell_model::{CarrierKey, Moment};
-use gridbell_platform::{Answer, CallError, Request, Secret};
+use gridbell_platform::{Answer, CallError, Code, Request, Secret};
 use gridbell_webhook::{Signer, Verifier, WebhookSecret};
 use gridbell_wechat::{AesKey, Door, Mode};
 
@@ -206,7 +206,7 @@ impl Provider for Account {
     fn chore(&self, now: Moment) -> Chore {
         of!(self, account => account.chore(now))
     }
-    fn did(&self, ticket: u64, result: &Result<Answer, CallError>, now: Moment) {
+    fn did(&self, ticket: u64, result: &Result<Answer, CallError>, now: Moment) -> Result<(), Code> {
         of!(self, account => account.did(ticket, result, now))
     }
     fn is_ready(&self, now: Moment) -> bool {

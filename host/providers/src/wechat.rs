@@ -8,7 +8,7 @@ use gridbell_channels::http::{
 };
 use gridbell_channels::{Address, Body, Outgoing, Report, ReportOutcome};
 use gridbell_model::{CarrierKey, CivilMinute, Moment, Phone};
-use gridbell_platform::{Act, Answer, CallError, Method, Outcome, Secret, of_status};
+use gridbell_platform::{Act, Answer, CallError, Code, Method, Outcome, Secret, of_status};
 use gridbell_wechat::{self as codec, CallbackQuery, Door, Next, SendStatus, TokenKeeper};
 use parking_lot::Mutex;
 
@@ -108,23 +108,23 @@ impl Provider for WeChat {
         }
     }
 
-    fn did(&self, ticket: u64, result: &Result<Answer, CallError>, now: Moment) {
+    fn did(&self, ticket: u64, result: &Result<Answer, CallError>, now: Moment) -> Result<(), Code> {
         let mut keeper = self.keeper.lock();
-        let failed = |act| (act, "no answer".to_owned());
-        let (act, why) = match result {
-            Err(_) => failed(Act::Retry),
-            Ok(answer) if answer.status != 200 => failed(of_status(answer.status).unwrap_or(Act::Retry)),
-            Ok(answer) => match codec::token::read(&answer.body) {
-                Ok(codec::token::Answer::Token { secret, expires_in_s }) => {
-                    return keeper.fetched(ticket, secret, expires_in_s, now);
+        let (act, code) = match result {
+            Err(_) => (Act::Retry, Code::new("no-answer")),
+            Ok(answer) => match (of_status(answer.status), codec::token::read(&answer.body)) {
+                (Some(act), _) => (act, Code::new(format!("http-{}", answer.status))),
+                (None, Ok(codec::token::Answer::Token { secret, expires_in_s })) => {
+                    keeper.fetched(ticket, secret, expires_in_s, now);
+                    return Ok(());
                 }
-                Ok(codec::token::Answer::Refused(Outcome::Refused { act, code })) => (act, code.to_string()),
-                Ok(codec::token::Answer::Refused(Outcome::Accepted { .. })) => failed(Act::Retry),
-                Err(error) => (Act::Retry, error.to_string()),
+                (None, Ok(codec::token::Answer::Refused(Outcome::Refused { act, code }))) => (act, code),
+                (None, _) => (Act::Retry, Code::new("unreadable")),
             },
         };
-        tracing::warn!(appid = %self.appid, ?act, why, "wechat.token: the platform gave no token");
+        tracing::warn!(appid = %self.appid, ?act, code = %code, "wechat.token: the platform gave no token");
         keeper.failed(ticket, act, now);
+        if act == Act::Configuration { Err(code) } else { Ok(()) }
     }
 
     fn is_ready(&self, now: Moment) -> bool {

@@ -169,7 +169,8 @@ async fn a_wrong_secret_asks_rarely_and_keeps_every_message() {
     let bench = Bench::new(wechat::Config { secret: "another".into(), ..wechat::Config::default() }).await;
     let (link, _) = bench.link();
     let ids = bench.put(5);
-    bench.gateway.wait_until(|stats| stats.strangers == 1).await;
+    let refused = AlarmKind::LoginRefused { status: 40125 };
+    link.wait_for(|status| status.alarms.iter().any(|alarm| alarm.kind == refused)).await;
     drained(&link).await;
     assert_eq!((bench.outbox.open(), bench.outbox.in_hand()), (5, 0));
     assert!(ids.iter().all(|id| !bench.outbox.is_marked(*id)) && bench.gateway.log().is_empty());

@@ -182,7 +182,7 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
                     if let Err(error) = &result {
                         self.shared.failed(error.to_string());
                     }
-                    self.common.provider.did(ticket, &result, clock.now());
+                    self.heard_of_account(self.common.provider.did(ticket, &result, clock.now()));
                     self.common.chores.send_modify(|version| *version += 1);
                 }
                 () = timer.due() => {}
@@ -361,6 +361,20 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
                 self.quota.used(now);
             }
             _ => Counters::add(&counters.refused, 1),
+        }
+    }
+
+    /// Whether the platform takes the account's credentials.
+    fn heard_of_account(&self, taken: Result<(), gridbell_platform::Code>) {
+        match taken {
+            Ok(()) if self.common.provider.is_ready(self.shared.clock.now()) => {
+                self.shared.calm(|kind| matches!(kind, AlarmKind::LoginRefused { .. }));
+            }
+            Ok(()) => {}
+            Err(code) => {
+                self.shared.failed(format!("the platform refuses the account: it answers `{code}`"));
+                self.shared.alarm(AlarmKind::LoginRefused { status: number(code.as_str()) });
+            }
         }
     }
 

@@ -34,7 +34,12 @@ pub trait Provider: Send + Sync + 'static {
     }
 
     /// How a chore went.
-    fn did(&self, _ticket: u64, _result: &Result<Answer, CallError>, _now: Moment) {}
+    ///
+    /// # Errors
+    /// The platform's code where it refuses the account itself: a person must know, and it is tried again later.
+    fn did(&self, _ticket: u64, _result: &Result<Answer, CallError>, _now: Moment) -> Result<(), Code> {
+        Ok(())
+    }
 
     /// Whether messages may be prepared now.
     fn is_ready(&self, _now: Moment) -> bool {
