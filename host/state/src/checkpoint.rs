@@ -49,8 +49,8 @@ pub(crate) struct Marker {
 ///
 /// - 2 added more beside the columns, and the term of the latest bill.
 /// - 3 added addresses at platforms: two bits above the preferences, a record beside each page, ops of their own; a pilot's samples
-///   ([`Part::Samples`], `PublishSamples`, and records with [`crate::TRIGGER_SAMPLES`], which an earlier program would take for runs whose messages
-///   customers got); carriers' numbers that are none of 64 bits ([`Part::ParkedAs`], `ReportsAs`).
+///   (`Part::Samples`, `PublishSamples`, and records with [`crate::TRIGGER_SAMPLES`], which an earlier program would take for runs whose messages
+///   customers got); carriers' numbers that are none of 64 bits (`Part::ParkedAs`, `ReportsAs`).
 pub const DATA_FORMAT: u32 = 3;
 
 /// A part of a generation. Variants are appended, never reordered.

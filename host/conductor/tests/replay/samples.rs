@@ -2,7 +2,7 @@
 
 use gridbell_archive::Kind;
 use gridbell_conductor::*;
-use gridbell_model::{AccountNumber, Date, OrgCode, OrgLevel, OrgUnit, RunId};
+use gridbell_model::{AccountNumber, Date, OrgCode, OrgLevel, OrgUnit, Phone, RunId};
 use gridbell_state::*;
 use tokio_util::sync::CancellationToken;
 
@@ -102,17 +102,13 @@ async fn a_customers_story_tells_samples_apart_also_from_the_archives() {
         found.iter().map(|r| (r.is_sample(), r.body["text"].as_str().unwrap().contains(SAMPLE_MARK))).collect();
     assert!(marks.contains(&(true, true)) && marks.contains(&(false, false)), "{marks:?}");
     assert!(marks.iter().all(|(marked, is)| marked == is), "{marks:?}");
-    let by_number = ArchiveSearch { account: None, phone: Some("13912340001".into()).map(phone), ..search };
+    let by_number = ArchiveSearch { account: None, phone: Some(Phone::from_text("13912340001")), ..search };
     let found = w.host.search_archive(by_number).await.unwrap();
     assert!(found.len() == 10 && found.iter().all(ArchivedRecord::is_sample), "{found:?}");
     // An entry of an archive from before there were samples says nothing of them.
     let mut older = found[0].clone();
     older.body.as_object_mut().unwrap().remove("sample");
     assert!(!older.is_sample());
-}
-
-fn phone(text: String) -> gridbell_model::Phone {
-    gridbell_model::Phone::from_text(&text)
 }
 
 #[tokio::test(flavor = "multi_thread")]
