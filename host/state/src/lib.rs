@@ -65,5 +65,5 @@ pub use runs::{
 };
 pub use shared_phones::SharedCount;
 pub use snapshot::Snapshot;
-pub use state::{InboundMessage, MAX_EVENTS_PER_OP, State};
+pub use state::{Handed, InboundMessage, MAX_EVENTS_PER_OP, State};
 pub use writer::{BULK_QUEUE, CHECKPOINT_JOURNAL_BYTES, MAX_GROUP_CHANGES, SINGLE_QUEUE};

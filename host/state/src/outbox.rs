@@ -474,9 +474,14 @@ impl Outbox {
         self.parked.iter()
     }
 
-    /// Keeps a report until its answer comes.
+    /// Keeps a report until its answer comes; of several about one part the one that says how it ended, since those of two connections come in
+    /// any order.
     pub(crate) fn park(&mut self, key: LinkKey, stat: String, at: Moment) {
         self.forget_parked(at);
+        let ended = |(before, _): &(String, Moment)| before == "DELIVRD" || stat == "ACCEPTD";
+        if self.parked.get(&key).is_some_and(ended) {
+            return;
+        }
         if self.parked.insert(key.clone(), (stat, at)).is_none() {
             self.parked_order.push_back(key);
         }

@@ -32,6 +32,21 @@ use crate::{keys, records};
 /// Message events in one op at most.
 pub const MAX_EVENTS_PER_OP: usize = 4_096;
 
+/// A change that is in its lane.
+#[derive(Debug)]
+#[must_use = "whether it was taken in is known only when it is durable"]
+pub struct Handed(oneshot::Receiver<Result<Applied, StateError>>);
+
+impl Handed {
+    /// Waits until the change is durable and visible.
+    ///
+    /// # Errors
+    /// When the store refuses; then nothing is changed.
+    pub async fn durable(self) -> Result<Applied, StateError> {
+        self.0.await.map_err(|_| StateError::Closed)?
+    }
+}
+
 /// A province's state.
 #[derive(Clone)]
 pub struct State {
@@ -142,14 +157,19 @@ impl State {
         self.send(&self.bulk, change).await
     }
 
-    async fn send(&self, lane: &mpsc::Sender<Command>, mut change: Change) -> Result<Applied, StateError> {
+    async fn send(&self, lane: &mpsc::Sender<Command>, change: Change) -> Result<Applied, StateError> {
+        self.hand(lane, change).await?.durable().await
+    }
+
+    /// Changes are made in the order in which they are handed over in a lane.
+    async fn hand(&self, lane: &mpsc::Sender<Command>, mut change: Change) -> Result<Handed, StateError> {
         if let Some(why) = self.shared.failed.read().clone() {
             return Err(StateError::Failed(why));
         }
         let (reply, answer) = oneshot::channel();
         change.reply = Some(reply);
         lane.send(Command::Change(Box::new(change))).await.map_err(|_| StateError::Closed)?;
-        answer.await.map_err(|_| StateError::Closed)?
+        Ok(Handed(answer))
     }
 
     /// Takes facts in, durable when this returns. `bulk` for imports: single changes overtake them.
@@ -157,6 +177,15 @@ impl State {
     /// # Errors
     /// When there are too many rows for one op or the store refuses. Rows that are wrong are in the outcome.
     pub async fn facts(&self, facts: Facts, bulk: bool, audit: Vec<AuditNote>) -> Result<Applied, StateError> {
+        self.hand_facts(facts, bulk, audit).await?.durable().await
+    }
+
+    /// The same in two steps, for several batches under way at once: they are taken in in the order in which these calls return, so that of two
+    /// rows about one customer the later one of a file holds.
+    ///
+    /// # Errors
+    /// When there are too many rows for one op; the rest comes with [`Handed::durable`].
+    pub async fn hand_facts(&self, facts: Facts, bulk: bool, audit: Vec<AuditNote>) -> Result<Handed, StateError> {
         if facts.len() > MAX_FACTS_PER_OP {
             let what = "a batch of facts".to_owned();
             return Err(StateError::Bound { what, bound: MAX_FACTS_PER_OP, hint: "send it in several" });
@@ -169,7 +198,7 @@ impl State {
         ops.extend((!left.is_empty()).then_some(Op::Void(left)));
         let mut change = Change::new(ops);
         change.audit = audit;
-        if bulk { self.submit_bulk(change).await } else { self.submit(change).await }
+        self.hand(if bulk { &self.bulk } else { &self.single }, change).await
     }
 
     /// Customers whom `rows` closes or hands over and who were not before.

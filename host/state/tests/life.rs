@@ -148,6 +148,31 @@ async fn a_late_answer_takes_its_part_out_of_the_queue_and_its_report_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reports_that_wait_for_their_answer_say_how_it_ended_in_whatever_order_they_came() {
+    let mut w = World::new().await;
+    w.facts(Facts::Customers((0..5).map(customer).collect())).await;
+    w.facts(Facts::Bills((0..5).map(|n| bill(n, 202_610, 50)).collect())).await;
+    remind(&w.state, 1).await;
+    let ids = w.state.ready(1, 3, |_, _| false);
+    let submitting = ids.iter().map(|id| (*id, MessageEvent::Submitting { link: "mobile".into() })).collect();
+    w.state.message_events(submitting).await.unwrap();
+    // Two connections of one link: what one of them brings may overtake the other's.
+    let orders = [["ACCEPTD", "DELIVRD"], ["DELIVRD", "ACCEPTD"], ["UNDELIV", "ACCEPTD"]];
+    for (n, stats) in orders.iter().enumerate() {
+        for stat in stats {
+            w.state.reports("mobile", vec![(key(n as u64), (*stat).to_owned())]).await.unwrap();
+        }
+    }
+    w.crash();
+    for (n, id) in ids.iter().enumerate() {
+        let accepted = MessageEvent::PartAccepted { part: 1, carrier_id: n as u64 };
+        w.state.message_events(vec![(*id, accepted)]).await.unwrap();
+    }
+    let states: Vec<_> = ids.iter().map(|id| w.state.message_status(*id).unwrap().unwrap().state).collect();
+    assert_eq!(states, [MessageState::Delivered, MessageState::Delivered, MessageState::Failed]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_report_whose_answer_never_comes_is_forgotten_in_time() {
     let mut w = World::new().await;
     w.state.reports("mobile", vec![(key(1), "DELIVRD".into())]).await.unwrap();

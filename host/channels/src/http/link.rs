@@ -1,25 +1,24 @@
 //! The link itself: claims, intents, permits, and what the outbox is told. One task rules it; each message on its way is a task of its own.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gridbell_clock::Clock;
 use gridbell_model::Moment;
 use gridbell_platform::{Answer, CallError, Exchange};
-use rustc_hash::FxHashSet;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::breaker::{Breaker, Permit};
 use super::config::HttpTerms;
 use super::deliver::{Common, Delivery, Done, End, Flight, Health, Note};
+use super::fetch::{Errand, Fetching, Taken, fetched, take, unsent, wait};
 use super::provider::{Chore, Provider};
 use super::quota::Quota;
 use crate::driver::Timer;
 use crate::error::ChannelError;
-use crate::intake::{failing, insist};
+use crate::intake::insist;
 use crate::link::LinkHandle;
 use crate::pacer::Ticket;
 use crate::parts::PartSet;
@@ -39,7 +38,6 @@ const MAX_FAULTS: u32 = 16;
 /// The longest sleep: everything that matters wakes the link.
 const LONG: Duration = Duration::from_secs(60);
 
-type Errand<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type ChoreDone = (u64, Result<Answer, CallError>);
 
 /// Starts a link on the current runtime. It runs until it is drained; one that is not `enabled` starts held.
@@ -73,22 +71,6 @@ pub fn start_http<O: Outbox, P: Provider, E: Exchange>(
 struct Ledger {
     answers: Vec<port::Answer>,
     unsent: Vec<Unsent>,
-}
-
-/// What was claimed and intended.
-#[derive(Default)]
-struct Taken {
-    messages: Vec<Outgoing>,
-    unsent: Vec<Unsent>,
-    nothing: bool,
-}
-
-enum Fetching {
-    Idle,
-    /// Waiting until there may be some; may be dropped.
-    Waiting(Errand<()>),
-    /// Under way; runs to its end.
-    Taking(Errand<Taken>),
 }
 
 struct Link<O, P, E> {
@@ -534,65 +516,15 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
     }
 }
 
-fn unsent(message: &Outgoing) -> Unsent {
-    Unsent { message: message.id, parts: message.open }
-}
-
 /// A code for an alarm: its number, where it is one; the link's last error has it whole.
 fn number(code: &str) -> u32 {
     code.parse::<i64>().ok().and_then(|code| u32::try_from(code.unsigned_abs()).ok()).unwrap_or(0)
-}
-
-/// Claims up to `most` messages and makes their intent durable.
-async fn take<O: Outbox, P, E>(common: Arc<Common<O, P, E>>, most: usize) -> Taken {
-    let (shared, outbox, name) = (&common.shared, &common.outbox, &common.shared.config.name);
-    let claimed = match outbox.claim(name, most).await {
-        Ok(claimed) => claimed,
-        Err(error) => {
-            failing(shared, &error).await;
-            return Taken { nothing: true, ..Taken::default() };
-        }
-    };
-    if claimed.is_empty() {
-        return Taken { nothing: true, ..Taken::default() };
-    }
-    let ids: Vec<_> = claimed.iter().map(|message| message.id).collect();
-    match outbox.intend(name, &ids).await {
-        Ok(left) => {
-            shared.calm(|kind| kind == AlarmKind::OutboxFailing);
-            let left: FxHashSet<_> = left.into_iter().collect();
-            let messages = claimed.into_iter().filter(|message| left.contains(&message.id)).collect();
-            Taken { messages, ..Taken::default() }
-        }
-        Err(error) => {
-            let taken = Taken { unsent: claimed.iter().map(unsent).collect(), ..Taken::default() };
-            failing(shared, &error).await;
-            taken
-        }
-    }
-}
-
-fn wait<O: Outbox, P: Send + Sync + 'static, E: Send + Sync + 'static>(common: &Arc<Common<O, P, E>>) -> Fetching {
-    let common = Arc::clone(common);
-    Fetching::Waiting(Box::pin(async move { common.outbox.ready(&common.shared.config.name).await }))
 }
 
 async fn errand<T>(errand: &mut Option<Errand<T>>) -> T {
     match errand {
         Some(errand) => errand.await,
         None => std::future::pending().await,
-    }
-}
-
-/// What was taken, or none when there may be something to take.
-async fn fetched(fetching: &mut Fetching) -> Option<Taken> {
-    match fetching {
-        Fetching::Idle => std::future::pending().await,
-        Fetching::Waiting(errand) => {
-            errand.await;
-            None
-        }
-        Fetching::Taking(errand) => Some(errand.await),
     }
 }
 

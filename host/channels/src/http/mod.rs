@@ -22,6 +22,7 @@ mod callback;
 mod config;
 mod deliver;
 mod desks;
+mod fetch;
 mod link;
 mod provider;
 mod quota;

@@ -9,9 +9,8 @@ use gridbell_intake::{
     Reason, Reject, RejectFile, Row, Summary,
 };
 use gridbell_model::{AccountNumber, OrgCode};
-use gridbell_state::{Applied, FactReject, Facts, State, StateError};
+use gridbell_state::{FactReject, Facts, Handed, State};
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinHandle;
 
 use crate::error::HostError;
 use crate::facts::IntoFact;
@@ -143,9 +142,9 @@ where
         let (rows, lines) = work.within(batch, file.scope)?;
         if !rows.is_empty() {
             let places = rows.iter().map(IntoFact::account).zip(lines).collect();
-            let state = state.clone();
             let facts = facts(rows.into_iter().map(IntoFact::into_fact).collect());
-            let taken = tokio::spawn(async move { state.facts(facts, true, Vec::new()).await });
+            // Handed over here and not by a task for each: two tasks may begin in either order.
+            let taken = state.hand_facts(facts, true, Vec::new()).await?;
             work.waiting.push_back((places, taken));
             if work.waiting.len() >= UNDER_WAY {
                 work.settle().await?;
@@ -173,7 +172,7 @@ where
 }
 
 /// The places of a batch's rows, and the batch on its way.
-type Waiting = (Vec<(AccountNumber, u64)>, JoinHandle<Result<Applied, StateError>>);
+type Waiting = (Vec<(AccountNumber, u64)>, Handed);
 
 struct Work<'a> {
     state: &'a State,
@@ -229,7 +228,7 @@ impl Work<'_> {
     /// Waits for the oldest batch under way; rows that the state did not take go to the reject report with their line.
     async fn settle(&mut self) -> Result<(), HostError> {
         let Some((places, taken)) = self.waiting.pop_front() else { return Ok(()) };
-        let applied = taken.await.map_err(|e| HostError::Task(e.to_string()))??;
+        let applied = taken.durable().await?;
         for (row, why) in &applied.facts.rejected {
             let Some((account, line)) = places.get(*row as usize) else { continue };
             let reject = self.places.reject(*line, "account", &account.to_string(), reason(*why));
