@@ -1,4 +1,4 @@
-//! HTTP/1.1 with platforms: calls that are bounded in every direction ([`Client`]), and a small server ([`serve`]) for the platforms that the
+//! HTTP/1.1 with platforms: calls that are bounded in every direction ([`Client`]), and a small server ([`serve()`]) for the platforms that the
 //! simulators play.
 //!
 //! The only crate beside `server` that knows hyper. It has no framework: a platform's interface is one POST to one place, and everything
