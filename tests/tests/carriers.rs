@@ -186,6 +186,11 @@ fn unicom_and_telecom_get_every_message_through_kills_and_the_host_knows_what_be
         if dead.contains(&person.phone) {
             assert_eq!(message["state"]["word"], "failed", "{message}");
             assert!(DEAD.contains(&message["code"].as_str().unwrap_or_default()), "{message}");
+            // Marked at the customer, so that nothing is tried until it changes.
+            eventually("the number's mark", || {
+                let customer = host.api.get(&format!("/v1/customers/{account}")).expect(200);
+                (customer["phone"]["class"] == "bad").then_some(())
+            });
         } else {
             assert_eq!(message["state"]["word"], "delivered", "{message}");
         }

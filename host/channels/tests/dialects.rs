@@ -209,6 +209,8 @@ async fn failures_say_why<P: Spoken>() {
         bench.outbox.until(|outbox| outbox.reports().len() == 1).await;
         let report = &bench.outbox.reports()[0];
         assert_eq!((report.stat.as_str(), report.outcome), (word, outcome));
+        let dead = link.config().protocol.calls_number_dead(&report.stat);
+        assert_eq!(dead, outcome == ReportOutcome::BadNumber, "{report:?}");
         drained(&link).await;
     }
 }

@@ -10,6 +10,7 @@ mod archived;
 mod backups;
 mod basis;
 mod control;
+mod dead;
 mod deployment;
 mod documents;
 mod error;

@@ -5,12 +5,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridbell_channels::{
-    Action, Answer, Inbound, LinkHandle, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report,
-    ReportOutcome, Unsent,
+    Action, Answer, Inbound, LinkHandle, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
 };
-use gridbell_model::{
-    CivilMinute, ContactSource, HoldReason, MessageId, MessageState, Moment, Preferences, TopicClass, Traits,
-};
+use gridbell_model::{CivilMinute, HoldReason, MessageId, MessageState, Moment, Preferences, TopicClass, Traits};
 use gridbell_planner::{QueuedFacts, recheck};
 use gridbell_state::{Contact, CustomerChange, InboundMessage, MessageEvent, Outcome as Decided, OutgoingMessage};
 
@@ -30,7 +27,7 @@ const OPT_OUT_WORDS: [&str; 9] = ["R", "T", "TD", "QX", "0000", "退订", "取�
 #[derive(Clone)]
 pub struct StateOutbox(pub(crate) Host);
 
-fn failed(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OutboxError {
+pub(crate) fn failed(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OutboxError {
     OutboxError(e.into())
 }
 
@@ -110,13 +107,8 @@ impl Outbox for StateOutbox {
     async fn answered(&self, link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
         let now = self.0.clock().now();
         let mut events = Vec::with_capacity(answers.len());
-        let mut dead = Vec::new();
+        self.mark_dead(self.dead_of_answers(link, answers)).await?;
         for answer in answers {
-            if let Outcome::Refused { action, .. } | Outcome::Declined { action, .. } = &answer.outcome
-                && *action == Action::BadNumber
-            {
-                dead.push(answer.message);
-            }
             let parts = if answer.part == 0 { self.open_parts(answer.message) } else { vec![answer.part] };
             events.extend(parts.into_iter().map(|part| (answer.message, event_of(link, answer, part, now))));
         }
@@ -124,20 +116,13 @@ impl Outbox for StateOutbox {
         // A late answer is about a part that left the link's hands before; its message may be claimed again.
         let settled = answers.iter().filter(|a| !matches!(a.outcome, Outcome::Late { .. }));
         self.settle_claims(settled.map(|a| a.message));
-        for message in dead {
-            self.flag_dead(message).await;
-        }
         Ok(())
     }
 
     async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
+        self.mark_dead(self.dead_of_reports(link, reports)).await?;
         let told = reports.iter().map(|r| (r.key.clone(), r.stat.clone())).collect();
         self.0.state().reports(link.as_str(), told).await.map_err(failed)?;
-        for report in reports.iter().filter(|r| r.outcome == ReportOutcome::BadNumber) {
-            if let Some(message) = self.0.state().message_known_as(link.as_str(), &report.key) {
-                self.flag_dead(message).await;
-            }
-        }
         Ok(())
     }
 
@@ -241,34 +226,6 @@ impl StateOutbox {
         let rest: Vec<MessageId> = ids.iter().filter(|id| !kept.contains(id)).copied().collect();
         self.unclaim(&rest);
         Ok(handed)
-    }
-
-    /// A number that the carrier says is bad is marked at the customer, so that nothing is tried until it changes.
-    async fn flag_dead(&self, id: MessageId) {
-        let Ok(detail) = self.0.state().message(id) else { return };
-        let (account, Decided::Queued(message)) = (detail.decision.account, &detail.decision.outcome) else { return };
-        if let Some(run) = self.0.state().run(detail.run).filter(|run| run.is_samples()) {
-            // Nobody's contact: the office named it.
-            let text = format!("the carrier knows no such number; name another test number ({})", message.phone);
-            return self.0.raise("pilot.test-number", &format!("{}/{}", run.prefecture, run.policy), text);
-        }
-        if message.channel.is_platform() {
-            if let Err(e) = self.0.address_refused(id).await {
-                tracing::warn!(error = %e, "outbox.flag_failed: a dead address could not be ended");
-            }
-            return;
-        }
-        let Some((_, view)) = self.0.state().customer(account) else { return };
-        if view.phone.number() != message.phone.number() {
-            return;
-        }
-        let phone = view.phone.with_class(gridbell_model::PhoneClass::Bad);
-        let change =
-            CustomerChange::Phone { phone, source: ContactSource::Carrier, verified_on: self.0.clock().today() };
-        let audit = vec![note("system", "contact.dead", &account.to_string(), id)];
-        if let Err(e) = self.0.state().change_customer(account, vec![change], Vec::new(), audit).await {
-            tracing::warn!(error = %e, "outbox.flag_failed: a dead number could not be marked");
-        }
     }
 
     /// Stores a customer's message with what it changes, in one commit.

@@ -27,7 +27,7 @@ mod submit;
 
 pub use decoder::{Decoder, MAX_PDU_LENGTH};
 pub use deliver::Deliver;
-pub use disposition::{Disposition, bind_disposition, fault_result, submit_disposition};
+pub use disposition::{Disposition, bind_disposition, fault_result, report_disposition, submit_disposition};
 pub use error::Error;
 pub use gridbell_wire::{Content, Error as FieldError, Fault, MAX_CONTENT, MsgFmt, Number, Octets, text};
 pub use header::{Command, HEADER_LENGTH, Header, RESPONSE_BIT, Sequence};

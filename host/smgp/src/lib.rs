@@ -27,7 +27,7 @@ mod tlv;
 
 pub use decoder::{Decoder, MAX_PDU_LENGTH};
 pub use deliver::Deliver;
-pub use disposition::{Disposition, fault_status, status_disposition};
+pub use disposition::{Disposition, fault_status, report_disposition, status_disposition};
 pub use error::Error;
 pub use gridbell_wire::{Content, Error as FieldError, Fault, MAX_CONTENT, MsgFmt, Number, Octets, text};
 pub use header::{Command, HEADER_LENGTH, Header, RESPONSE_BIT};

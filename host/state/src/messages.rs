@@ -319,6 +319,12 @@ impl State {
         self.shared().core.outbox.read().known_as(link, key)
     }
 
+    /// The carrier's word in a report on what `link`'s carrier knows as `key`, where that came before the answer that says whose it is.
+    #[must_use]
+    pub fn report_waiting(&self, link: &str, key: &CarrierKey) -> Option<String> {
+        self.shared().core.outbox.read().parked_as(link, key).map(str::to_owned)
+    }
+
     fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, Moment, bool, u8, Vec<u8>)> {
         let outbox = self.shared().core.outbox.read();
         let live = outbox.live.get(&id).filter(|l| !l.status.state.is_final())?;

@@ -474,6 +474,11 @@ impl Outbox {
         self.parked.iter()
     }
 
+    /// What the report says that waits for the answer with `key`.
+    pub(crate) fn parked_as(&self, link: &str, key: &CarrierKey) -> Option<&str> {
+        self.parked.get(&(link.to_owned(), key.clone())).map(|(stat, _)| stat.as_str())
+    }
+
     /// Keeps a report until its answer comes; of several about one part the one that says how it ended, since those of two connections come in
     /// any order.
     pub(crate) fn park(&mut self, key: LinkKey, stat: String, at: Moment) {

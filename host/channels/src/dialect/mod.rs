@@ -18,7 +18,7 @@ use gridbell_wire::assemble::Piece;
 use gridbell_wire::text::Part;
 use gridbell_wire::{Number, Octets};
 
-use crate::config::LinkConfig;
+use crate::config::{LinkConfig, Protocol};
 use crate::port::{Report, ReportOutcome};
 use crate::queue::Head;
 use crate::secret::Secret;
@@ -231,6 +231,20 @@ fn stat(outcome: ReportOutcome, verbatim: impl FnOnce() -> String) -> String {
         ReportOutcome::Delivered => "DELIVRD".to_owned(),
         ReportOutcome::Pending => "ACCEPTD".to_owned(),
         ReportOutcome::Expired | ReportOutcome::Failed | ReportOutcome::BadNumber => verbatim(),
+    }
+}
+
+impl Protocol {
+    /// Whether `stat`, the carrier's word in a report as [`Report::stat`] has it, says that the number will never take a message: what
+    /// [`ReportOutcome::BadNumber`] was told with. For a report that waited for its answer, of which the word alone is kept.
+    #[must_use]
+    pub fn calls_number_dead(self, stat: &str) -> bool {
+        match self {
+            // Its words are the carrier's own: no table says which of them are about the number.
+            Self::Cmpp2 | Self::Cmpp3 => false,
+            Self::Smgp3 => smgp::calls_number_dead(stat),
+            Self::Sgip1 => sgip::calls_number_dead(stat),
+        }
     }
 }
 

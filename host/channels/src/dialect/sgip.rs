@@ -244,6 +244,9 @@ fn piece(deliver: &Deliver) -> Piece {
     }
 }
 
+/// With which the word of a failure begins; its number follows.
+const ERROR: &str = "error ";
+
 /// A report in the outbox's words: the error is all that it says, and there are no times in it.
 fn reported(sequence: Sequence, report: &sgip::Report) -> Event<Sgip> {
     let ack = Ack { sequence, to_report: true, result: 0 };
@@ -259,12 +262,18 @@ fn reported(sequence: Sequence, report: &sgip::Report) -> Event<Sgip> {
     let report = Report {
         key: key(report.submit),
         phone: phone(&report.user),
-        stat: stat(outcome, || format!("error {}", report.error_code)),
+        stat: stat(outcome, || format!("{ERROR}{}", report.error_code)),
         outcome,
         submitted: CivilMinute::NONE,
         done: CivilMinute::NONE,
     };
     Event::Report { ack, report }
+}
+
+/// Whether the word of a report, which [`reported`] wrote, is about the number.
+pub(super) fn calls_number_dead(stat: &str) -> bool {
+    let code = stat.strip_prefix(ERROR).and_then(|code| code.parse().ok());
+    code.is_some_and(|code| sgip::report_disposition(code, &[]) == Disposition::NumberBad)
 }
 
 /// A gateway that opened a connection to us and says who it is.
@@ -316,5 +325,30 @@ impl Caller {
     /// The connection as what it is once it is let in.
     pub(crate) fn enter(&self, config: &LinkConfig) -> Sgip {
         Sgip::new(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sgip::ReportState;
+
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_report_tells_again_whether_the_number_is_dead() {
+        let mut dead = 0;
+        for error_code in 0..=u8::MAX {
+            let failed = sgip::Report {
+                report_type: ABOUT_SUBMIT,
+                state: ReportState::FAILED,
+                error_code,
+                ..Default::default()
+            };
+            let Event::Report { report, .. } = reported(Sequence::default(), &failed) else { panic!("it is a report") };
+            assert_eq!(calls_number_dead(&report.stat), report.outcome == ReportOutcome::BadNumber, "{report:?}");
+            dead += u32::from(report.outcome == ReportOutcome::BadNumber);
+        }
+        assert!(dead > 0);
+        assert!(!["DELIVRD", "ACCEPTD", "", "error", "error x", "27"].into_iter().any(calls_number_dead));
     }
 }

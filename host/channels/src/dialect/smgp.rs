@@ -263,3 +263,33 @@ fn report(report: &smgp::Report, deliver: &Deliver) -> Report {
         done: minute(&report.done_date),
     }
 }
+
+/// Whether the word of a report, which [`report`] wrote, is about the number.
+pub(super) fn calls_number_dead(stat: &str) -> bool {
+    let code = stat.rsplit_once(' ').and_then(|(_, err)| err.parse().ok());
+    code.is_some_and(|code| smgp::report_disposition(code, &[]) == Disposition::NumberBad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_report_tells_again_whether_the_number_is_dead() {
+        let mut dead = 0;
+        for (stat, code) in
+            ["UNDELIV", "EXPIRED", "DELIVRD", ""].into_iter().flat_map(|s| (0..1000).map(move |c| (s, c)))
+        {
+            let failed = smgp::Report {
+                stat: fixed("stat", stat),
+                err: fixed("err", &format!("{code:03}")),
+                ..Default::default()
+            };
+            let told = report(&failed, &Deliver::default());
+            assert_eq!(calls_number_dead(&told.stat), told.outcome == ReportOutcome::BadNumber, "{told:?}");
+            dead += u32::from(told.outcome == ReportOutcome::BadNumber);
+        }
+        assert!(dead > 0);
+        assert!(!["DELIVRD", "ACCEPTD", "", "UNDELIV", "UNDELIV x"].into_iter().any(calls_number_dead));
+    }
+}

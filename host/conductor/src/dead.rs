@@ -1,0 +1,73 @@
+//! Numbers and addresses that a carrier or a platform calls dead: marked at the customer, so that nothing is tried until they change.
+//!
+//! A mark is durable before the answer or report that it follows from: whoever is killed between the two is told once more, or tries the message
+//! again and is stopped at the last look. It must never mark anything but the number or address that the message went to.
+
+use gridbell_channels::{Action, Answer, LinkName, OutboxError, Outcome, Report, ReportOutcome};
+use gridbell_model::{CarrierKey, ContactSource, MessageId, PhoneClass};
+use gridbell_state::{CustomerChange, Outcome as Decided, StateError};
+
+use crate::documents::note;
+use crate::port::{StateOutbox, failed};
+
+impl StateOutbox {
+    /// Messages whose number or address `answers` call dead, or a report that waited for one of them.
+    pub(crate) fn dead_of_answers(&self, link: &LinkName, answers: &[Answer]) -> Vec<MessageId> {
+        let protocol = self.0.link_handles().iter().find(|l| l.name() == link).map(|l| l.config().protocol);
+        let waiting = |key: &CarrierKey| self.0.state().report_waiting(link.as_str(), key);
+        let is_dead = |answer: &&Answer| match &answer.outcome {
+            Outcome::Refused { action, .. } | Outcome::Declined { action, .. } => *action == Action::BadNumber,
+            Outcome::Accepted { key } | Outcome::Late { key } => {
+                protocol.is_some_and(|p| waiting(key).is_some_and(|stat| p.calls_number_dead(&stat)))
+            }
+            Outcome::Unanswered { .. } | Outcome::Unsendable { .. } => false,
+        };
+        answers.iter().filter(is_dead).map(|answer| answer.message).collect()
+    }
+
+    /// Messages whose number `reports` call dead; those that come before their answer wait for it.
+    pub(crate) fn dead_of_reports(&self, link: &LinkName, reports: &[Report]) -> Vec<MessageId> {
+        let dead = reports.iter().filter(|r| r.outcome == ReportOutcome::BadNumber);
+        dead.filter_map(|r| self.0.state().message_known_as(link.as_str(), &r.key)).collect()
+    }
+
+    /// Marks what these messages went to.
+    pub(crate) async fn mark_dead(&self, messages: Vec<MessageId>) -> Result<(), OutboxError> {
+        for id in messages {
+            self.mark_one(id).await?;
+        }
+        Ok(())
+    }
+
+    async fn mark_one(&self, id: MessageId) -> Result<(), OutboxError> {
+        let host = self.0.clone();
+        let detail = match self.0.clock().offload(move || host.state().message(id)).await.map_err(failed)? {
+            Ok(detail) => detail,
+            // It went to an archive: asking again would not bring it back.
+            Err(StateError::NoMessage(_)) => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        let (account, Decided::Queued(message)) = (detail.decision.account, &detail.decision.outcome) else {
+            return Ok(());
+        };
+        if let Some(run) = self.0.state().run(detail.run).filter(|run| run.is_samples()) {
+            // Nobody's contact: the office named it.
+            let text = format!("the carrier knows no such number; name another test number ({})", message.phone);
+            self.0.raise("pilot.test-number", &format!("{}/{}", run.prefecture, run.policy), text);
+            return Ok(());
+        }
+        if message.channel.is_platform() {
+            return self.0.address_refused(id).await.map_err(failed);
+        }
+        let Some((_, view)) = self.0.state().customer(account) else { return Ok(()) };
+        if view.phone.number() != message.phone.number() || view.phone.class() == PhoneClass::Bad {
+            return Ok(());
+        }
+        let phone = view.phone.with_class(PhoneClass::Bad);
+        let change =
+            CustomerChange::Phone { phone, source: ContactSource::Carrier, verified_on: self.0.clock().today() };
+        let audit = vec![note("system", "contact.dead", &account.to_string(), id)];
+        self.0.state().change_customer(account, vec![change], Vec::new(), audit).await.map_err(failed)?;
+        Ok(())
+    }
+}
