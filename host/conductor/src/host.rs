@@ -8,7 +8,7 @@ use gridbell_archive::Archive;
 use gridbell_channels::{ChannelError, LinkConfig, LinkHandle, LinkName, PartSet, Reception};
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Digest, Engine, EngineConfig, Plugin};
-use gridbell_model::{MessageId, PrefectureCode, Served, Topic};
+use gridbell_model::{MessageId, Moment, PrefectureCode, RunId, Served, Topic};
 use gridbell_planner::{LinkCapacity, Policy, PolicySet, SendTimes, VersionReq};
 use gridbell_state::State;
 use parking_lot::{Mutex, RwLock};
@@ -85,6 +85,8 @@ struct Inner {
     /// Links that a stop holds.
     held_links: Mutex<FxHashSet<String>>,
     alarms: Mutex<Alarms>,
+    /// Runs whose next hops could not be published, until when they are left alone.
+    hop_pauses: Mutex<FxHashMap<RunId, Moment>>,
     run_locks: Mutex<BTreeMap<PrefectureCode, Arc<tokio::sync::Mutex<()>>>>,
     /// Messages in a link's hands, with the parts that it was given; in memory only, it ends with the process.
     claimed: Mutex<FxHashMap<MessageId, PartSet>>,
@@ -136,6 +138,7 @@ impl Host {
             serving: RwLock::default(),
             held_links: Mutex::default(),
             alarms: Mutex::default(),
+            hop_pauses: Mutex::default(),
             run_locks: Mutex::default(),
             claimed: Mutex::default(),
             times: Mutex::default(),
@@ -387,6 +390,10 @@ impl Host {
 
     pub(crate) fn run_lock(&self, prefecture: PrefectureCode) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(self.0.run_locks.lock().entry(prefecture).or_default())
+    }
+
+    pub(crate) fn hop_pauses(&self) -> &Mutex<FxHashMap<RunId, Moment>> {
+        &self.0.hop_pauses
     }
 
     pub(crate) fn stops_now(&self) -> Arc<Stops> {

@@ -17,6 +17,7 @@ mod error;
 mod explain;
 mod facts;
 mod forecast;
+mod hops;
 mod host;
 mod imports;
 mod links;
@@ -61,6 +62,7 @@ pub use forecast::{
 pub use gridbell_archive::Kind as ArchiveKind;
 pub use gridbell_channels::{Alarm as LinkAlarm, AlarmKind as LinkAlarmKind, LinkState, LinkStatus};
 pub use gridbell_state::BackupSummary;
+pub use hops::{GATHER_HOPS_MS, MAX_HOPS};
 pub use host::{Files, Host, HostOptions};
 pub use imports::{
     ImportFile, ImportId, ImportOrder, ImportRecord, ImportState, ImportTally, Imports, MAX_IMPORT_BYTES,

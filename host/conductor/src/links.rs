@@ -61,6 +61,9 @@ impl Host {
             if let Err(e) = self.sweep(REPORT_WAIT_MS).await {
                 self.raise("state.refused", "sweep", e.to_string());
             }
+            if let Err(e) = self.give_up_stuck().await {
+                self.raise("state.refused", "hops", e.to_string());
+            }
             if let Some(why) = self.state().failure() {
                 self.raise("state.failed", "state", format!("the state takes no more changes: {why}"));
             }

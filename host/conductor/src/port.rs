@@ -9,7 +9,9 @@ use gridbell_channels::{
 };
 use gridbell_model::{CivilMinute, HoldReason, MessageId, MessageState, Moment, Preferences, TopicClass, Traits};
 use gridbell_planner::{QueuedFacts, recheck};
-use gridbell_state::{Contact, CustomerChange, InboundMessage, MessageEvent, Outcome as Decided, OutgoingMessage};
+use gridbell_state::{
+    Contact, CustomerChange, InboundMessage, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage,
+};
 
 use crate::addresses::{self, addresses_of};
 use crate::documents::note;
@@ -416,7 +418,7 @@ fn event_of(link: &LinkName, answer: &Answer, part: u8, now: Moment) -> MessageE
         Outcome::Declined { code, action } => refused(*action, code.to_string()),
         Outcome::Late { key } => MessageEvent::late(part, link.to_string(), key),
         Outcome::Unanswered { again: true } => back(now, String::new(), true, true),
-        Outcome::Unanswered { again: false } => MessageEvent::PartRefused { part, code: "no answer".to_owned() },
+        Outcome::Unanswered { again: false } => MessageEvent::PartRefused { part, code: NO_ANSWER.to_owned() },
         Outcome::Unsendable { reason } => MessageEvent::PartRefused { part, code: (*reason).to_owned() },
     }
 }
@@ -445,16 +447,17 @@ impl Host {
         Ok(count)
     }
 
-    /// Takes back queued messages of a run: what has not left never goes. Returns how many.
+    /// Takes back queued messages of a run and of their next hops: what has not left never goes, and nothing follows what did. Returns how many.
     ///
     /// # Errors
     /// When the state refuses.
     pub async fn recall_run(&self, run: gridbell_model::RunId, who: &str) -> Result<usize, HostError> {
         let mut recalled = 0;
+        let runs = self.end_hops([run].into()).await?;
         loop {
             let ids: Vec<MessageId> = self
                 .state()
-                .live(gridbell_state::MAX_EVENTS_PER_OP, |m| m.run == run && m.state == MessageState::Queued)
+                .live(gridbell_state::MAX_EVENTS_PER_OP, |m| runs.contains(&m.run) && m.state == MessageState::Queued)
                 .into_iter()
                 .map(|m| m.id)
                 .collect();

@@ -190,6 +190,7 @@ impl Host {
             }
         };
         self.did_well(&prepared.plugin).await;
+        writer.follow(prepared.guard.waits());
         record.passed = evaluation.passed as u64;
         record.interest_misses = evaluation.interest_misses.len() as u64;
         let limit = self.reach_limit(request, &prepared, &record.scope);
@@ -318,7 +319,7 @@ impl Host {
                 && r.status == RunStatus::Published
                 // A canary's or pilot's run is part of an occurrence; the live version's says when that was.
                 && !is_share(&r.scope)
-                && !r.is_samples()
+                && r.is_occurrence()
         };
         let mut facts = Vec::new();
         if let Some(last) = self.state().runs(None, 1, like).first() {

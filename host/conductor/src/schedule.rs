@@ -17,7 +17,7 @@ use crate::runs::{RunRequest, RunTrigger, schedule_key};
 pub const TICK: Duration = Duration::from_millis(500);
 
 impl Host {
-    /// Serves schedules and events until `stop`. Runs one after another: a run uses every core by itself.
+    /// Serves schedules, events and next hops until `stop`. Runs one after another: a run uses every core by itself.
     pub async fn run_schedules(&self, stop: CancellationToken) {
         let mut watch = JumpWatch::new(self.clock());
         loop {
@@ -34,6 +34,7 @@ impl Host {
                 self.raise("clock.jump", "clock", text);
             }
             self.serve_due(&stop).await;
+            self.serve_hops().await;
         }
     }
 

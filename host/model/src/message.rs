@@ -191,6 +191,8 @@ words! {
         Erased = 23, "erased", "已删除个人信息";
         /// No link serves the number's carrier.
         NoLink = 24, "no-link", "没有可用通道";
+        /// The same notice came by the channel before.
+        DeliveredMeanwhile = 25, "delivered-meanwhile", "前一渠道已送达";
     }
 }
 

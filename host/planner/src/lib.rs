@@ -20,8 +20,8 @@ pub use blast::{BlastReason, BlastVerdict, blast};
 pub use calendar::{Calendar, DAYS_AFTER, DAYS_BEFORE};
 pub use error::{Place, PlannerError, Problem, Problems};
 pub use guard::{
-    DayCaps, EXEMPTIONS, Foreseen, Guard, GuardContext, GuardSetup, GuardVerdict, Judgement, Planned, QueuedFacts,
-    RunScope, SendTimes, Told, Verdict, recheck, recorded_verdicts,
+    DayCaps, EXEMPTIONS, Earlier, Foreseen, Guard, GuardContext, GuardSetup, GuardVerdict, Judgement, Planned,
+    QueuedFacts, RunScope, SendTimes, Told, Verdict, recheck, recorded_verdicts,
 };
 pub use load::{DayLoad, HourLoad, LinkCapacity, LinkLoad, LoadForecast, Wave, forecast_load};
 pub use policy::{

@@ -20,6 +20,7 @@ use crate::columns::{Chunk, PAGE_ROWS};
 use crate::contacts::{self, Changes};
 use crate::core_state::Told;
 use crate::error::StateError;
+use crate::hops::{Awaiting, Member};
 use crate::outbox::{Live, MessageStatus};
 use crate::runs::{StatCounts, StatKey};
 use crate::shared::Shared;
@@ -51,7 +52,9 @@ pub(crate) struct Marker {
 /// - 3 added addresses at platforms: two bits above the preferences, a record beside each page, ops of their own; a pilot's samples
 ///   (`Part::Samples`, `PublishSamples`, and records with [`crate::TRIGGER_SAMPLES`], which an earlier program would take for runs whose messages
 ///   customers got); carriers' numbers that are none of 64 bits (`Part::ParkedAs`, `ReportsAs`).
-pub const DATA_FORMAT: u32 = 3;
+/// - 4 added what follows a message whose route goes on: ops of their own, `Part::Awaiting` and `Part::Chains`, and records with
+///   [`crate::TRIGGER_HOPS`].
+pub const DATA_FORMAT: u32 = 4;
 
 /// A part of a generation. Variants are appended, never reordered.
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,6 +82,10 @@ pub(crate) enum Part {
     ParkedAs(Vec<(String, String, String, Moment)>),
     /// Which of the messages in [`Part::Live`] are samples of a pilot; absent when none is.
     Samples(Vec<MessageId>),
+    /// Messages whose route goes on; absent when none does.
+    Awaiting(Vec<(MessageId, Awaiting)>),
+    /// Messages that are one telling over several channels; absent when none is.
+    Chains(Vec<Vec<Member>>),
 }
 
 struct PrefecturePlan {
@@ -170,6 +177,10 @@ impl Plan {
         }
         let samples: Vec<_> = live.iter().map(|(id, _)| *id).filter(|id| outbox.is_sample(*id)).collect();
         parts.extend(samples.chunks(SMALL_PART_ENTRIES).map(|c| Part::Samples(c.to_vec())));
+        let awaiting: Vec<_> = outbox.hops.awaiting().map(|(id, a)| (*id, *a)).collect();
+        parts.extend(awaiting.chunks(SMALL_PART_ENTRIES).map(|c| Part::Awaiting(c.to_vec())));
+        let chains: Vec<_> = outbox.hops.chains().cloned().collect();
+        parts.extend(chains.chunks(PART_ENTRIES).map(|c| Part::Chains(c.to_vec())));
         parts.extend(parked.chunks(PART_ENTRIES).map(|c| Part::Parked(c.to_vec())));
         parts.extend(parked_as.chunks(PART_ENTRIES).map(|c| Part::ParkedAs(c.to_vec())));
         drop(outbox);

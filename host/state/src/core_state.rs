@@ -8,11 +8,12 @@ use gridbell_model::{
     RunId, Topic,
 };
 use parking_lot::RwLock;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::columns::PAGE_ROWS;
 use crate::facts::{FactOutcome, FactReject};
+use crate::hops::Hopped;
 use crate::ops::{Applied, Op};
 use crate::outbox::{MessageEvent, Outbox, Step};
 use crate::prefecture::{self, Prefecture};
@@ -171,7 +172,7 @@ impl Core {
                 applied.facts =
                     self.each(std::slice::from_ref(change), ctx, |_| *account, |p, c| p.apply_change(*account, c));
             }
-            Op::Publish(record, publications) => self.publish(record, publications, ctx),
+            Op::Publish(record, publications) => self.publish(record, publications, &[], ctx),
             Op::PublishSamples(record, publications) => self.publish_samples(record, publications, ctx),
             Op::RunStatus(id, status) => {
                 let mut runs = self.runs.write();
@@ -183,7 +184,10 @@ impl Core {
                 for (id, event) in events {
                     let step = self.outbox.write().apply(*id, event, ctx.at);
                     match step {
-                        Some(step) => self.after(step, event, ctx),
+                        Some(step) => {
+                            self.after(step, event, ctx);
+                            self.follow(step, ctx);
+                        }
                         None => applied.stale_events += 1,
                     }
                 }
@@ -195,6 +199,9 @@ impl Core {
                 // What goes with another change is counted there.
                 self.each(accounts, ctx, |a| *a, Prefecture::void_holder);
             }
+            Op::Await(run, prefecture, waits) => self.await_hops(*run, *prefecture, waits),
+            Op::PublishHops(record, publications, hopped) => self.publish_hops(record, publications, hopped, ctx),
+            Op::EndHops(runs) => self.outbox.write().hops.end_runs(runs),
             Op::Archived { decisions, runs } => self.runs.write().archived(decisions, runs),
             Op::Reports(link, reports) => {
                 for (carrier_id, stat) in reports {
@@ -214,6 +221,7 @@ impl Core {
         let step = self.outbox.write().report(link, key, stat, ctx.at);
         if let Some(step) = step {
             self.count(step);
+            self.follow(step, ctx);
         }
     }
 
@@ -280,7 +288,15 @@ impl Core {
         outcome
     }
 
-    fn publish(&self, record: &RunRecord, publications: &[Publication], ctx: &Context<'_>) {
+    /// `hopped` has the messages that caps know already, by the one before them.
+    pub(crate) fn publish(
+        &self,
+        record: &RunRecord,
+        publications: &[Publication],
+        hopped: &[Hopped],
+        ctx: &Context<'_>,
+    ) {
+        let uncounted: FxHashSet<u32> = hopped.iter().filter(|h| !h.counted).filter_map(|h| h.to).collect();
         let p = self.prefecture_or_new(record.prefecture);
         let mut p = p.write();
         let mut outbox = self.outbox.write();
@@ -293,7 +309,9 @@ impl Core {
                 p.say(data.row, record.topic, (data.key, data.step), data.number, threshold);
             }
             let day = CivilMinute(data.send_after).date();
-            told.count(day, record.prefecture, record.topic, data, 1);
+            if !uncounted.contains(&data.number) {
+                told.count(day, record.prefecture, record.topic, data, 1);
+            }
             stats.entry(StatKey { day, station: OrgCode(data.station), topic: record.topic }).or_default().queued += 1;
             outbox.publish(
                 MessageId::new(record.prefecture, data.number),
@@ -328,7 +346,7 @@ impl Core {
     }
 
     /// What a message's step means for columns, caps and statistics.
-    fn after(&self, step: Step, event: &MessageEvent, ctx: &Context<'_>) {
+    pub(crate) fn after(&self, step: Step, event: &MessageEvent, ctx: &Context<'_>) {
         self.count(step);
         let ended = matches!(step.to, MessageState::Cancelled | MessageState::Expired);
         let never_left = step.from == MessageState::Queued && ended;
@@ -340,15 +358,19 @@ impl Core {
             return;
         }
         let Some(live) = outbox.live.get(&step.id) else { return };
+        let told_otherwise = outbox.is_told_otherwise(step.id);
         // An expired message keeps its step: the policy's next step follows. A cancelled one is taken back.
         let prefecture = step.id.prefecture();
         if matches!(event, MessageEvent::Cancelled { .. })
+            && !told_otherwise
             && !covered(ctx, prefecture, live.data.row)
             && let Some(p) = self.prefecture(prefecture)
         {
             p.write().unsay(live.data.row, live.topic, live.data.key, live.data.step, live.data.said_before);
         }
-        self.told.write().count(CivilMinute(live.data.send_after).date(), prefecture, live.topic, &live.data, -1);
+        if outbox.hops.is_counted(step.id) {
+            self.told.write().count(CivilMinute(live.data.send_after).date(), prefecture, live.topic, &live.data, -1);
+        }
     }
 
     fn count(&self, step: Step) {

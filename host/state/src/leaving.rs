@@ -192,7 +192,8 @@ impl State {
         let unfinished: FxHashSet<RunId> = {
             let outbox = self.shared().core.outbox.read();
             let open = outbox.live.values().filter(|l| ended == Ended::OnDisk || !l.status.state.is_final());
-            open.map(|l| l.run).collect()
+            let awaiting = outbox.hops.awaiting().map(|(_, a)| a.run);
+            open.map(|l| l.run).chain(awaiting).collect()
         };
         let mut stays = FxHashSet::default();
         let mut emptied = FxHashSet::default();
@@ -225,8 +226,9 @@ impl State {
             let published = run.status == RunStatus::Published;
             let nth = alike.entry(likeness).or_default();
             *nth += usize::from(published);
-            let kept =
-                first || published && *nth <= cutoffs.like_runs || matches!(run.status, RunStatus::Waiting { .. });
+            let kept = first
+                || published && !run.is_hops() && *nth <= cutoffs.like_runs
+                || matches!(run.status, RunStatus::Waiting { .. });
             let empty = run.segments.is_empty() || emptied.contains(&run.id);
             if !kept && empty && !unfinished.contains(&run.id) && run.ended.date() < cutoffs.runs {
                 old.push(leaving_run(run));

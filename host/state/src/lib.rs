@@ -4,6 +4,7 @@
 //! and does not know what its documents mean. How it is laid out, and why, is in ARCHITECTURE.md, "State".
 
 mod accepted;
+mod apply_hops;
 mod audit;
 mod audit_log;
 mod beside;
@@ -15,6 +16,8 @@ mod docs;
 mod error;
 mod facts;
 mod history;
+mod hop_api;
+mod hops;
 mod kept;
 mod keys;
 mod leaving;
@@ -50,6 +53,7 @@ pub use history::{
     DEFAULT_HISTORY_DAYS, FileRef, HistoryHead, HistoryStatus, Kind as HistoryKind, MAX_HISTORY_BYTES,
     MAX_KEPT_JOURNAL_BYTES, Rebuild, RebuildStep,
 };
+pub use hops::{DueHop, NO_ANSWER};
 pub use kept::{ContentHash, KeptRun, MAX_RUN_DOCUMENTS, SeenFacts, content_hash};
 pub use leaving::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun};
 pub use ledger::{DEFAULT_THRESHOLD, PAYMENT_MEMORY_DAYS};
@@ -58,10 +62,10 @@ pub use messages::{LiveMessage, MAX_HISTORY, MAX_SAMPLES_LOOKED, OutboxDepth, Ou
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
 pub use outbox::{MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
 pub use payments::Payments;
-pub use run_writer::RunWriter;
+pub use run_writer::{HopDecision, RunWriter};
 pub use runs::{
     DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,
-    StatCounts, StatKey, TRIGGER_SAMPLES,
+    StatCounts, StatKey, TRIGGER_HOPS, TRIGGER_SAMPLES,
 };
 pub use shared_phones::SharedCount;
 pub use snapshot::Snapshot;

@@ -125,6 +125,14 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
                 let mut outbox = core.outbox.write();
                 ids.into_iter().for_each(|id| outbox.set_sample(id));
             }
+            Part::Awaiting(some) => {
+                let mut outbox = core.outbox.write();
+                some.into_iter().for_each(|(id, awaiting)| outbox.hops.await_hop(id, awaiting));
+            }
+            Part::Chains(chains) => {
+                let mut outbox = core.outbox.write();
+                chains.into_iter().for_each(|chain| outbox.hops.restore(chain));
+            }
             Part::Parked(parked) => {
                 let mut outbox = core.outbox.write();
                 parked.into_iter().for_each(|(link, id, stat, at)| outbox.park((link, id.into()), stat, at));

@@ -149,6 +149,29 @@ impl State {
         Ok(MessageDetail { id, run: run.id, decision, status })
     }
 
+    /// These messages with everything known of them, in order of id; those that left for the archives are left out. Segments are read once each.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn messages_at(&self, ids: &[MessageId]) -> Result<Vec<MessageDetail>, StateError> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut read: Option<((RunId, u32), BTreeMap<u32, DecisionRecord>)> = None;
+        let mut out = Vec::with_capacity(ids.len());
+        for id in ids {
+            let Ok((run, segment)) = self.locate(id) else { continue };
+            if read.as_ref().is_none_or(|(at, _)| *at != (run.id, segment)) {
+                read = Some(((run.id, segment), numbered(self.decisions(run.id, segment)?)));
+            }
+            let decision = read.as_mut().and_then(|(_, decisions)| decisions.remove(&id.number()));
+            let decision = decision.ok_or(StateError::NoMessage(id))?;
+            let status = self.message_status(id)?.ok_or(StateError::NoMessage(id))?;
+            out.push(MessageDetail { id, run: run.id, decision, status });
+        }
+        Ok(out)
+    }
+
     /// The run that queued message `id`.
     #[must_use]
     pub fn run_of(&self, id: MessageId) -> Option<Arc<RunRecord>> {

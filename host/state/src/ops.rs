@@ -1,10 +1,11 @@
 //! Changes of the state. Everything that ever changes customers or messages is an [`Op`] in the journal; replaying the journal rebuilds both.
 
-use gridbell_model::{AccountNumber, CarrierKey, MessageId, Moment, OrgTree, RunId};
+use gridbell_model::{AccountNumber, CarrierKey, MessageId, Moment, OrgTree, PrefectureCode, RunId};
 use serde::{Deserialize, Serialize};
 
 use crate::contacts::ContactFact;
 use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, PaymentFact};
+use crate::hops::Hopped;
 use crate::outbox::MessageEvent;
 use crate::runs::{Publication, RunRecord, RunStatus};
 
@@ -37,6 +38,12 @@ pub(crate) enum Op {
     Void(Vec<AccountNumber>),
     /// Samples of a pilot: messages to test numbers, which say nothing to the customers that they are about.
     PublishSamples(Box<RunRecord>, Vec<Publication>),
+    /// Messages of this run, with the minutes after which the next hop of their route is due where no report came.
+    Await(RunId, PrefectureCode, Vec<(u32, u32)>),
+    /// The next hops of messages: published, or held.
+    PublishHops(Box<RunRecord>, Vec<Publication>, Vec<Hopped>),
+    /// No further hop follows messages of these runs.
+    EndHops(Vec<RunId>),
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.

@@ -8,6 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::accepted::AcceptedPart;
+use crate::hops::Hops;
 use crate::runs::Publication;
 
 /// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
@@ -179,6 +180,8 @@ pub(crate) struct Outbox {
     pub(crate) parked_dropped: u64,
     /// Changed since the last checkpoint.
     pub(crate) dirty: BTreeSet<MessageId>,
+    /// What follows messages whose route goes on.
+    pub(crate) hops: Hops,
 }
 
 impl Outbox {
@@ -424,6 +427,16 @@ impl Outbox {
             }
         }
         out
+    }
+
+    /// Messages of `queue` that no carrier has a part of, whose route goes on, and that `overdue` takes.
+    pub(crate) fn stuck(&self, queue: u8, limit: usize, overdue: impl Fn(Moment, u32) -> bool) -> Vec<MessageId> {
+        let waiting = [Lane::Urgent, Lane::Bulk].into_iter().filter_map(|lane| self.queues.get(&(queue, lane)));
+        let waits = |(after, id): &&(Moment, MessageId)| {
+            let untried = self.live.get(id).is_some_and(|l| l.status.accepted.is_empty());
+            untried && self.hops.awaits(*id).is_some_and(|a| overdue(*after, a.wait_minutes))
+        };
+        waiting.flatten().filter(waits).map(|(_, id)| *id).take(limit).collect()
     }
 
     /// When the next message of `queue` may go; none when nothing waits.

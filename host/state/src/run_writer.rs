@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gridbell_model::{HoldReason, PrefectureCode, RunId};
+use gridbell_model::{HoldReason, MessageId, PrefectureCode, RunId};
 use gridbell_store::{Batch, Record};
 use rayon::prelude::*;
 
 use crate::error::StateError;
+use crate::hops::Hopped;
 use crate::kept::{Keep, MAX_RUN_DOCUMENTS, SeenFacts, content_hash};
 use crate::keys;
 use crate::ops::{Applied, AuditNote, DocChange, Op};
 use crate::records;
 use crate::runs::{
-    DecisionRecord, Outcome, Publication, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo, TRIGGER_SAMPLES,
+    DecisionRecord, Outcome, Publication, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo, TRIGGER_HOPS,
+    TRIGGER_SAMPLES,
 };
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -44,8 +46,36 @@ pub struct RunWriter {
     parts: u64,
     cost_milli_fen: u64,
     published: bool,
-    /// It publishes a pilot's samples.
-    samples: bool,
+    kind: RunKind,
+    /// Minutes that each hop of each route waits for a report; the last hop of a route has none.
+    waits: Vec<Vec<u32>>,
+    /// Messages whose route goes on, with the minutes.
+    awaiting: Vec<(u32, u32)>,
+    hopped: Vec<Hopped>,
+}
+
+/// What a run publishes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RunKind {
+    /// Messages to customers.
+    Policy,
+    /// A pilot's samples.
+    Samples,
+    /// The next hops of messages.
+    Hops,
+}
+
+/// A decision about the next hop of a message.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HopDecision {
+    /// The message before it.
+    pub from: MessageId,
+    /// What became of it.
+    pub record: DecisionRecord,
+    /// Whether caps count it: on another day than the one before it.
+    pub counted: bool,
+    /// Whether the one before it may have come, where its end is on disk already.
+    pub unsure: bool,
 }
 
 impl RunWriter {
@@ -86,15 +116,48 @@ impl RunWriter {
             parts: 0,
             cost_milli_fen: 0,
             published: false,
-            samples: false,
+            kind: RunKind::Policy,
+            waits: Vec::new(),
+            awaiting: Vec::new(),
+            hopped: Vec::new(),
         })
     }
 
     /// The same for samples.
     pub(crate) async fn begin_samples(state: &State, prefecture: PrefectureCode) -> Result<Self, StateError> {
         let mut writer = Self::begin(state, prefecture, None).await?;
-        writer.samples = true;
+        writer.kind = RunKind::Samples;
         Ok(writer)
+    }
+
+    /// The same for the next hops of messages.
+    pub(crate) async fn begin_hops(state: &State, prefecture: PrefectureCode) -> Result<Self, StateError> {
+        let mut writer = Self::begin(state, prefecture, None).await?;
+        writer.kind = RunKind::Hops;
+        Ok(writer)
+    }
+
+    /// Says how long each hop of each route waits for a report before the next is due, in minutes, by the plugin's number of the route; the last hop of
+    /// a route is not among them. Messages that are pushed from now on await their next hop.
+    pub fn follow(&mut self, waits: Vec<Vec<u32>>) {
+        self.waits = waits;
+    }
+
+    /// Takes the next hops of messages, in order of row.
+    ///
+    /// # Errors
+    /// As [`RunWriter::push_seen`].
+    pub async fn push_hops(&mut self, hops: Vec<HopDecision>) -> Result<(), StateError> {
+        let mut next = self.next_message;
+        let mut records = Vec::with_capacity(hops.len());
+        for hop in hops {
+            let queued = matches!(hop.record.outcome, Outcome::Queued(_));
+            let to = queued.then_some(next);
+            next += u32::from(queued);
+            self.hopped.push(Hopped { from: hop.from, to, counted: hop.counted, unsure: hop.unsure });
+            records.push(hop.record);
+        }
+        self.push(records).await
     }
 
     /// The run's number.
@@ -148,11 +211,14 @@ impl RunWriter {
                     // Of two payments of a customer, the second message follows the first.
                     message.previous = match self.publications.last().filter(|p| p.row == row) {
                         // A sample is none of the customer's messages.
-                        _ if self.samples => 0,
+                        _ if self.kind == RunKind::Samples => 0,
                         Some(before) => before.number,
                         None => self.snapshot.view(row).map_or(0, |v| v.last_message),
                     };
                     self.next_message = self.next_message.saturating_add(1);
+                    let route = self.waits.get(usize::from(record.route));
+                    let wait = route.and_then(|waits| waits.get(usize::from(message.hop)));
+                    self.awaiting.extend(wait.map(|minutes| (message.number, *minutes)));
                     self.parts += u64::from(message.parts);
                     self.cost_milli_fen += u64::from(message.cost_milli_fen);
                     self.publications.push(Publication {
@@ -251,14 +317,25 @@ impl RunWriter {
             record.status == RunStatus::Published || self.publications.is_empty(),
             "only a published run queues"
         );
-        if self.samples {
-            record.trigger = TRIGGER_SAMPLES;
+        match self.kind {
+            RunKind::Policy => {}
+            RunKind::Samples => record.trigger = TRIGGER_SAMPLES,
+            RunKind::Hops => record.trigger = TRIGGER_HOPS,
         }
         let publications = std::mem::take(&mut self.publications);
         let key = keys::run(keys::RUN, self.id);
         let value = records::write(&self.state.shared().sealer, &key, &record)?;
-        let op = if self.samples { Op::PublishSamples } else { Op::Publish };
-        let mut change = Change::new(vec![op(Box::new(record.clone()), publications)]);
+        let its = Box::new(record.clone());
+        let mut ops = vec![match self.kind {
+            RunKind::Policy => Op::Publish(its, publications),
+            RunKind::Samples => Op::PublishSamples(its, publications),
+            RunKind::Hops => Op::PublishHops(its, publications, std::mem::take(&mut self.hopped)),
+        }];
+        let awaiting = std::mem::take(&mut self.awaiting);
+        if !awaiting.is_empty() {
+            ops.push(Op::Await(self.id, record.prefecture, awaiting));
+        }
+        let mut change = Change::new(ops);
         change.docs = docs;
         change.audit = audit;
         let mut puts = Batch::new();

@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 /// In the place of a trigger's id in the record of samples; the registry gives out its ids from 1 and never this one.
 pub const TRIGGER_SAMPLES: u16 = u16::MAX;
 
+/// The same in the record of the next hops of messages, which what became of those triggers.
+pub const TRIGGER_HOPS: u16 = u16::MAX - 1;
+/// What the scope of such a record begins with; the run that decided first follows.
+const HOP_OF: &str = "hop of ";
+
 /// Decisions of one segment on disk: they are written, read and compressed together.
 pub const SEGMENT_DECISIONS: usize = 512;
 
@@ -151,7 +156,7 @@ pub struct RunRecord {
     pub digest: String,
     /// Parameters as JSON, as the plugin got them.
     pub params: String,
-    /// Registry id of the trigger; [`TRIGGER_SAMPLES`] of a pilot's samples, which nothing triggers.
+    /// Registry id of the trigger; [`TRIGGER_SAMPLES`] of a pilot's samples, which nothing triggers, [`TRIGGER_HOPS`] of next hops.
     pub trigger: u16,
     /// Name of the schedule, empty for none.
     pub schedule: String,
@@ -199,6 +204,30 @@ impl RunRecord {
     #[must_use]
     pub fn is_samples(&self) -> bool {
         self.trigger == TRIGGER_SAMPLES
+    }
+
+    /// Whether it is the next hops of another run's messages: it decided about nobody anew.
+    #[must_use]
+    pub fn is_hops(&self) -> bool {
+        self.trigger == TRIGGER_HOPS
+    }
+
+    /// Whether the policy decided here: neither samples nor next hops.
+    #[must_use]
+    pub fn is_occurrence(&self) -> bool {
+        !self.is_samples() && !self.is_hops()
+    }
+
+    /// The scope of a record of next hops of messages that `first` decided.
+    #[must_use]
+    pub fn hop_scope(first: RunId) -> String {
+        format!("{HOP_OF}{first}")
+    }
+
+    /// The run that decided first about the messages of this one, where it is their next hops.
+    #[must_use]
+    pub fn hop_of(&self) -> Option<RunId> {
+        self.scope.strip_prefix(HOP_OF).filter(|_| self.is_hops())?.parse().ok()
     }
 
     /// Whether its decisions and messages have left for the archives; counts, parameters and outcome are here still.

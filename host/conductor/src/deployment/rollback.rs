@@ -229,6 +229,7 @@ impl Host {
 
     /// Takes back what waits, piece by piece, until nothing does.
     pub(super) async fn recall_of(&self, runs: &BTreeSet<RunId>) -> Result<(), HostError> {
+        let runs = self.end_hops(runs.clone()).await?;
         loop {
             let waits = |m: &gridbell_state::LiveMessage| m.state == MessageState::Queued && runs.contains(&m.run);
             let ids: Vec<MessageId> = self.state().live(MAX_EVENTS_PER_OP, waits).into_iter().map(|m| m.id).collect();

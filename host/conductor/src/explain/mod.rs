@@ -285,7 +285,7 @@ impl Host {
     async fn story(&self, subject: &Arc<Subject>, policy: &str) -> Result<PolicyStory, HostError> {
         let here: Option<Policy> = self.policy(subject.prefecture, policy).ok();
         let of = |r: &RunRecord| {
-            r.prefecture == subject.prefecture && r.policy == policy && r.started <= subject.at && !r.is_samples()
+            r.prefecture == subject.prefecture && r.policy == policy && r.started <= subject.at && r.is_occurrence()
         };
         let run = self.state().runs(None, 1, of).into_iter().next();
         let (host, about, name, its) = (self.clone(), Arc::clone(subject), policy.to_owned(), run.clone());

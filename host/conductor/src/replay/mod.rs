@@ -208,6 +208,10 @@ fn check(record: &RunRecord) -> Result<(), HostError> {
         let text = format!("{} is a pilot's samples, which decided for nobody: there is no run to do again", record.id);
         return Err(HostError::Refused(text));
     }
+    if let Some(first) = record.hop_of() {
+        let text = format!("{} is next hops of messages that {first} decided: do that run again instead", record.id);
+        return Err(HostError::Refused(text));
+    }
     if record.is_archived() {
         let text = format!(
             "the decisions of {} left for the archives: find them with `gridbell archive search`, with what the plugin saw",

@@ -108,18 +108,19 @@ impl Guard {
         if stale { Err(HoldReason::StaleFacts) } else { Ok(()) }
     }
 
-    /// The first hop of the route that has an approved text, an address, and no opt-out. Where none passes, the reason of the first hop that
+    /// The first hop of the route from number `from` on that has an approved text, an address, and no opt-out. Where none passes, the reason of the first hop that
     /// failed for anything but a missing address: "no WeChat address" helps nobody whose SMS number is wrong.
     pub(super) fn hop(
         &self,
         decision: &Decision,
         view: &CustomerView,
         ctx: &dyn GuardContext,
+        from: u8,
     ) -> Result<(u8, Channel, &Compiled), HoldReason> {
         let texts = self.texts.get(usize::from(decision.notice)).ok_or(HoldReason::NoTemplate)?;
         let hops = self.routes.get(usize::from(decision.route)).ok_or(HoldReason::NoAddress)?;
         let mut why = HoldReason::NoAddress;
-        for (n, hop) in (0_u8..).zip(hops) {
+        for (n, hop) in (0_u8..).zip(hops).skip(usize::from(from)) {
             match self.try_hop(hop.channel, texts[hop.channel as usize].as_ref(), view, ctx) {
                 Ok(text) => return Ok((n, hop.channel, text)),
                 Err(reason) if why == HoldReason::NoAddress => why = reason,

@@ -10,6 +10,7 @@
 
 mod caps;
 mod checks;
+mod follow;
 mod foresee;
 mod recheck;
 mod trace;
@@ -27,6 +28,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use caps::DayCaps;
 pub use checks::EXEMPTIONS;
 pub(crate) use checks::subscription_of;
+pub use follow::Earlier;
 pub use foresee::Foreseen;
 pub use recheck::{QueuedFacts, recheck};
 pub use trace::{GuardVerdict, Judgement, recorded_verdicts};
@@ -258,7 +260,11 @@ impl Guard {
     /// any order.
     #[must_use]
     pub fn consider(&self, decision: &Decision, view: &CustomerView, ctx: &dyn GuardContext) -> Verdict {
-        match self.plan(decision, view, ctx) {
+        self.verdict(self.clear(decision, view, ctx), decision, view)
+    }
+
+    fn verdict(&self, cleared: Result<Cleared<'_>, HoldReason>, decision: &Decision, view: &CustomerView) -> Verdict {
+        match cleared.and_then(|cleared| self.plan(cleared, decision, view)) {
             Ok(planned) => Verdict::Queue(Box::new(planned)),
             Err(reason) => Verdict::Held(reason),
         }
@@ -298,11 +304,20 @@ impl Guard {
     ) -> Result<Cleared<'_>, HoldReason> {
         let station = self.in_scope(view)?;
         self.fresh(view)?;
-        let (hop, channel, text) = self.hop(decision, view, ctx)?;
+        let hop = self.hop(decision, view, ctx, 0)?;
         self.consented(view)?;
         self.not_exempt(view)?;
         self.not_closed(view)?;
         self.not_said(decision, view, ctx)?;
+        self.cleared(decision, station, hop)
+    }
+
+    fn cleared<'g>(
+        &'g self,
+        decision: &Decision,
+        station: &'g str,
+        (hop, channel, text): (u8, Channel, &'g Compiled),
+    ) -> Result<Cleared<'g>, HoldReason> {
         let (not_before, expires) = self.send_time(decision)?;
         Ok(Cleared { station, hop, channel, text, not_before, expires })
     }
@@ -311,8 +326,8 @@ impl Guard {
         Facts::of(self.topic, view, [decision.arg0, decision.arg1], station, &self.prefecture, &self.hotline)
     }
 
-    fn plan(&self, decision: &Decision, view: &CustomerView, ctx: &dyn GuardContext) -> Result<Planned, HoldReason> {
-        let Cleared { station, hop, channel, text, not_before, expires } = self.clear(decision, view, ctx)?;
+    fn plan(&self, cleared: Cleared<'_>, decision: &Decision, view: &CustomerView) -> Result<Planned, HoldReason> {
+        let Cleared { station, hop, channel, text, not_before, expires } = cleared;
         let facts = self.facts(decision, view, station);
         let plan =
             text.plan(&facts, self.cost_per_part_milli_fen).map_err(|_: RenderError| HoldReason::RenderFailed)?;

@@ -57,7 +57,7 @@ pub fn recheck(
     if let Some(reason) = exemption(queued.topic, view.traits).filter(|_| on(Guardrail::Exempt)) {
         return Some(reason);
     }
-    if let Some(reason) = facts(queued, view) {
+    if let Some(reason) = facts(queued.topic, queued.business_key, queued.stated, view) {
         return Some(reason);
     }
     let days = lower(policy_days, rule.freshness_days);
@@ -87,15 +87,15 @@ fn address(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
 ///
 /// A balance that only fell since is left alone: the text says 截至 its day, and the customer should hear it. A payment that arrived stays a
 /// fact whatever comes after it, unless that is a reversal; a bill that was paid was still issued.
-fn facts(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
-    let same_key = view.business_key(queued.topic) == queued.business_key;
-    let amount = fact_of(queued.topic, view).map_or(Fen::ZERO, |f| f.amount);
-    match queued.topic {
+pub(super) fn facts(topic: Topic, business_key: u64, stated: Fen, view: &CustomerView) -> Option<HoldReason> {
+    let same_key = view.business_key(topic) == business_key;
+    let amount = fact_of(topic, view).map_or(Fen::ZERO, |f| f.amount);
+    match topic {
         Topic::ArrearsReminder | Topic::CutOff if view.arrears <= Fen::ZERO => Some(HoldReason::Paid),
         Topic::ArrearsReminder if !same_key => Some(HoldReason::FactsChanged),
-        Topic::ArrearsReminder | Topic::CutOff => (amount != queued.stated).then_some(HoldReason::FactsChanged),
-        Topic::BillNotice => (!same_key || amount != queued.stated).then_some(HoldReason::FactsChanged),
-        Topic::BalanceWarning => balance(queued, view, same_key),
+        Topic::ArrearsReminder | Topic::CutOff => (amount != stated).then_some(HoldReason::FactsChanged),
+        Topic::BillNotice => (!same_key || amount != stated).then_some(HoldReason::FactsChanged),
+        Topic::BalanceWarning => balance(stated, view, same_key),
         Topic::PaymentReceived => reversed(view),
         Topic::Outage | Topic::Restore | Topic::Campaign | Topic::Staff | Topic::Correction => None,
     }
@@ -106,9 +106,9 @@ fn reversed(view: &CustomerView) -> Option<HoldReason> {
     (view.paid_amount < Fen::ZERO).then_some(HoldReason::FactsChanged)
 }
 
-fn balance(queued: &QueuedFacts, view: &CustomerView, same_key: bool) -> Option<HoldReason> {
+fn balance(stated: Fen, view: &CustomerView, same_key: bool) -> Option<HoldReason> {
     // The episode's counter moves when the balance is back at the threshold; a rise within the episode is a payment that did not suffice.
-    match (same_key, view.balance > queued.stated) {
+    match (same_key, view.balance > stated) {
         (false, _) => Some(HoldReason::Paid),
         (true, true) => Some(HoldReason::FactsChanged),
         (true, false) => None,

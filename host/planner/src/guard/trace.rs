@@ -96,7 +96,7 @@ impl Check {
             R::BlastRadius => G::BlastRadius,
             R::RenderFailed => return Some(Self::Text),
             R::NoLink => return Some(Self::Link),
-            R::Paid | R::FactsChanged | R::AddressChanged | R::Recalled => return None,
+            R::Paid | R::FactsChanged | R::AddressChanged | R::Recalled | R::DeliveredMeanwhile => return None,
         }))
     }
 
@@ -158,7 +158,7 @@ impl Guard {
             linked = Some(link(planned));
             capped = Some(self.day_caps().admit(planned, ctx));
         }
-        let hop = self.hop(decision, view, ctx).map(|_| ());
+        let hop = self.hop(decision, view, ctx, 0).map(|_| ());
         let one = |check: &Check| -> GuardVerdict {
             if !check.applies(self.class()) {
                 return check.verdict(Judgement::NotApplied, None);

@@ -487,7 +487,7 @@ pub(crate) async fn held_of(app: &App, prefecture: PrefectureCode, row: u32) -> 
         let mut items = Vec::new();
         for run in app
             .state()
-            .runs(None, MAX_RUNS_LOOKED, |r| r.prefecture == prefecture && !r.segments.is_empty() && !r.is_samples())
+            .runs(None, MAX_RUNS_LOOKED, |r| r.prefecture == prefecture && !r.segments.is_empty() && r.is_occurrence())
         {
             // A customer with several payments has a decision for each, which may go on in the next segment.
             let (first, end) = (

@@ -85,7 +85,7 @@ fn seen_view(app: &App, prefecture: Option<PrefectureCode>, p: SeenPreview) -> S
         }),
         runs_since: prefecture.map_or(0, |code| {
             let since =
-                |r: &RunRecord| r.prefecture == code && r.policy == policy && r.started > p.at && !r.is_samples();
+                |r: &RunRecord| r.prefecture == code && r.policy == policy && r.started > p.at && r.is_occurrence();
             app.state().runs(None, usize::MAX, since).len() as u64
         }),
         steps_since: app.state().seq().saturating_sub(p.sequence),
