@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("aliyun", &["model", "platform"]),
     ("webhook", &["model", "platform"]),
     ("cap", &["model"]),
+    ("screens", &["model", "cap"]),
     ("clock", &["model"]),
     ("exchange", &["clock", "platform"]),
     ("contract", &["model"]),
@@ -90,7 +91,7 @@ const HOUSES: [(&str, &[&str]); 13] = [
 /// Crates that compute and do nothing else.
 const PURE: &[&str] = &[
     "model", "contract", "planner", "wire", "cmpp", "sgip", "smgp", //
-    "platform", "alipay", "wechat", "aliyun", "webhook", "cap",
+    "platform", "alipay", "wechat", "aliyun", "webhook", "cap", "screens",
 ];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.
