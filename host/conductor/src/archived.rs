@@ -47,6 +47,9 @@ pub(crate) fn decision(archive: &Archive, decided: &Decided<'_>) -> Entry {
         // To a test number of the office's: the customer was told nothing by it.
         set("sample", true.into());
     }
+    if let Some(first) = run.hop_of() {
+        set("hop_of", first.to_string().into());
+    }
     if !seen.is_empty() {
         set("facts", facts(seen));
     }

@@ -49,8 +49,8 @@ pub use deployment::{
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
 pub use explain::{
-    DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, MessageLife, NoDecision, NotKept,
-    PolicyStory, Present, RunBrief,
+    DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, HopStory, MessageLife, NoDecision,
+    NotKept, PolicyStory, Present, RunBrief,
 };
 pub use facts::IntoFact;
 pub use forecast::{

@@ -126,9 +126,20 @@ fn print_decision(d: &DecisionStory) {
     print_facts(&d.facts);
     print_checks(&d.checks);
     let Some(message) = &d.message else { return };
-    println!("  短信 {}  {}  {}", message.id, message.phone, message.state_title);
+    print_life(message);
+    for hop in &d.hops {
+        println!("  下一渠道（{}，执行 {}，来源 {}）", hop.at, hop.run, hop.source);
+        match &hop.message {
+            Some(message) => print_life(message),
+            None => println!("    未发送：{}", hop.held),
+        }
+    }
+}
+
+fn print_life(message: &MessageLife) {
+    println!("  {} {}  {}  {}", message.channel_title, message.id, message.phone, message.state_title);
     if let Some(text) = &message.text {
-        println!("    {text}");
+        println!("    {}", text.replace('\n', "\n    "));
     }
     for step in &message.steps {
         println!("    {}  {}", step.at, step.what);

@@ -162,6 +162,8 @@ fn outbox(out: &mut Exposition, app: &App) {
         out.line("", &format!("queue=\"{queue}\",lane=\"urgent\""), urgent);
         out.line("", &format!("queue=\"{queue}\",lane=\"bulk\""), bulk);
     }
+    let awaited = app.state().awaiting_hops();
+    out.one("gridbell_hops_awaited", "gauge", "Messages whose route goes on where they do not come.", awaited);
     out.one("gridbell_parked_reports", "gauge", "Reports that wait for their answer.", depth.parked);
     out.one(
         "gridbell_parked_reports_dropped_total",

@@ -303,7 +303,9 @@ impl Simulation {
         // The sleepers of the host decide while octets move; then time strides, as on a machine that was asleep.
         let sleeper = if busy { self.clock.next_waiter() } else { None };
         let gateways = self.gateways.iter().filter_map(Gateway::next_due).min();
-        let due = host.state().next_due_any().map(|at| at.unix_ms() - self.start.unix_ms());
+        let hop = host.state().next_hop_due().map(|at| at.plus_ms(gridbell_conductor::GATHER_HOPS_MS));
+        let due =
+            host.state().next_due_any().into_iter().chain(hop).min().map(|at| at.unix_ms() - self.start.unix_ms());
         let due = due.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis).filter(|at| *at > now);
         let agenda = self.agenda.keys().next().map(|(at, _)| *at);
         let next = [sleeper, self.net.next_arrival(), gateways, due, agenda].into_iter().flatten();

@@ -7,11 +7,13 @@ use gridbell_state::RunRecord;
 use serde_json::Value;
 
 use super::life::MessageLife;
-use super::{DecisionStory, RunBrief, Subject, facts};
+use super::{DecisionStory, HopStory, RunBrief, Subject, facts};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive};
 
+/// For so many days a message is valid at most, and a further hop of it can be published.
+const HOP_DAYS: i32 = 31;
 /// Entries of one fingerprint that are looked through: two names seldom share one.
 const ALIKE: usize = 16;
 
@@ -39,7 +41,8 @@ impl Host {
             phone: None,
             kinds: vec![Kind::Message, Kind::Decision],
             from: day(run),
-            to: run.map_or(subject.at.date(), |r| r.ended.date()),
+            // Further hops follow within the days for which a message is valid.
+            to: run.map_or(subject.at.date(), |r| r.ended.date().plus_days(HOP_DAYS)),
             limit: MAX_FOUND,
         };
         let mut found = search_archive(self.state(), self.archive(), &search)?;
@@ -47,11 +50,14 @@ impl Host {
         let asked = subject.at.to_string();
         found.retain(|r| r.body["policy"] == policy && begun(&r.body) <= asked);
         // Nobody was told by a sample, and it is no run's decision.
-        let (samples, mut found): (Vec<_>, Vec<_>) = found.into_iter().partition(|r| r.is_sample());
+        let (samples, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|r| r.is_sample());
         let of_run = run.map(|r| r.id.to_string()).or_else(|| {
-            let newest = found.iter().max_by_key(|r| r.at)?;
+            let newest = found.iter().filter(|r| r.body["hop_of"].is_null()).max_by_key(|r| r.at)?;
             newest.body["run"].as_str().map(str::to_owned)
         });
+        let (mut hops, mut found): (Vec<_>, Vec<_>) = found.into_iter().partition(|r| !r.body["hop_of"].is_null());
+        hops.retain(|r| r.body["hop_of"].as_str().map(str::to_owned) == of_run);
+        hops.sort_by_key(|r| r.at);
         found.retain(|r| r.body["run"].as_str().map(str::to_owned) == of_run);
         let archived = match of_run.filter(|_| !found.is_empty()) {
             Some(name) => self.archived_run(&name)?,
@@ -62,8 +68,15 @@ impl Host {
             (None, Some(run)) => Some(self.class_then(run)),
             (None, None) => None,
         };
+        let mut decisions: Vec<DecisionStory> = found.iter().map(|r| self.archived_story(r, class)).collect();
+        for hop in &hops {
+            let of = decisions.iter_mut().filter(|d| hop.body["step"] == d.step && d.message.is_some());
+            if let Some(decision) = of.min_by_key(|d| d.hops.len()) {
+                decision.hops.push(archived_hop(hop));
+            }
+        }
         Ok(FromArchives {
-            decisions: found.iter().map(|r| self.archived_story(r, class)).collect(),
+            decisions,
             run: archived.map(|r| RunBrief::of_archived(r.file, &r.body)),
             samples: samples.iter().map(|r| MessageLife::of_archived(&r.body)).collect(),
         })
@@ -114,6 +127,19 @@ impl Host {
             checks: recorded_verdicts(class.unwrap_or_else(|| self.class_now(topic)), held),
             message: (record.kind == Kind::Message).then(|| MessageLife::of_archived(body)),
             held: held.map(|h| h.chinese().to_owned()).unwrap_or_default(),
+            hops: Vec::new(),
         }
+    }
+}
+
+fn archived_hop(record: &ArchivedRecord) -> HopStory {
+    let body = &record.body;
+    let held: Option<HoldReason> = body["held"].as_str().and_then(|w| w.parse().ok());
+    HopStory {
+        source: format!("archive {}", record.file),
+        run: body["run"].as_str().unwrap_or_default().to_owned(),
+        at: record.at.to_string(),
+        message: (record.kind == Kind::Message).then(|| MessageLife::of_archived(body)),
+        held: held.map(|h| h.chinese().to_owned()).unwrap_or_default(),
     }
 }

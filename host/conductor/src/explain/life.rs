@@ -1,6 +1,6 @@
 //! A message's life in words: what went where, what the carrier said, and when.
 
-use gridbell_model::{CivilMinute, MessageId, MessageState, Moment};
+use gridbell_model::{Channel, CivilMinute, MessageId, MessageState, Moment};
 use gridbell_state::{MessageStatus, QueuedMessage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,6 +12,9 @@ pub struct MessageLife {
     pub id: String,
     /// Where it went.
     pub channel: String,
+    /// The same for an office.
+    #[serde(default)]
+    pub channel_title: String,
     /// The number at that time, masked; empty where it was erased.
     pub phone: String,
     /// The exact text; for roles that may see it.
@@ -53,6 +56,7 @@ impl MessageLife {
         Self {
             id: id.to_string(),
             channel: message.channel.word().to_owned(),
+            channel_title: message.channel.chinese().to_owned(),
             phone: if message.phone.number() == 0 { String::new() } else { message.phone.to_string() },
             text: Some(message.text.clone()),
             parts: u64::from(message.parts),
@@ -92,6 +96,7 @@ impl MessageLife {
         step("final_at", with_reports(ended, &reports, &text("code")));
         Self {
             id: text("id"),
+            channel_title: text("channel").parse::<Channel>().map(|c| c.chinese().to_owned()).unwrap_or_default(),
             channel: text("channel"),
             phone: text("phone"),
             text: body["text"].as_str().map(str::to_owned),

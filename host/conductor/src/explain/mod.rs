@@ -149,6 +149,25 @@ pub struct DecisionStory {
     pub message: Option<MessageLife>,
     /// Why a check held it, for an office; empty when none did.
     pub held: String,
+    /// What followed the message by further hops of its route, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<HopStory>,
+}
+
+/// A further hop of a message's route.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HopStory {
+    /// `store`, or the archive's file.
+    pub source: String,
+    /// The run that published it.
+    pub run: String,
+    /// When.
+    pub at: String,
+    /// The message and its life; none when a check held it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageLife>,
+    /// Why a check held it, for an office; empty when none did.
+    pub held: String,
 }
 
 /// Why nothing was decided.
@@ -378,13 +397,25 @@ impl Host {
     }
 }
 
+impl HopStory {
+    fn sentence(&self) -> String {
+        match &self.message {
+            Some(message) => format!("；改由{}：{}", message.channel_title, message.sentence()),
+            None => format!("；下一渠道未发送（{}）", self.held),
+        }
+    }
+}
+
 /// The story in a sentence, for an office.
 fn summary(story: &PolicyStory) -> String {
     let then = match (&story.run, story.decisions.as_slice(), &story.silence) {
         (None, [], _) if !story.not_kept.is_empty() => "在线库和归档里都没有关于该户的决定".to_owned(),
         (None, [], _) => "此前没有执行过".to_owned(),
         (_, [.., last], _) => match &last.message {
-            Some(message) => format!("{}：{}，{}", last.reason, last.notice, message.sentence()),
+            Some(message) => {
+                let hops: Vec<String> = last.hops.iter().map(HopStory::sentence).collect();
+                format!("{}：{}，{}{}", last.reason, last.notice, message.sentence(), hops.concat())
+            }
             None => format!("{}：{}，未发送（{}）", last.reason, last.notice, last.held),
         },
         (Some(run), [], Some(silence)) => format!("{} 的执行未选中该户（{}）", run.now, silence.reason),

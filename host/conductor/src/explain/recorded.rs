@@ -6,10 +6,13 @@ use gridbell_planner::recorded_verdicts;
 use gridbell_state::{DecisionRecord, Outcome, RunRecord};
 
 use super::life::MessageLife;
-use super::{DecisionStory, Subject, facts};
+use super::{DecisionStory, HopStory, Subject, facts};
 use crate::basis::Recorded;
 use crate::error::HostError;
 use crate::host::Host;
+
+/// Runs of next hops of one run that are looked at.
+const MAX_HOP_RUNS: usize = 4_096;
 
 impl Host {
     /// The decisions of `run` about the customer, in their order.
@@ -32,7 +35,35 @@ impl Host {
                 stories.push(story(decision, plugin.as_ref(), class, facts::shown(&seen.row(at)), life));
             }
         }
+        let hop_of_run = |r: &RunRecord| r.hop_of() == Some(run.id);
+        for hops in self.state().runs(None, MAX_HOP_RUNS, hop_of_run).into_iter().rev() {
+            self.add_hops(&hops, row, &mut stories)?;
+        }
         Ok(stories)
+    }
+
+    /// Adds what `hops` has about the customer at `row` to the decisions that it goes on with.
+    fn add_hops(&self, hops: &RunRecord, row: u32, stories: &mut [DecisionStory]) -> Result<(), HostError> {
+        let first = hops.segments.partition_point(|s| s.first_row < row).saturating_sub(1);
+        let end = hops.segments.partition_point(|s| s.first_row <= row);
+        for segment in first..end {
+            let decisions = self.state().decisions(hops.id, u32::try_from(segment).unwrap_or(u32::MAX))?;
+            for decision in decisions.iter().filter(|d| d.row == row) {
+                let held = match &decision.outcome {
+                    Outcome::Held(why) => why.chinese().to_owned(),
+                    Outcome::Queued(_) => String::new(),
+                };
+                let message = self.life_of(hops, decision)?;
+                let (run, at) = (hops.id.to_string(), hops.ended.to_string());
+                let hop = HopStory { source: "store".to_owned(), run, at, message, held };
+                // Of several payments in one run each has a decision of its own; their hops come in the same order.
+                let of = stories.iter_mut().filter(|s| s.step == decision.step && s.message.is_some());
+                if let Some(story) = of.min_by_key(|s| s.hops.len()) {
+                    story.hops.push(hop);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn life_of(&self, run: &RunRecord, decision: &DecisionRecord) -> Result<Option<MessageLife>, HostError> {
@@ -76,6 +107,7 @@ fn story(
         checks: recorded_verdicts(class, held),
         message,
         held: held.map(|h| h.chinese().to_owned()).unwrap_or_default(),
+        hops: Vec::new(),
     }
 }
 

@@ -152,7 +152,37 @@ fn is_fresh(n: u64) -> bool {
     !draw(n, 11).is_multiple_of(12)
 }
 
+fn sealer() -> Arc<Sealer> {
+    Arc::new(Sealer::new(&Key::parse(&"07".repeat(32), "test").unwrap()))
+}
+
+/// A host on `state` that serves SMS.
+fn open(state: State, clock: &Clock, directory: &std::path::Path) -> Host {
+    let path = |name: &str| directory.join(name);
+    let host = Host::open(HostOptions {
+        state,
+        clock: clock.clone(),
+        seed: Seed(1),
+        artifacts: path("plugins"),
+        compiler: CompilerCommand { program: PathBuf::from("/"), args: Vec::new() },
+        certifier: std::sync::Arc::new(gridbell_conductor::NoCertifier),
+        engine: EngineConfig::default(),
+        archive: Archive::new(path("archive"), sealer()),
+        files: Files { imports: path("imports"), max_import_bytes: MAX_IMPORT_BYTES, backups: None },
+    })
+    .unwrap();
+    host.serve_carriers(&[Carrier::Mobile, Carrier::Unicom, Carrier::Telecom]);
+    host
+}
+
 impl World {
+    /// The same province with a host that was started again and has no links but those for SMS.
+    #[allow(dead_code, reason = "tests of forecasts restart nothing")]
+    pub(crate) fn restarted(self) -> Self {
+        let host = open(self.host.state().clone(), &self.clock, self._directory.path());
+        Self { host, ..self }
+    }
+
     pub(crate) async fn new() -> Self {
         Self::with(POLICIES).await
     }
@@ -165,8 +195,7 @@ impl World {
     pub(crate) async fn on(clock: Clock, policies: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let sealer = Arc::new(Sealer::new(&Key::parse(&"07".repeat(32), "test").unwrap()));
-        let (state, _) = State::open(Arc::new(MemStore::new()), Arc::clone(&sealer), clock.clone()).unwrap();
+        let (state, _) = State::open(Arc::new(MemStore::new()), sealer(), clock.clone()).unwrap();
         let artifacts = ArtifactStore::open(path("plugins")).unwrap();
         let mut docs = Vec::new();
         for upload in PLUGINS {
@@ -181,19 +210,7 @@ impl World {
         state.put_docs(docs, vec![]).await.unwrap();
         state.set_org(org(), vec![]).await.unwrap();
         state.facts(Facts::Customers((0..CUSTOMERS).map(customer).collect()), false, vec![]).await.unwrap();
-        let host = Host::open(HostOptions {
-            state,
-            clock: clock.clone(),
-            seed: Seed(1),
-            artifacts: path("plugins"),
-            compiler: CompilerCommand { program: PathBuf::from("/"), args: Vec::new() },
-            certifier: std::sync::Arc::new(gridbell_conductor::NoCertifier),
-            engine: EngineConfig::default(),
-            archive: Archive::new(path("archive"), sealer),
-            files: Files { imports: path("imports"), max_import_bytes: MAX_IMPORT_BYTES, backups: None },
-        })
-        .unwrap();
-        host.serve_carriers(&[Carrier::Mobile, Carrier::Unicom, Carrier::Telecom]);
+        let host = open(state, &clock, directory.path());
         host.apply_rules("province", include_str!("../../../../policies/province.toml"), "a").await.unwrap();
         host.apply_calendar("calendar", include_str!("../../../../policies/calendar.toml"), "a").await.unwrap();
         host.apply_segments("segments", include_str!("../../../../policies/segments.toml"), "a").await.unwrap();
@@ -250,6 +267,7 @@ impl World {
                     self.clock.advance_to(at);
                 }
                 self.host.serve_due(&CancellationToken::new()).await;
+                self.host.serve_hops().await;
                 self.deliver(&mut delivered).await;
             }
         }

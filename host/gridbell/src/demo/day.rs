@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gridbell_conductor::Host;
+use gridbell_conductor::{GATHER_HOPS_MS, Host};
 use gridbell_model::{CivilMinute, Date, Fen, MessageState, Moment, PrefectureCode};
 use gridbell_simulators::province::Province;
 use gridbell_state::{Facts, PaymentFact, payment_key};
@@ -34,6 +34,7 @@ impl Day<'_> {
         let stop = CancellationToken::new();
         loop {
             self.host.serve_due(&stop).await;
+            self.host.serve_hops().await;
             self.quiet(MessageState::Submitting).await?;
             let Some(next) = self.next(&payments, end) else { break };
             self.host.clock().advance_to(next.moment());
@@ -54,12 +55,20 @@ impl Day<'_> {
 
     /// Sends what the day's guardrails moved to a later window; no schedule runs any more.
     async fn send_the_rest(&self) -> Result<(), CommandError> {
-        while let Some(at) = self.host.state().next_due_any() {
+        while let Some(at) = self.next_message() {
             self.host.clock().advance_to(at);
+            self.host.serve_hops().await;
             (self.say)(format!("  {at}  the messages that waited for this window"));
             self.quiet(MessageState::Submitted).await?;
         }
         Ok(())
+    }
+
+    /// When a queued message may go next, or the next hop of one is due and gathered.
+    fn next_message(&self) -> Option<Moment> {
+        let state = self.host.state();
+        let hop = state.next_hop_due().map(|at| at.plus_ms(GATHER_HOPS_MS));
+        state.next_due_any().into_iter().chain(hop).min()
     }
 
     /// The day's payments, by the step in which they come in.
@@ -83,7 +92,7 @@ impl Day<'_> {
     /// What comes next before `end`: a schedule, a message whose window opens, payments.
     fn next(&self, payments: &BTreeMap<CivilMinute, Vec<PaymentFact>>, end: CivilMinute) -> Option<CivilMinute> {
         let now = self.host.clock().now();
-        let message = self.host.state().next_due_any().filter(|at| *at > now && *at < Moment::from_unix_ms(i64::MAX));
+        let message = self.next_message().filter(|at| *at > now && *at < Moment::from_unix_ms(i64::MAX));
         let candidates =
             [self.host.next_occurrence(), message.map(Moment::civil_minute), payments.keys().next().copied()];
         candidates.into_iter().flatten().filter(|at| *at <= end).min()

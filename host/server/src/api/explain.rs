@@ -57,7 +57,9 @@ pub(crate) async fn explain(
     let mut explanation = app.conduct.explain(request).await?;
     if !caller.may(Action::Unmask) {
         let decisions = explanation.policies.iter_mut().flat_map(|p| &mut p.decisions);
-        decisions.filter_map(|d| d.message.as_mut()).for_each(|m| m.text = None);
+        let messages =
+            decisions.flat_map(|d| d.message.iter_mut().chain(d.hops.iter_mut().filter_map(|h| h.message.as_mut())));
+        messages.for_each(|m| m.text = None);
         explanation.policies.iter_mut().flat_map(|p| &mut p.samples).for_each(|m| m.text = None);
         let present = explanation.policies.iter_mut().filter_map(|p| p.present.as_mut());
         let coming = present.filter_map(|p| p.forecast.coming.as_mut());

@@ -228,6 +228,9 @@ pub(crate) struct MessageView {
     pub(crate) cost_milli_fen: u32,
     /// Step of the escalation.
     pub(crate) step: u8,
+    /// Which channel of the policy's route it went by, from 1: a later one where those before had no address, failed, or gave no report in time.
+    #[serde(default)]
+    pub(crate) hop: u8,
     /// Why the policy decided so, in the plugin's words.
     pub(crate) reason: Option<String>,
     /// Where it stands.
@@ -285,6 +288,7 @@ impl MessageView {
             parts: message.parts,
             cost_milli_fen: message.cost_milli_fen,
             step: detail.decision.step,
+            hop: message.hop.saturating_add(1),
             reason,
             state: word!(status.state),
             cancelled_because: status.reason.map(|r| word!(r)),
@@ -344,6 +348,9 @@ pub(crate) struct RunView {
     /// Whether it is no run but a pilot's samples to test numbers: it decided for no customer, and its counts are of samples.
     #[serde(default)]
     pub(crate) samples: bool,
+    /// The run that decided, where this is no run but the next channel of its messages: they failed, or no report of them came in time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) hop_of: Option<String>,
     /// The plugin.
     pub(crate) plugin: String,
     /// Its version.
@@ -402,6 +409,7 @@ impl RunView {
             policy: run.policy.clone(),
             topic: word!(run.topic),
             samples: run.is_samples(),
+            hop_of: run.hop_of().map(|first| first.to_string()),
             plugin: run.plugin.clone(),
             plugin_version: run.plugin_version.clone(),
             digest: run.digest.clone(),
