@@ -147,7 +147,7 @@ impl Host {
         self.link_handles().iter().map(gridbell_channels::LinkHandle::status).collect()
     }
 
-    fn link(&self, name: &str) -> Result<gridbell_channels::LinkHandle, HostError> {
+    pub(crate) fn link(&self, name: &str) -> Result<gridbell_channels::LinkHandle, HostError> {
         let links = self.link_handles();
         links.iter().find(|l| l.name().as_str() == name).cloned().ok_or_else(|| HostError::NoLink {
             name: name.to_owned(),

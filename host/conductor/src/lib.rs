@@ -27,6 +27,7 @@ mod preview;
 mod proposals;
 mod province;
 mod publication;
+mod recall;
 mod replay;
 mod retention;
 mod runs;
@@ -80,6 +81,7 @@ pub use province::{
     MAX_CHANGES, MAX_ORG_UNITS, ProvinceFile, ProvinceOutcome, ProvinceProposal, ProvinceValue, apply_province,
     org_version, province_text,
 };
+pub use recall::{RecallOutcome, RecallScope};
 pub use replay::{
     DiffSample, MAX_DIFF_SAMPLES, MAX_DIFFERENCES, ReplayDifference, ReplayReport, ReplayState, ReplayStep, ReplayTold,
     Replays, RunDiff, RunSide, Side,

@@ -446,34 +446,6 @@ impl Host {
         }
         Ok(count)
     }
-
-    /// Takes back queued messages of a run and of their next hops: what has not left never goes, and nothing follows what did. Returns how many.
-    ///
-    /// # Errors
-    /// When the state refuses.
-    pub async fn recall_run(&self, run: gridbell_model::RunId, who: &str) -> Result<usize, HostError> {
-        let mut recalled = 0;
-        let runs = self.end_hops([run].into()).await?;
-        loop {
-            let ids: Vec<MessageId> = self
-                .state()
-                .live(gridbell_state::MAX_EVENTS_PER_OP, |m| runs.contains(&m.run) && m.state == MessageState::Queued)
-                .into_iter()
-                .map(|m| m.id)
-                .collect();
-            if ids.is_empty() {
-                break;
-            }
-            let events = ids.iter().map(|id| (*id, MessageEvent::Cancelled { reason: HoldReason::Recalled })).collect();
-            let applied = self.state().message_events(events).await?;
-            recalled += ids.len() - usize::try_from(applied.stale_events).unwrap_or(0);
-            if applied.stale_events > 0 {
-                break;
-            }
-        }
-        self.state().put_docs(Vec::new(), vec![note(who, "run.recall", &run.to_string(), recalled)]).await?;
-        Ok(recalled)
-    }
 }
 
 #[cfg(test)]

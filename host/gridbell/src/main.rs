@@ -22,6 +22,7 @@ mod plugin;
 mod policy;
 mod preview;
 mod proposal;
+mod recall;
 mod release;
 mod remote;
 mod replay;
@@ -86,6 +87,8 @@ enum Command {
     /// Versions that decide and send nothing
     #[command(subcommand)]
     Shadow(release::ShadowCommand),
+    /// Take back messages that have not left, on a running host: of a run, a link, a topic, a prefecture
+    Recall(recall::RecallArgs),
     /// Users of the console
     #[command(subcommand)]
     User(admin::UserCommand),
@@ -152,6 +155,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Policy(command) => policy::run(command).await,
         Command::Plugin(command) => plugin::plugin(command).await,
         Command::Proposal(command) => proposal::proposal(command).await,
+        Command::Recall(args) => recall::recall(args).await,
         Command::Shadow(command) => release::shadow(command).await,
         Command::User(command) => admin::user(command).await,
         Command::Token(command) => admin::token(command).await,

@@ -212,6 +212,46 @@ impl std::str::FromStr for StopScope {
     }
 }
 
+/// What a recall takes back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RecallScope {
+    /// What a run queued, and the next channels of it.
+    Run(RunId),
+    /// As a stop holds it.
+    Within(StopScope),
+}
+
+impl std::fmt::Display for RecallScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Run(run) => write!(f, "run:{run}"),
+            Self::Within(scope) => scope.fmt(f),
+        }
+    }
+}
+
+impl std::str::FromStr for RecallScope {
+    type Err = String;
+
+    /// `run:R9`, and the scopes of stops.
+    fn from_str(s: &str) -> Result<Self, String> {
+        let read = match s.split_once(':') {
+            Some(("run", run)) => run.parse().ok().map(Self::Run),
+            _ => s.parse().ok().map(Self::Within),
+        };
+        read.ok_or_else(|| "use run:R9, prefecture:CODE, topic:NAME, link:NAME or province".to_owned())
+    }
+}
+
+/// What a recall came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Recalled {
+    /// Messages taken back; of a dry run those that would be.
+    pub taken_back: u64,
+    /// Messages that are out already and of which no end is known.
+    pub left: u64,
+}
+
 /// An emergency stop in force; there is at most one for each scope.
 #[derive(Clone, Debug)]
 pub struct Stop {
@@ -408,6 +448,8 @@ pub trait Conduct: crate::release::Release + crate::insight::Insight {
     fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop>;
     /// Releases a stop.
     fn release_stop(&self, scope: StopScope, who: String) -> Pending<'_, ()>;
+    /// Takes back what waits within `scope`; a dry run only counts it.
+    fn recall(&self, scope: RecallScope, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled>;
 
     /// Looks into the archives.
     fn search_archive(&self, query: ArchiveQuery) -> Pending<'_, Vec<ArchiveHit>>;

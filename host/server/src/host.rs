@@ -16,7 +16,7 @@ use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, S
 
 use crate::conduct::{
     AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
-    PolicyOutcome, PolicyProposal, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
+    PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -343,6 +343,17 @@ impl Conduct for Host {
                 return Err(ConductError::NotFound(scope.to_string()));
             }
             Ok(Self::release_stop(self, &wanted, &who).await?)
+        })
+    }
+
+    fn recall(&self, scope: RecallScope, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled> {
+        Box::pin(async move {
+            let scope = match scope {
+                RecallScope::Run(run) => gridbell_conductor::RecallScope::Run(run),
+                RecallScope::Within(scope) => gridbell_conductor::RecallScope::Within(scope_of(&scope)),
+            };
+            let done = Self::recall(self, &scope, &why, &who, dry_run).await?;
+            Ok(Recalled { taken_back: done.taken_back, left: done.left })
         })
     }
 

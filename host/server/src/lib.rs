@@ -30,7 +30,7 @@ pub use api::UPLOAD_STALL;
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
 pub use conduct::{
     AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
-    PolicyOutcome, PolicyProposal, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
+    PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
 };
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};
 pub use insight::Insight;

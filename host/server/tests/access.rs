@@ -254,6 +254,13 @@ fn cases() -> Vec<Case> {
             Some(json!({ "scope": "prefecture:140100", "why": "试验" })),
         ),
         case("DELETE /v1/stops/{scope}", "/v1/stops/prefecture:140100".into(), Some(A::StopRelease), S::Taiyuan, None),
+        case(
+            "POST /v1/recalls",
+            "/v1/recalls".into(),
+            Some(A::Recall),
+            S::Taiyuan,
+            Some(json!({ "scope": "prefecture:140100", "why": "试验", "dry_run": true })),
+        ),
         case("GET /v1/statistics", "/v1/statistics?org=140100".into(), Some(A::StatsRead), S::Taiyuan, None),
         case("GET /v1/audit", "/v1/audit".into(), Some(A::AuditRead), S::Province, None),
         case("GET /v1/inbound", "/v1/inbound".into(), Some(A::InboundRead), S::Province, None),

@@ -130,6 +130,8 @@ pub enum Action {
     StopSet,
     /// Release an emergency stop.
     StopRelease,
+    /// Take back messages that have not left.
+    Recall,
     /// See statistics.
     StatsRead,
     /// Read the audit log.
@@ -173,6 +175,7 @@ impl Role {
                     | A::LinkRead
                     | A::StopSet
                     | A::StopRelease
+                    | A::Recall
                     | A::StatsRead
             ),
             Self::CityOffice => matches!(
@@ -195,6 +198,7 @@ impl Role {
                     | A::LinkRead
                     | A::StopSet
                     | A::StopRelease
+                    | A::Recall
                     | A::StatsRead
                     | A::InboundRead
                     | A::Import

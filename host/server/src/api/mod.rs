@@ -24,6 +24,7 @@ mod policies;
 mod previews;
 mod proposals;
 mod province;
+mod recalls;
 mod replay;
 mod runs;
 mod statistics;
@@ -60,6 +61,7 @@ pub(crate) use plugins::{step as step_version, upload as upload_plugin_bytes, ve
 pub(crate) use policies::{ChangeAnswer, DryRun, apply_parameters, form_of, policy_of, visible_prefectures};
 pub(crate) use proposals::{decide as decide_proposal, list as proposal_views};
 pub(crate) use province::units as org_units;
+pub(crate) use recalls::{RecallBody, recall};
 pub(crate) use runs::{
     RunBody, RunFilter, decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start,
 };
@@ -159,6 +161,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(links::list_alarms))
         .routes(routes!(stops::list_stops, stops::post_stop))
         .routes(routes!(stops::delete_stop))
+        .routes(routes!(recalls::post_recall))
         .routes(routes!(statistics::get_statistics))
         .routes(routes!(audit::list_audit))
         .routes(routes!(inbound::list_inbound))

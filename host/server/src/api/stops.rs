@@ -31,7 +31,7 @@ pub(crate) struct StopView {
 }
 
 /// A stop of a prefecture belongs to it; the others to the province.
-fn at(app: &App, caller: &Caller, scope: &StopScope, action: Action) -> Result<(), Problem> {
+pub(super) fn at(app: &App, caller: &Caller, scope: &StopScope, action: Action) -> Result<(), Problem> {
     let org = app.org();
     match scope {
         StopScope::Prefecture(code) => {
@@ -86,15 +86,21 @@ pub(crate) struct StopBody {
     pub(crate) why: String,
 }
 
+/// Why a person holds something or takes it back.
+pub(super) fn why(given: &str) -> Result<String, Problem> {
+    let why = given.trim();
+    if (2..=MAX_WHY_CHARS).contains(&why.chars().count()) {
+        return Ok(why.to_owned());
+    }
+    Err(Problem::field("why", format!("say why, in 2 to {MAX_WHY_CHARS} characters (须填写原因)")))
+}
+
 /// Sets a stop.
 pub(crate) async fn set(app: &App, caller: &Caller, body: StopBody) -> Result<StopView, Problem> {
     let scope: StopScope = body.scope.parse().map_err(|e: String| Problem::field("scope", e))?;
     at(app, caller, &scope, Action::StopSet)?;
-    let why = body.why.trim();
-    if !(2..=MAX_WHY_CHARS).contains(&why.chars().count()) {
-        return Err(Problem::field("why", format!("say why, in 2 to {MAX_WHY_CHARS} characters (须填写原因)")));
-    }
-    let stop = app.conduct.stop(scope, why.to_owned(), caller.name.clone()).await?;
+    let why = why(&body.why)?;
+    let stop = app.conduct.stop(scope, why, caller.name.clone()).await?;
     Ok(view(app, &stop))
 }
 

@@ -26,6 +26,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("template-edit.html", include_str!("../../console/template-edit.html")),
     ("policies.html", include_str!("../../console/policies.html")),
     ("policy.html", include_str!("../../console/policy.html")),
+    ("recall.html", include_str!("../../console/recall.html")),
     ("stops.html", include_str!("../../console/stops.html")),
     ("imports.html", include_str!("../../console/imports.html")),
     ("import.html", include_str!("../../console/import.html")),

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::page::{Said, data};
 use crate::access::{Action, Session};
 use crate::api::{
-    PageQuery, RunBody, RunFilter, decide, run_decisions, run_list, run_one, run_start, visible_prefectures,
+    PageQuery, RecallBody, RunBody, RunFilter, decide, recall, run_decisions, run_list, run_one, run_start,
+    visible_prefectures,
 };
 use crate::app::App;
 use crate::extract::{At, Form, Query};
@@ -52,7 +53,7 @@ async fn page(
     let params = serde_json::to_string_pretty(&run.parameters).unwrap_or_default();
     let more = context! {
         run => data(&run), params, decisions => data(&decisions.items), next => decisions.next, said => data(said),
-        may => context! { decide => caller.may(Action::RunDecide), customer => caller.may(Action::CustomerRead) },
+        may => context! { decide => caller.may(Action::RunDecide), customer => caller.may(Action::CustomerRead), recall => caller.may(Action::Recall) },
     };
     Ok(app.pages.show(app, session, "run.html", "/runs", more))
 }
@@ -90,6 +91,46 @@ async fn settle(app: &App, session: &Session, id: &str, form: &Token, release: b
         Err(problem) if problem.code == Code::NotFound => Err(problem),
         Err(problem) => page(app, session, id, &PageQuery::default(), Some(Said::problem(&problem))).await,
     }
+}
+
+/// What a recall of the run would take back, with a form to do it.
+pub(super) async fn ask_recall(
+    State(app): State<App>,
+    session: Session,
+    At(id): At<String>,
+) -> Result<Response, Problem> {
+    recall_page(&app, &session, &id, None).await
+}
+
+async fn recall_page(app: &App, session: &Session, id: &str, said: Option<Said>) -> Result<Response, Problem> {
+    let run = run_one(app, &session.caller, id)?;
+    let would = RecallBody { scope: format!("run:{}", run.id), why: "试算".to_owned(), dry_run: true };
+    let would = recall(app, &session.caller, would).await?;
+    let more = context! { run => data(&run), would => data(&would), said => data(said) };
+    Ok(app.pages.show(app, session, "recall.html", "/runs", more))
+}
+
+#[derive(Deserialize)]
+pub(super) struct RecallForm {
+    csrf: String,
+    #[serde(default)]
+    why: String,
+}
+
+pub(super) async fn do_recall(
+    State(app): State<App>,
+    session: Session,
+    At(id): At<String>,
+    Form(form): Form<RecallForm>,
+) -> Result<Response, Problem> {
+    session.check_csrf(&form.csrf)?;
+    let order = RecallBody { scope: format!("run:{id}"), why: form.why, dry_run: false };
+    let said = match recall(&app, &session.caller, order).await {
+        Ok(done) => Said::good(format!("已撤回 {} 条；{} 条已经发出，无法撤回。", done.taken_back, done.left)),
+        Err(problem) if problem.code == Code::NotFound => return Err(problem),
+        Err(problem) => return recall_page(&app, &session, &id, Some(Said::problem(&problem))).await,
+    };
+    page(&app, &session, &id, &PageQuery::default(), Some(said)).await
 }
 
 /// A run by hand as the form says it.

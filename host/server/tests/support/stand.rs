@@ -534,6 +534,16 @@ impl Conduct for Stand {
     fn stops(&self) -> Vec<Stop> {
         self.stops.lock().clone()
     }
+    fn recall(&self, scope: RecallScope, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled> {
+        // What is taken back is the conductor's to know; the stand only remembers who asked.
+        let note = AuditNote { who, action: "recall".into(), subject: scope.to_string(), detail: why };
+        let notes = if dry_run { Vec::new() } else { vec![note] };
+        Box::pin(async move {
+            self.state.put_docs(Vec::new(), notes).await?;
+            Ok(Recalled { taken_back: 3, left: 2 })
+        })
+    }
+
     fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop> {
         let stop = Stop { scope, why, by: who, since: self.clock.now() };
         let mut all = self.stops.lock();

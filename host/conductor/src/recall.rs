@@ -1,0 +1,178 @@
+//! Taking back what has not left: of a run with all its next channels, of a link's queue, a topic, a prefecture or the province. What left is counted,
+//! and nothing follows it by another channel. It cannot be undone: whoever is not sure sets a stop, which loses nothing.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use gridbell_model::{HoldReason, MessageId, MessageState, RunId};
+use gridbell_state::{LiveMessage, MAX_EVENTS_PER_OP, MessageEvent, RunRecord};
+use serde_json::json;
+
+use crate::documents::note;
+use crate::error::HostError;
+use crate::host::Host;
+use crate::stops::StopScope;
+
+/// Runs whose messages' next channels a recall ends at most.
+const MAX_RUNS: usize = 65_536;
+
+/// What a recall takes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecallScope {
+    /// What a run queued, and the next channels of it.
+    Run(RunId),
+    /// As a stop holds it; of a link all that waits in the queues that it takes from.
+    Within(StopScope),
+}
+
+impl fmt::Display for RecallScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(run) => write!(f, "run:{run}"),
+            Self::Within(scope) => scope.fmt(f),
+        }
+    }
+}
+
+impl FromStr for RecallScope {
+    type Err = HostError;
+
+    /// `run:R9`, and the scopes of stops.
+    fn from_str(s: &str) -> Result<Self, HostError> {
+        let bad = || {
+            HostError::Invalid(format!(
+                "`{s}` is nothing to recall: use run:R9, prefecture:CODE, topic:NAME, link:NAME or province"
+            ))
+        };
+        match s.split_once(':') {
+            Some(("run", run)) => run.parse().map(Self::Run).map_err(|_| bad()),
+            _ => s.parse().map(Self::Within).map_err(|_| bad()),
+        }
+    }
+}
+
+/// What a recall came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct RecallOutcome {
+    /// Messages that were taken back; of a dry run those that would be.
+    pub taken_back: u64,
+    /// Messages that are with a carrier or a platform, or in a link's hands, and of which no end is known.
+    pub left: u64,
+}
+
+impl Host {
+    /// Takes back what waits within `scope`; a dry run only counts it. What is published while it goes on stays: set a stop first.
+    ///
+    /// # Errors
+    /// When there is no such run or link, or the state refuses.
+    pub async fn recall(
+        &self,
+        scope: &RecallScope,
+        why: &str,
+        who: &str,
+        dry_run: bool,
+    ) -> Result<RecallOutcome, HostError> {
+        let mut runs = self.runs_within(scope)?;
+        if !dry_run {
+            runs = self.end_hops(runs).await?;
+        }
+        let within = self.within(scope, &runs);
+        let count = |of: fn(MessageState) -> bool| {
+            let found = self.state().live(usize::MAX, |m| of(m.state) && within(m));
+            found.len() as u64
+        };
+        let is_out = |s: MessageState| matches!(s, MessageState::Submitting | MessageState::Submitted);
+        if dry_run {
+            let taken_back = count(|s| s == MessageState::Queued);
+            return Ok(RecallOutcome { taken_back, left: count(is_out) });
+        }
+        let taken_back = self.take_back(&within).await?;
+        let outcome = RecallOutcome { taken_back, left: count(is_out) };
+        let detail = json!({ "why": why, "taken_back": outcome.taken_back, "left": outcome.left });
+        self.state().put_docs(Vec::new(), vec![note(who, "message.recall", &scope.to_string(), detail)]).await?;
+        Ok(outcome)
+    }
+
+    /// Takes back queued messages of a run and of their next channels, as [`Host::recall`]. Returns how many.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn recall_run(&self, run: RunId, who: &str) -> Result<usize, HostError> {
+        let outcome = self.recall(&RecallScope::Run(run), "", who, false).await?;
+        Ok(usize::try_from(outcome.taken_back).unwrap_or(usize::MAX))
+    }
+
+    /// The runs after whose messages nothing may follow. Of a link none: what it has sent goes on by its route.
+    fn runs_within(&self, scope: &RecallScope) -> Result<BTreeSet<RunId>, HostError> {
+        let of = |wanted: &dyn Fn(&RunRecord) -> bool| -> BTreeSet<RunId> {
+            self.state().runs(None, MAX_RUNS, wanted).iter().map(|r| r.id).collect()
+        };
+        Ok(match scope {
+            RecallScope::Run(run) => {
+                self.state().run(*run).ok_or(gridbell_state::StateError::NoRun(*run))?;
+                [*run].into()
+            }
+            RecallScope::Within(StopScope::Province) => of(&|_| true),
+            RecallScope::Within(StopScope::Prefecture(code)) => of(&|r| r.prefecture == *code),
+            RecallScope::Within(StopScope::Topic(topic)) => of(&|r| r.topic == *topic),
+            RecallScope::Within(StopScope::Link(name)) => {
+                self.link(name)?;
+                BTreeSet::new()
+            }
+        })
+    }
+
+    fn within(&self, scope: &RecallScope, runs: &BTreeSet<RunId>) -> impl Fn(&LiveMessage) -> bool + use<> {
+        let (scope, runs) = (scope.clone(), runs.clone());
+        let queues: Vec<u8> = match &scope {
+            RecallScope::Within(StopScope::Link(name)) => {
+                let link = self.link_handles().into_iter().find(|l| l.name().as_str() == name);
+                link.map(|l| self.queues_of(l.name())).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        };
+        move |m: &LiveMessage| match &scope {
+            RecallScope::Run(_) => runs.contains(&m.run),
+            RecallScope::Within(StopScope::Province) => true,
+            RecallScope::Within(StopScope::Prefecture(code)) => m.id.prefecture() == *code,
+            RecallScope::Within(StopScope::Topic(topic)) => m.topic == *topic,
+            RecallScope::Within(StopScope::Link(_)) => queues.contains(&m.queue),
+        }
+    }
+
+    /// Takes back piece by piece until nothing waits that `within` takes.
+    async fn take_back(&self, within: &impl Fn(&LiveMessage) -> bool) -> Result<u64, HostError> {
+        let mut taken = 0;
+        loop {
+            let waits = |m: &LiveMessage| m.state == MessageState::Queued && within(m);
+            let ids: Vec<MessageId> = self.state().live(MAX_EVENTS_PER_OP, waits).into_iter().map(|m| m.id).collect();
+            if ids.is_empty() {
+                return Ok(taken);
+            }
+            let count = ids.len() as u64;
+            let events =
+                ids.into_iter().map(|id| (id, MessageEvent::Cancelled { reason: HoldReason::Recalled })).collect();
+            let stale = self.state().message_events(events).await?.stale_events;
+            taken += count - stale.min(count);
+            if stale == count {
+                // Half sent: what a carrier has a part of goes on, and nothing else waits.
+                return Ok(taken);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_read_as_they_print() {
+        for text in ["run:R9", "prefecture:140100", "topic:outage", "link:mobile", "province"] {
+            assert_eq!(text.parse::<RecallScope>().unwrap().to_string(), text);
+        }
+        let error = "run:x".parse::<RecallScope>().unwrap_err().to_string();
+        assert!(error.contains("`run:x`") && error.contains("run:R9"), "{error}");
+    }
+}
