@@ -34,8 +34,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("planner", &["model", "contract"]),
     ("channels", &["model", "clock", "wire", "cmpp", "sgip", "smgp", "platform"]),
     ("providers", &["model", "clock", "platform", "exchange", "channels", "wechat", "alipay", "aliyun", "webhook"]),
-    ("conductor", &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake"]),
-    ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor"]),
+    (
+        "conductor",
+        &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake", "screens"],
+    ),
+    ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor", "cap", "screens"]),
     ("workshop", &["model", "clock", "contract", "engine", "planner"]),
     ("certify", &["model", "clock", "contract", "engine", "planner", "workshop"]),
     ("simulators", &["model", "clock", "cmpp", "sgip", "smgp", "platform", "exchange", "alipay", "wechat", "aliyun"]),

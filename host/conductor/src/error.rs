@@ -21,6 +21,9 @@ pub enum HostError {
     /// A policy, text or calendar cannot be used.
     #[error(transparent)]
     Planner(#[from] gridbell_planner::PlannerError),
+    /// A community, a screen or a notice breaks a rule.
+    #[error(transparent)]
+    Screens(#[from] gridbell_screens::Error),
     /// A link cannot be.
     #[error(transparent)]
     Channel(#[from] gridbell_channels::ChannelError),

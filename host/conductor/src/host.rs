@@ -74,6 +74,7 @@ struct Inner {
     imports: Imports,
     backups: Backups,
     replays: crate::replay::Replays,
+    screens: crate::screens::Screens,
     settings: RwLock<Option<Settings>>,
     policies: RwLock<BTreeMap<PrefectureCode, Arc<PolicySet>>>,
     catalog: RwLock<Arc<Catalog>>,
@@ -111,6 +112,7 @@ impl Host {
         let HostOptions { state, clock, seed, artifacts, compiler, certifier, engine, archive, files } = options;
         let imports = Imports::open(state.clone(), clock.clone(), files.imports, files.max_import_bytes);
         let backups = Backups::new(state.clone(), files.backups);
+        let screens = crate::screens::Screens::open(state.clone(), clock.clone())?;
         let engine = Engine::new(engine, clock.clone())?;
         let artifacts_dir = artifacts.clone();
         let artifacts = ArtifactStore::open(artifacts)?;
@@ -129,6 +131,7 @@ impl Host {
             imports,
             backups,
             replays: crate::replay::Replays::default(),
+            screens,
             settings: RwLock::new(settings),
             policies: RwLock::default(),
             catalog: RwLock::new(Arc::new(catalog)),
@@ -197,6 +200,12 @@ impl Host {
     #[must_use]
     pub fn replays(&self) -> &crate::replay::Replays {
         &self.0.replays
+    }
+
+    /// Screens of communities, and the notices on them.
+    #[must_use]
+    pub fn screens(&self) -> &crate::screens::Screens {
+        &self.0.screens
     }
 
     /// Begins a backup beside everything that goes on; one that fails raises an alarm.

@@ -32,6 +32,7 @@ mod replay;
 mod retention;
 mod runs;
 mod schedule;
+mod screens;
 mod settings;
 mod settle;
 mod stops;
@@ -89,6 +90,7 @@ pub use replay::{
 pub use retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive};
 pub use runs::{RunRequest, RunSummary, RunTrigger};
 pub use schedule::TICK;
+pub use screens::{Acknowledged, MAX_SHOWN, NewScreen, SEEN_EVERY, ScreenSettings, Screens};
 pub use settings::Settings;
 pub use stops::{Stop, StopScope};
 pub use versions::{

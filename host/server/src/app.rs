@@ -21,6 +21,8 @@ pub const MAX_READS: usize = 16;
 pub const MAX_REQUESTS: usize = 512;
 /// Live views at the same time.
 pub const MAX_LIVE_VIEWS: usize = 64;
+/// Screens whose question waits for news at the same time; others are answered at once and ask again. Well below the requests at a time.
+pub const MAX_WAITING_SCREENS: usize = 256;
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
@@ -34,6 +36,7 @@ pub(crate) struct Inner {
     pub(crate) pages: Pages,
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) live_views: Arc<Semaphore>,
+    pub(crate) waiting_screens: Arc<Semaphore>,
     /// Whether cookies may only travel encrypted.
     pub(crate) secure: bool,
     /// Cancelled when the server shuts down: live views end.
@@ -58,6 +61,7 @@ impl App {
             pages: Pages::new()?,
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             live_views: Arc::new(Semaphore::new(MAX_LIVE_VIEWS)),
+            waiting_screens: Arc::new(Semaphore::new(MAX_WAITING_SCREENS)),
             secure,
             closing,
             reads: Semaphore::new(MAX_READS),

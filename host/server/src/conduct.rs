@@ -9,6 +9,7 @@ use std::sync::Arc;
 use gridbell_clock::Clock;
 use gridbell_conductor::{
     BackupFile, Backups, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
+    Screens,
 };
 use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow};
 use gridbell_model::{
@@ -395,6 +396,8 @@ pub trait Conduct: crate::release::Release + crate::insight::Insight {
 
     /// Imports of files.
     fn imports(&self) -> &Imports;
+    /// Screens of communities, and the notices on them.
+    fn screens(&self) -> &Screens;
     /// Backups that are there.
     fn backups(&self) -> &Backups;
     /// Begins a backup.

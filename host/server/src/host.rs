@@ -6,7 +6,7 @@ use gridbell_clock::Clock;
 use gridbell_conductor::{
     ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Host, HostError, Imports, IntoFact, LinkState,
     LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal, RunRequest,
-    RunSummary,
+    RunSummary, Screens,
 };
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
@@ -53,12 +53,32 @@ impl From<HostError> for ConductError {
             HostError::Engine(e) => Self::Defect(with_causes(&e)),
             HostError::Intake(e) => one("file", e.to_string()),
             HostError::TooLarge { .. } => Self::TooLarge(e.to_string()),
+            HostError::Screens(e) => of_screens(e),
             HostError::Busy(why) => Self::Busy(why),
             HostError::Stopped => Self::Conflict(e.to_string()),
             HostError::Refused(why) => Self::Conflict(why),
             HostError::Run(e) => Self::Run { cause: e.code().word(), message: e.to_string() },
             other => Self::Unavailable(other.to_string()),
         }
+    }
+}
+
+impl From<HostError> for crate::problem::Problem {
+    fn from(e: HostError) -> Self {
+        ConductError::from(e).into()
+    }
+}
+
+/// What the rules of screens refuse. A community that an order names and that is not there is a mistake of the order.
+fn of_screens(e: gridbell_screens::Error) -> ConductError {
+    use gridbell_screens::Error as E;
+    match e {
+        E::Field { field, why } => ConductError::Invalid(vec![(field.to_owned(), why)]),
+        E::NoCommunity(_) => ConductError::Invalid(vec![("communities".to_owned(), e.to_string())]),
+        E::NoScreen(id) => ConductError::NotFound(id.to_string()),
+        E::NoNotice(id) => ConductError::NotFound(id.to_string()),
+        E::Changed { .. } => ConductError::Changed(e.to_string()),
+        other => ConductError::Conflict(other.to_string()),
     }
 }
 
@@ -249,6 +269,10 @@ impl Conduct for Host {
 
     fn imports(&self) -> &Imports {
         Self::imports(self)
+    }
+
+    fn screens(&self) -> &Screens {
+        Self::screens(self)
     }
 
     fn backups(&self) -> &Backups {

@@ -20,6 +20,7 @@ mod metrics;
 mod observe;
 mod problem;
 mod release;
+mod screens;
 mod serve;
 
 pub use access::{
@@ -27,7 +28,7 @@ pub use access::{
     OPERATOR, Role, Scope, bootstrap, create_token, create_user,
 };
 pub use api::UPLOAD_STALL;
-pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS};
+pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS, MAX_WAITING_SCREENS};
 pub use conduct::{
     AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
     PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
@@ -37,6 +38,7 @@ pub use insight::Insight;
 pub use observe::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemBody};
 pub use release::{Release, VersionStep};
+pub use screens::open_screen;
 pub use serve::{
     DRAIN, HEADER_TIMEOUT, Limits, MAX_CONNECTIONS, Server, ServerError, ServerOptions, Tls, openapi, router,
 };

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::bounded::Bounded;
 use crate::conduct::Conduct;
 use crate::problem::{Code, Problem};
-use crate::{api, console, health, idempotency, metrics, observe};
+use crate::{api, console, health, idempotency, metrics, observe, screens};
 
 /// How long a shutdown waits for requests under way.
 pub const DRAIN: Duration = Duration::from_secs(15);
@@ -205,6 +205,7 @@ fn build(host: Arc<dyn Conduct>, secure: bool, closing: CancellationToken) -> Re
     Ok(Router::new()
         .merge(v1)
         .merge(console::router(&app))
+        .merge(screens::router())
         .route("/openapi.json", get(json))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))

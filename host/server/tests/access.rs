@@ -261,6 +261,68 @@ fn cases() -> Vec<Case> {
             S::Taiyuan,
             Some(json!({ "scope": "prefecture:140100", "why": "试验", "dry_run": true })),
         ),
+        case("GET /v1/communities", "/v1/communities".into(), Some(A::ScreenRead), S::Anywhere, None),
+        case(
+            "GET /v1/communities/{community}",
+            "/v1/communities/140100-jinxiu".into(),
+            Some(A::ScreenRead),
+            S::Taiyuan,
+            None,
+        ),
+        case(
+            "PUT /v1/communities/{community}",
+            "/v1/communities/140100-jinxiu".into(),
+            Some(A::ScreenWrite),
+            S::Taiyuan,
+            Some(json!({ "name": "锦绣花园", "transformers": ["T-1"] })),
+        ),
+        // There is a screen in it, which nobody removes before.
+        case(
+            "DELETE /v1/communities/{community}",
+            "/v1/communities/140100-jinxiu".into(),
+            Some(A::ScreenWrite),
+            S::Taiyuan,
+            None,
+        ),
+        case("GET /v1/screens", "/v1/screens".into(), Some(A::ScreenRead), S::Anywhere, None),
+        case(
+            "POST /v1/screens",
+            "/v1/screens".into(),
+            Some(A::ScreenWrite),
+            S::Taiyuan,
+            Some(json!({ "community": "140100-jinxiu", "place": "南门门厅" })),
+        ),
+        case("GET /v1/screens/{screen}", "/v1/screens/S00000001".into(), Some(A::ScreenRead), S::Taiyuan, None),
+        case(
+            "POST /v1/screens/{screen}/rotate",
+            "/v1/screens/S00000001/rotate".into(),
+            Some(A::ScreenWrite),
+            S::Taiyuan,
+            None,
+        ),
+        case("GET /v1/notices", "/v1/notices".into(), Some(A::ScreenRead), S::Anywhere, None),
+        case(
+            "POST /v1/notices",
+            "/v1/notices?dry_run=true".into(),
+            Some(A::NoticeWrite),
+            S::Taiyuan,
+            Some(support::notice("计划停电")),
+        ),
+        case("GET /v1/notices/{notice}", "/v1/notices/N00000001".into(), Some(A::ScreenRead), S::Taiyuan, None),
+        case(
+            "POST /v1/notices/{notice}/correct",
+            "/v1/notices/N00000001/correct".into(),
+            Some(A::NoticeWrite),
+            S::Taiyuan,
+            Some(support::notice("更正")),
+        ),
+        case(
+            "POST /v1/notices/{notice}/cancel",
+            "/v1/notices/N00000001/cancel".into(),
+            Some(A::NoticeWrite),
+            S::Taiyuan,
+            because(),
+        ),
         case("GET /v1/statistics", "/v1/statistics?org=140100".into(), Some(A::StatsRead), S::Taiyuan, None),
         case("GET /v1/audit", "/v1/audit".into(), Some(A::AuditRead), S::Province, None),
         case("GET /v1/inbound", "/v1/inbound".into(), Some(A::InboundRead), S::Province, None),
@@ -295,6 +357,8 @@ fn every_operation_of_the_document_is_in_the_matrix() {
     let mut listed: BTreeSet<String> = cases().iter().map(|c| c.operation.to_owned()).collect();
     // Whoever may propose is refused what another proposed: `only_its_author_withdraws_a_proposal`.
     listed.insert("POST /v1/proposals/{id}/withdraw".to_owned());
+    // Who removed it finds nothing the second time: `a_screen_is_removed_by_who_may_and_its_community_after_it`.
+    listed.insert("DELETE /v1/screens/{screen}".to_owned());
     assert_eq!(listed, operations());
 }
 
@@ -332,6 +396,11 @@ async fn prepared() -> support::Stand {
     let path = "/v1/policies/140100/arrears-reminder/parameters";
     let proposed = Desk::of(&stand).ask(&office, "PATCH", path, Some(json!({ "minimum": 300 })), &[]).await;
     assert_eq!((proposed.status.as_u16(), &proposed.json()["proposal"]), (202, &json!(1)), "{}", proposed.text);
+    support::community(&stand).await;
+    let jinxiu = "140100-jinxiu".parse().unwrap();
+    gridbell_server::open_screen(&stand.screens, jinxiu, "南门门厅", "system").await.unwrap();
+    let published = Desk::of(&stand).ask(&office, "POST", "/v1/notices", Some(support::notice("计划停电")), &[]).await;
+    assert_eq!(published.status, 201, "{}", published.text);
     let state = &stand.state;
     gridbell_server::create_user(
         state,

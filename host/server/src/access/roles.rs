@@ -148,6 +148,12 @@ pub enum Action {
     ProvinceWrite,
     /// Make and list backups.
     Backup,
+    /// See communities, screens and notices.
+    ScreenRead,
+    /// Enter communities and screens, and give screens their addresses.
+    ScreenWrite,
+    /// Publish, correct and cancel notices on screens.
+    NoticeWrite,
 }
 
 impl Role {
@@ -177,6 +183,7 @@ impl Role {
                     | A::StopRelease
                     | A::Recall
                     | A::StatsRead
+                    | A::ScreenRead
             ),
             Self::CityOffice => matches!(
                 action,
@@ -203,6 +210,9 @@ impl Role {
                     | A::InboundRead
                     | A::Import
                     | A::ImportRead
+                    | A::ScreenRead
+                    | A::ScreenWrite
+                    | A::NoticeWrite
             ),
             Self::Clerk => matches!(
                 action,
@@ -216,10 +226,17 @@ impl Role {
                     | A::MessageRead
                     | A::TemplateRead
                     | A::StatsRead
+                    | A::ScreenRead
             ),
             Self::Agent => matches!(
                 action,
-                A::CustomerRead | A::Unmask | A::ContactWrite | A::PreferenceWrite | A::MessageRead | A::InboundRead
+                A::CustomerRead
+                    | A::Unmask
+                    | A::ContactWrite
+                    | A::PreferenceWrite
+                    | A::MessageRead
+                    | A::InboundRead
+                    | A::ScreenRead
             ),
             Self::Developer => matches!(
                 action,
@@ -244,6 +261,7 @@ impl Role {
                     | A::AuditRead
                     | A::InboundRead
                     | A::ImportRead
+                    | A::ScreenRead
             ),
             Self::Feed => {
                 matches!(action, A::CustomerRead | A::CustomerWrite | A::FactsWrite | A::Import | A::ImportRead)
@@ -373,7 +391,7 @@ impl Caller {
             return Err(Problem::not_found());
         }
         self.require(action)?;
-        let reads = matches!(action, Action::PolicyRead | Action::RunStart);
+        let reads = matches!(action, Action::PolicyRead | Action::RunStart | Action::ScreenRead);
         if reads || self.scope.covers(tree, prefecture.org()) { Ok(()) } else { Err(Problem::new(Code::Forbidden)) }
     }
 }

@@ -8,6 +8,7 @@ mod archive;
 mod audit;
 mod backups;
 mod carrier_codes;
+mod communities;
 mod contacts;
 mod customers;
 mod deployments;
@@ -18,6 +19,7 @@ mod inbound;
 mod links;
 mod me;
 mod messages;
+mod notices;
 mod page;
 mod plugins;
 mod policies;
@@ -27,6 +29,7 @@ mod province;
 mod recalls;
 mod replay;
 mod runs;
+mod screens;
 mod statistics;
 mod stops;
 mod templates;
@@ -162,6 +165,15 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(stops::list_stops, stops::post_stop))
         .routes(routes!(stops::delete_stop))
         .routes(routes!(recalls::post_recall))
+        .routes(routes!(communities::list_communities))
+        .routes(routes!(communities::get_community, communities::put_community, communities::delete_community))
+        .routes(routes!(screens::list_screens, screens::post_screen))
+        .routes(routes!(screens::get_screen, screens::delete_screen))
+        .routes(routes!(screens::rotate_screen))
+        .routes(routes!(notices::list_notices, notices::post_notice))
+        .routes(routes!(notices::get_notice))
+        .routes(routes!(notices::correct_notice))
+        .routes(routes!(notices::cancel_notice))
         .routes(routes!(statistics::get_statistics))
         .routes(routes!(audit::list_audit))
         .routes(routes!(inbound::list_inbound))

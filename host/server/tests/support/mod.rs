@@ -175,3 +175,21 @@ pub async fn ended(stand: &Stand, id: &str) -> gridbell_conductor::ImportRecord 
         tokio::task::yield_now().await;
     }
 }
+
+/// The community of Taiyuan's in which tests hang their screens.
+pub async fn community(stand: &Stand) {
+    let contacts = serde_json::json!([{ "role": "property-manager", "title": "锦绣物业", "phone": "13800001234" }]);
+    let community = serde_json::json!({
+        "key": "140100-jinxiu", "name": "锦绣花园", "transformers": ["T-1", "T-2"], "sections": [1001], "contacts": contacts,
+    });
+    stand.screens.put_community(serde_json::from_value(community).unwrap(), "system").await.unwrap();
+}
+
+/// A notice for it.
+pub fn notice(title: &str) -> serde_json::Value {
+    serde_json::json!({
+        "prefecture": 140_100, "kind": "planned-outage", "severity": "moderate", "urgency": "future", "certainty": "likely",
+        "title": title, "body": "10kV城南线检修，请提前做好准备。", "begins": "2026-11-25T08:00", "ends": "2026-11-25T12:00",
+        "expires": "2026-11-25T13:00", "communities": ["140100-jinxiu"], "why": "计划变更",
+    })
+}

@@ -51,6 +51,7 @@ pub struct Stand {
     pub not_ready: Arc<Mutex<Option<String>>>,
     imports: Imports,
     pub backups: Backups,
+    pub screens: gridbell_conductor::Screens,
     /// Where files are kept; gone with the last clone.
     pub files: Arc<tempfile::TempDir>,
 }
@@ -114,6 +115,7 @@ impl Stand {
         Self {
             imports: Imports::open(state.clone(), clock.clone(), dir, MAX_FILE),
             backups: Backups::new(state.clone(), Some(files.path().join("backups"))),
+            screens: gridbell_conductor::Screens::open(state.clone(), clock.clone()).unwrap(),
             files,
             state,
             clock,
@@ -403,6 +405,9 @@ impl Conduct for Stand {
     }
     fn imports(&self) -> &Imports {
         &self.imports
+    }
+    fn screens(&self) -> &gridbell_conductor::Screens {
+        &self.screens
     }
     fn backups(&self) -> &Backups {
         &self.backups
