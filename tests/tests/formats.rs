@@ -41,7 +41,7 @@ fn formats() -> Vec<String> {
 #[test]
 fn every_format_that_was_ever_written_opens_and_says_what_it_said() {
     let formats = formats();
-    assert!(formats.len() >= 2, "{formats:?}");
+    assert!(formats.len() >= 3, "{formats:?}");
     for format in formats {
         let folder = root().join("tests/formats").join(&format);
         let house = House::new();
@@ -78,6 +78,16 @@ fn every_format_that_was_ever_written_opens_and_says_what_it_said() {
                     (&message["state"].as_str().into(), &message["text"].as_str().into())
                 );
             }
+        }
+        let bound = if folder.join("contacts.csv").exists() { rows(&folder.join("contacts.csv")) } else { Vec::new() };
+        for contact in bound {
+            let path = format!("/v1/customers/{}/contacts", contact["account"]);
+            let found = host.all_of(&path);
+            let of_channel = found.iter().find(|c| c["channel"]["word"] == contact["channel"].as_str());
+            assert!(
+                of_channel.is_some_and(|c| c["source"]["word"] == contact["source"].as_str()),
+                "{contact:?}: {found:?}"
+            );
         }
         let mut owing = 0;
         for bill in rows(&folder.join("bills.csv")) {

@@ -28,6 +28,8 @@ pub(crate) const FAULTS: &str = "plugin-faults";
 pub const SCHEDULE: &str = "schedule";
 /// Emergency stops.
 pub const STOP: &str = "stop";
+/// What carriers counted, by day and link.
+pub(crate) const CARRIER_COUNT: &str = "carrier-count";
 /// Imports by number, and how they went.
 pub const IMPORT: &str = "import";
 /// Who changed a policy last.

@@ -28,6 +28,7 @@ mod proposals;
 mod province;
 mod publication;
 mod recall;
+mod reconcile;
 mod replay;
 mod retention;
 mod runs;
@@ -83,6 +84,9 @@ pub use province::{
     org_version, province_text,
 };
 pub use recall::{RecallOutcome, RecallScope};
+pub use reconcile::{
+    CarrierCount, CountDifference, CountOf, KeptCount, ReconciledDay, keep_carrier_count, reconciliation,
+};
 pub use replay::{
     DiffSample, MAX_DIFF_SAMPLES, MAX_DIFFERENCES, ReplayDifference, ReplayReport, ReplayState, ReplayStep, ReplayTold,
     Replays, RunDiff, RunSide, Side,

@@ -23,6 +23,7 @@ mod policy;
 mod preview;
 mod proposal;
 mod recall;
+mod reconcile;
 mod release;
 mod remote;
 mod replay;
@@ -89,6 +90,8 @@ enum Command {
     Shadow(release::ShadowCommand),
     /// Take back messages that have not left, on a running host: of a run, a link, a topic, a prefecture
     Recall(recall::RecallArgs),
+    /// Compare what the links did each day with what their carriers counted (对账), on a running host
+    Reconcile(reconcile::ReconcileArgs),
     /// Users of the console
     #[command(subcommand)]
     User(admin::UserCommand),
@@ -156,6 +159,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Plugin(command) => plugin::plugin(command).await,
         Command::Proposal(command) => proposal::proposal(command).await,
         Command::Recall(args) => recall::recall(args).await,
+        Command::Reconcile(args) => reconcile::reconcile(args).await,
         Command::Shadow(command) => release::shadow(command).await,
         Command::User(command) => admin::user(command).await,
         Command::Token(command) => admin::token(command).await,

@@ -244,6 +244,14 @@ fn cases() -> Vec<Case> {
         case("GET /v1/links", "/v1/links".into(), Some(A::LinkRead), S::Province, None),
         case("PUT /v1/links/{link}/hold", "/v1/links/mobile/hold".into(), Some(A::LinkControl), S::Province, None),
         case("DELETE /v1/links/{link}/hold", "/v1/links/mobile/hold".into(), Some(A::LinkControl), S::Province, None),
+        case("GET /v1/reconciliation", "/v1/reconciliation".into(), Some(A::LinkRead), S::Province, None),
+        case(
+            "PUT /v1/reconciliation/{day}/{link}",
+            "/v1/reconciliation/2026-01-05/mobile".into(),
+            Some(A::LinkControl),
+            S::Province,
+            Some(json!({ "accepted": 1 })),
+        ),
         case("GET /v1/alarms", "/v1/alarms".into(), Some(A::LinkRead), S::Province, None),
         case("GET /v1/stops", "/v1/stops".into(), Some(A::LinkRead), S::Anywhere, None),
         case(

@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{CHUNK_ROWS, CarrierKey, MessageId, Moment, OrgCode, OrgTree, PrefectureCode};
+use gridbell_model::{CHUNK_ROWS, CarrierKey, Date, MessageId, Moment, OrgCode, OrgTree, PrefectureCode};
 use gridbell_store::{Batch, KeyRange};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use crate::contacts::{self, Changes};
 use crate::core_state::Told;
 use crate::error::StateError;
 use crate::hops::{Awaiting, Member};
+use crate::link_days::LinkCounts;
 use crate::outbox::{Live, MessageStatus};
 use crate::runs::{StatCounts, StatKey};
 use crate::shared::Shared;
@@ -53,7 +54,7 @@ pub(crate) struct Marker {
 ///   (`Part::Samples`, `PublishSamples`, and records with [`crate::TRIGGER_SAMPLES`], which an earlier program would take for runs whose messages
 ///   customers got); carriers' numbers that are none of 64 bits (`Part::ParkedAs`, `ReportsAs`).
 /// - 4 added what follows a message whose route goes on: ops of their own, `Part::Awaiting` and `Part::Chains`, and records with
-///   [`crate::TRIGGER_HOPS`].
+///   [`crate::TRIGGER_HOPS`]; what each link did on each day (`Part::LinkDays`).
 pub const DATA_FORMAT: u32 = 4;
 
 /// A part of a generation. Variants are appended, never reordered.
@@ -86,6 +87,8 @@ pub(crate) enum Part {
     Awaiting(Vec<(MessageId, Awaiting)>),
     /// Messages that are one telling over several channels; absent when none is.
     Chains(Vec<Vec<Member>>),
+    /// What each link did on each day; absent when none did anything.
+    LinkDays(Vec<(Date, String, LinkCounts)>),
 }
 
 struct PrefecturePlan {
@@ -181,6 +184,8 @@ impl Plan {
         parts.extend(awaiting.chunks(SMALL_PART_ENTRIES).map(|c| Part::Awaiting(c.to_vec())));
         let chains: Vec<_> = outbox.hops.chains().cloned().collect();
         parts.extend(chains.chunks(PART_ENTRIES).map(|c| Part::Chains(c.to_vec())));
+        let link_days: Vec<_> = outbox.link_days.all().map(|(day, link, c)| (day, link.to_owned(), c)).collect();
+        parts.extend(link_days.chunks(PART_ENTRIES).map(|c| Part::LinkDays(c.to_vec())));
         parts.extend(parked.chunks(PART_ENTRIES).map(|c| Part::Parked(c.to_vec())));
         parts.extend(parked_as.chunks(PART_ENTRIES).map(|c| Part::ParkedAs(c.to_vec())));
         drop(outbox);

@@ -129,6 +129,10 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
                 let mut outbox = core.outbox.write();
                 some.into_iter().for_each(|(id, awaiting)| outbox.hops.await_hop(id, awaiting));
             }
+            Part::LinkDays(days) => {
+                let mut outbox = core.outbox.write();
+                days.into_iter().for_each(|(day, link, counts)| outbox.link_days.restore(day, link, counts));
+            }
             Part::Chains(chains) => {
                 let mut outbox = core.outbox.write();
                 chains.into_iter().for_each(|chain| outbox.hops.restore(chain));

@@ -8,6 +8,7 @@ use gridbell_model::{AccountNumber, CarrierKey, Date, Lane, MessageId, MessageSt
 
 use crate::checkpoint::read_statuses;
 use crate::error::StateError;
+use crate::link_days::LinkCounts;
 use crate::outbox::MessageStatus;
 use crate::runs::{DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, StatCounts, StatKey};
 use crate::state::{InboundMessage, State};
@@ -421,6 +422,13 @@ impl State {
             .filter(|(k, _)| from <= k.day && k.day <= to)
             .map(|(k, c)| (*k, *c))
             .collect()
+    }
+
+    /// What each link did on the days from `from` to `to`, both included, in order of day and name.
+    #[must_use]
+    pub fn link_days(&self, from: Date, to: Date) -> Vec<(Date, String, LinkCounts)> {
+        let outbox = self.shared().core.outbox.read();
+        outbox.link_days.range(from, to).map(|(day, link, counts)| (day, link.to_owned(), counts)).collect()
     }
 
     /// Inbound messages, newest first, before `before`, up to `limit`.

@@ -8,7 +8,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::accepted::AcceptedPart;
-use crate::hops::Hops;
+use crate::hops::{Hops, NO_ANSWER};
+use crate::link_days::LinkDays;
 use crate::runs::Publication;
 
 /// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
@@ -182,6 +183,8 @@ pub(crate) struct Outbox {
     pub(crate) dirty: BTreeSet<MessageId>,
     /// What follows messages whose route goes on.
     pub(crate) hops: Hops,
+    /// What each link did.
+    pub(crate) link_days: LinkDays,
 }
 
 impl Outbox {
@@ -258,6 +261,11 @@ impl Outbox {
             }
             MessageEvent::PartBack { part, not_before, code, may_go_twice, counted } if live.out.contains(part) => {
                 live.out.retain(|p| p != part);
+                if *may_go_twice {
+                    self.link_days.of(at.date(), &status.link).unanswered += 1;
+                } else if !code.is_empty() {
+                    self.link_days.of(at.date(), &status.link).refused += 1;
+                }
                 status.maybe_twice |= *may_go_twice;
                 if !code.is_empty() {
                     status.code.clone_from(code);
@@ -268,6 +276,12 @@ impl Outbox {
             }
             MessageEvent::PartRefused { part, code } if live.out.contains(part) => {
                 live.out.retain(|p| p != part);
+                let counts = self.link_days.of(at.date(), &status.link);
+                if code == NO_ANSWER {
+                    counts.unanswered += 1
+                } else {
+                    counts.refused += 1
+                }
                 status.code.clone_from(code);
                 // One that went twice may be there all the same.
                 live.refused |= !status.accepted.iter().any(|a| a.part == *part);
@@ -309,7 +323,11 @@ impl Outbox {
         live.out.retain(|p| *p != part);
         let key = (live.status.link.clone(), key);
         live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
+        let counts = self.link_days.of(at.date(), &key.0);
+        counts.accepted += 1;
+        counts.cost_milli_fen += u64::from(live.data.cost_milli_fen) / u64::from(live.data.parts.max(1));
         if let Some((stat, _)) = self.parked.remove(&key) {
+            counts.reported(&live.status.reports, part, &stat);
             live.status.reports.push((part, stat));
         }
         self.by_carrier_id.insert(key, (id, part));
@@ -324,7 +342,12 @@ impl Outbox {
             return None;
         }
         live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
+        // It was counted as unanswered when it was told back.
+        let counts = self.link_days.of(at.date(), &key.0);
+        (counts.accepted, counts.unanswered) = (counts.accepted + 1, counts.unanswered.saturating_sub(1));
+        counts.cost_milli_fen += u64::from(live.data.cost_milli_fen) / u64::from(live.data.parts.max(1));
         if let Some((stat, _)) = self.parked.remove(&key) {
+            counts.reported(&live.status.reports, part, &stat);
             live.status.reports.push((part, stat));
         }
         self.by_carrier_id.insert(key, (id, part));
@@ -341,7 +364,7 @@ impl Outbox {
 
     /// Applies the carrier's report on what it knows as `key`; parks it when no answer has named that key yet.
     pub(crate) fn report(&mut self, link: &str, key: CarrierKey, stat: &str, at: Moment) -> Option<Step> {
-        let key = (link.to_owned(), key);
+        let key: LinkKey = (link.to_owned(), key);
         let Some((id, part)) = self.by_carrier_id.get(&key).copied() else {
             self.park(key, stat.to_owned(), at);
             return None;
@@ -351,6 +374,8 @@ impl Outbox {
         if live.status.reports.iter().any(|(p, s)| *p == part && s == stat) {
             return None;
         }
+        let day = live.status.submitted_at.unwrap_or(at).date();
+        self.link_days.of(day, link).reported(&live.status.reports, part, stat);
         live.status.reports.push((part, stat.to_owned()));
         self.dirty.insert(id);
         self.settle_reports(id, at);

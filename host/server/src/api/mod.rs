@@ -27,6 +27,7 @@ mod previews;
 mod proposals;
 mod province;
 mod recalls;
+mod reconciliation;
 mod replay;
 mod runs;
 mod screens;
@@ -162,6 +163,8 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(links::list_links))
         .routes(routes!(links::hold_link, links::resume_link))
         .routes(routes!(links::list_alarms))
+        .routes(routes!(reconciliation::list_reconciliation))
+        .routes(routes!(reconciliation::put_count))
         .routes(routes!(stops::list_stops, stops::post_stop))
         .routes(routes!(stops::delete_stop))
         .routes(routes!(recalls::post_recall))
