@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("webhook", &["model", "platform"]),
     ("cap", &["model"]),
     ("screens", &["model", "cap"]),
+    ("mqtt", &["model", "clock", "screens"]),
     ("clock", &["model"]),
     ("exchange", &["clock", "platform"]),
     ("contract", &["model"]),
@@ -66,6 +67,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "simulators",
             "workshop",
             "certify",
+            "screens",
+            "mqtt",
         ],
     ),
     ("tests", &["model", "cmpp", "sgip", "smgp", "simulators", "engine"]),
@@ -75,16 +78,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const TESTS_MAY_USE: [&str; 5] = ["model", "clock", "store", "intake", "simulators"];
 
 /// Foreign crates (a name, or the beginning of one before `*`) that belong to one house, and who may name them in a manifest.
-const HOUSES: [(&str, &[&str]); 13] = [
+const HOUSES: [(&str, &[&str]); 14] = [
     ("sled", &["store"]),
     ("wasmtime*", &["engine"]),
     ("wit-component", &["engine"]),
     ("axum*", &["server"]),
     ("tower*", &["server"]),
     ("utoipa*", &["server"]),
-    ("rustls*", &["server", "exchange", "gridbell"]),
+    ("rustls*", &["server", "exchange", "gridbell", "mqtt"]),
     ("hyper*", &["server", "exchange"]),
     ("tokio-rustls", &["server", "exchange"]),
+    ("rumqttc", &["mqtt"]),
     ("ureq", &["gridbell", "tests"]),
     ("calamine", &["intake"]),
     ("minijinja", &["planner", "server"]),

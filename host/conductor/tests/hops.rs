@@ -110,7 +110,7 @@ fn detail(world: &World, id: MessageId) -> MessageDetail {
 }
 
 async fn pay(world: &World, account: AccountNumber) {
-    let amount = Fen(100_000_00);
+    let amount = Fen(10_000_000);
     let fact = PaymentFact { account, key: payment_key("paid"), amount, paid_on: first_day() };
     world.host.state().facts(Facts::Payments(vec![fact]), false, vec![]).await.unwrap();
 }

@@ -47,6 +47,12 @@ pub(crate) struct Config {
     /// From which samples and jitter are drawn.
     #[serde(default)]
     pub(crate) seed: u64,
+    /// What alerts and pages on screens say of who speaks.
+    #[serde(default)]
+    pub(crate) screens: crate::screens::ScreensConfig,
+    /// The broker that notices for screens are published to.
+    #[serde(default)]
+    pub(crate) mqtt: Option<crate::screens::MqttConfig>,
     /// Links to carriers.
     #[serde(default, rename = "link")]
     pub(crate) links: Vec<LinkConfig>,
@@ -95,6 +101,8 @@ impl Config {
             max_connections: None,
             header_timeout_s: None,
             seed: 0,
+            screens: crate::screens::ScreensConfig::default(),
+            mqtt: None,
             links: Vec::new(),
         }
     }
@@ -120,6 +128,9 @@ impl Config {
             if let SecretRef::File(file) = &mut link.secret {
                 *file = base.join(&file);
             }
+        }
+        if let Some(mqtt) = &mut config.mqtt {
+            mqtt.based_on(base);
         }
         if let Some(tls) = &mut config.tls {
             (tls.certificates, tls.key) = (base.join(&tls.certificates), base.join(&tls.key));

@@ -27,6 +27,7 @@ mod reconcile;
 mod release;
 mod remote;
 mod replay;
+mod screens;
 mod serve;
 mod simulate;
 
@@ -85,6 +86,9 @@ enum Command {
     /// Changes that wait for a second person, on a running host: what its author saw, and what you decide
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
+    /// Communities and screens of a running host: from CSV, and a list of them
+    #[command(subcommand)]
+    Screens(screens::ScreensCommand),
     /// Versions that decide and send nothing
     #[command(subcommand)]
     Shadow(release::ShadowCommand),
@@ -160,6 +164,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Proposal(command) => proposal::proposal(command).await,
         Command::Recall(args) => recall::recall(args).await,
         Command::Reconcile(args) => reconcile::reconcile(args).await,
+        Command::Screens(command) => screens::screens(command).await,
         Command::Shadow(command) => release::shadow(command).await,
         Command::User(command) => admin::user(command).await,
         Command::Token(command) => admin::token(command).await,

@@ -42,6 +42,16 @@ THE CONFIGURATION, every line but `data` optional:
     sgip1   login-name = \"power\", corp-id = \"12345\", node = 3035112345,
             listen = \"0.0.0.0:8801\"      where the gateway calls with reports and replies; links may share it
 
+  [screens]                             televisions, and the CAP feed; see OPERATING.md
+  public-url = \"https://screens.example.cn\"
+  sender = \"notices@95598.example\"
+
+  [mqtt]                                a broker for players, MQTT 5
+  host = \"broker.example.cn\"
+  tls = {}                              or { ca = \"ca.pem\" }
+  user = \"gridbell\"
+  password = { env = \"MQTT_PASSWORD\" }
+
   `gridbell simulate --help`: a gateway of each to try it with")]
 pub(crate) struct ServeArgs {
     /// The configuration file
@@ -94,6 +104,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     })
     .await?;
     let stop = CancellationToken::new();
+    let screens = crate::screens::start(&config.screens, config.mqtt.as_ref(), &host, &stop)?;
     let tasks = [
         tokio::spawn({
             let (host, stop) = (host.clone(), stop.clone());
@@ -119,7 +130,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     stop.cancel();
     server.shutdown().await?;
     host.imports().close().await;
-    for task in tasks.into_iter().chain([backups]) {
+    for task in tasks.into_iter().chain([backups]).chain(screens) {
         let _ = task.await;
     }
     host.drain_links().await;

@@ -79,7 +79,10 @@ impl FromStr for AlertName {
 }
 
 /// Whether alerts may name `sender`.
-pub(crate) fn sender_fits(sender: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// Where it is empty, longer than 64, or has signs that references are written with.
+pub fn check_sender(sender: &str) -> Result<(), Error> {
     let signs = sender.bytes().all(|b| b.is_ascii_graphic() && !b",<&".contains(&b));
     if sender.is_empty() || sender.len() > MAX_SENDER || !signs {
         return Err(Error::field("sender", "is empty, longer than 64, or has a space, comma, `<`, `&` or other signs"));

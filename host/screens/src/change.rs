@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gridbell_model::{Moment, PrefectureCode};
 
-use crate::alert::sender_fits;
+use crate::alert::check_sender;
 use crate::book::Book;
 use crate::community::CommunityKey;
 use crate::error::Error;
@@ -124,7 +124,7 @@ impl Book {
     pub fn cancel(&self, order: CancelOrder, now: Moment) -> Result<Notice, Error> {
         let notice = self.changeable(order.id, order.expected, now)?;
         text::plain("why", &order.why, MAX_WHY)?;
-        sender_fits(&order.sender)?;
+        check_sender(&order.sender)?;
         let mut cancelled = notice.clone();
         let at = now.max(notice.changed_at());
         cancelled.cancelled = Some(Cancellation { by: order.by, at, why: order.why, sender: order.sender });
@@ -149,7 +149,7 @@ impl Book {
         now: Moment,
     ) -> Result<Revision, Error> {
         order.content.check(now)?;
-        sender_fits(&order.sender)?;
+        check_sender(&order.sender)?;
         if !order.why.is_empty() {
             text::plain("why", &order.why, MAX_WHY)?;
         }

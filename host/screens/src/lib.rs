@@ -15,7 +15,7 @@ mod notice;
 mod text;
 mod word;
 
-pub use alert::{AlertName, Said, Shown};
+pub use alert::{AlertName, Said, Shown, check_sender};
 pub use book::Book;
 pub use change::{CancelOrder, NoticeOrder};
 pub use community::{

@@ -199,7 +199,7 @@ proptest! {
                 Step::Wait { minutes } => minute += minutes,
             }
             let now = at(minute).plus_ms(n as i64);
-            for c in 0..4 {
+            for (c, player) in players.iter_mut().enumerate() {
                 let mut wanted: Vec<(Severity, Moment, NoticeId, u32)> = model
                     .iter()
                     .filter(|(_, m)| !m.cancelled && now < m.expires && m.places.contains(&c))
@@ -212,8 +212,8 @@ proptest! {
                 prop_assert!(shown.len() <= MAX_IN_FORCE);
                 // Each player at moments of its own: some miss a whole revision.
                 if (n + c) % (c + 1) == 0 {
-                    players[c].poll(&feed(&book, &key(c), now), now);
-                    let on: BTreeSet<String> = players[c].0.keys().cloned().collect();
+                    player.poll(&feed(&book, &key(c), now), now);
+                    let on: BTreeSet<String> = player.0.keys().cloned().collect();
                     let right: BTreeSet<String> = shown.iter().map(|(id, r)| format!("140100-{id}-r{r}")).collect();
                     prop_assert_eq!(on, right);
                 }

@@ -341,6 +341,13 @@ impl Screens {
         Ok(())
     }
 
+    /// Notices that are shown somewhere.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<Arc<Notice>> {
+        let now = self.now();
+        self.book(|book| book.notices().filter(|n| n.in_force(now)).cloned().collect())
+    }
+
     /// Notices that changed after change number `after`, in the order in which they did; at most `most`.
     #[must_use]
     pub fn changed_after(&self, after: u64, most: usize) -> Vec<Arc<Notice>> {

@@ -1,5 +1,5 @@
 //! What screens say that they showed, and when they were last heard of. An acknowledgement is durable before it is answered; when a screen was last
-//! heard of is written now and then, and a kill may lose the last minute of it.
+//! heard of is written now and then, and a kill may lose the last minutes of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,8 +18,8 @@ use crate::error::HostError;
 
 /// The most notices of which a screen's acknowledgements are kept; of more, those of the latest.
 pub const MAX_SHOWN: usize = 100;
-/// How often it is written when screens were last heard of.
-pub const SEEN_EVERY: Duration = Duration::from_secs(60);
+/// How often it is written when screens were last heard of. Not more often: each time is a document in the journal and, for weeks, in the history.
+pub const SEEN_EVERY: Duration = Duration::from_secs(300);
 /// Acknowledgements that are written at the same time: screens share these locks.
 const LOCKS: usize = 64;
 

@@ -4,6 +4,7 @@ mod day;
 mod export;
 mod gateway;
 mod report;
+mod screens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -101,6 +102,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let server = serve(&host, &args).await?;
     if let (Some(server), Some(first)) = (&server, &first) {
         say(format!("  console: http://{}/  user {}  password {}", server.addr(), first.user, first.password));
+    }
+    if let Some(server) = &server {
+        screens::show(&host, &format!("http://{}", server.addr()), today, &say).await?;
     }
     let stop = CancellationToken::new();
     let house = tokio::spawn({
