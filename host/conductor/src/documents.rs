@@ -30,6 +30,8 @@ pub const SCHEDULE: &str = "schedule";
 pub const STOP: &str = "stop";
 /// What carriers counted, by day and link.
 pub(crate) const CARRIER_COUNT: &str = "carrier-count";
+/// Work orders, by the number of the reply that opened each.
+pub(crate) const WORK_ORDER: &str = "work-order";
 /// Imports by number, and how they went.
 pub const IMPORT: &str = "import";
 /// Who changed a policy last.

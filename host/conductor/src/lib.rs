@@ -20,6 +20,7 @@ mod forecast;
 mod hops;
 mod host;
 mod imports;
+mod inbound;
 mod links;
 mod person;
 mod port;
@@ -38,6 +39,8 @@ mod settings;
 mod settle;
 mod stops;
 mod versions;
+mod words;
+mod work_orders;
 
 pub use alarms::{Alarm, MAX_ALARMS};
 pub use archive::{ArchivePass, Archiver, MAX_FILE_RECORDS, Titles, Written};
@@ -102,3 +105,4 @@ pub use versions::{
     MAX_INTERRUPTIONS, MAX_STEPS, MAX_WAITING_VERSIONS, NoCertifier, NotCertified, PluginInfo, Progress, RETIRED_AFTER,
     Stage, Step, VersionRecord,
 };
+pub use work_orders::{WRONG_NUMBER_DAYS, WorkOrder, WorkOrderEntry, WorkOrderState, work_orders};

@@ -7,21 +7,16 @@ use std::time::Duration;
 use gridbell_channels::{
     Action, Answer, Inbound, LinkHandle, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
 };
-use gridbell_model::{CivilMinute, HoldReason, MessageId, MessageState, Moment, Preferences, TopicClass, Traits};
+use gridbell_model::{CivilMinute, HoldReason, MessageId, MessageState, Moment, TopicClass};
 use gridbell_planner::{QueuedFacts, recheck};
-use gridbell_state::{
-    Contact, CustomerChange, InboundMessage, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage,
-};
+use gridbell_state::{Contact, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage};
 
 use crate::addresses::{self, addresses_of};
-use crate::documents::note;
 use crate::error::HostError;
 use crate::host::Host;
 
 /// How long a link waits at most before it asks again: bounds how late a jump of the clock or a released stop is noticed.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
-/// Accounts of one phone that an inbound word changes at most: landlords have many, nobody has more.
-const MAX_ACCOUNTS_OF_PHONE: usize = 1_000;
 /// Words that opt out of everything but statutory notices, as carriers and customers write them.
 const OPT_OUT_WORDS: [&str; 9] = ["R", "T", "TD", "QX", "0000", "退订", "取消", "拒收", "N"];
 
@@ -229,62 +224,11 @@ impl StateOutbox {
         self.unclaim(&rest);
         Ok(handed)
     }
-
-    /// Stores a customer's message with what it changes, in one commit.
-    async fn take_inbound(&self, link: &LinkName, message: &Inbound) -> Result<(), HostError> {
-        let opt_out = is_opt_out(&message.text);
-        let host = self.0.clone();
-        let number = message.from.number();
-        let customers = self
-            .0
-            .clock()
-            .offload(move || host.state().by_phone(number, MAX_ACCOUNTS_OF_PHONE))
-            .await
-            .map_err(|e| HostError::Task(e.to_string()))?;
-        let mut changes = Vec::new();
-        let mut audit = Vec::new();
-        // A test number's word is about samples: it opts nobody out, whosever number it is besides.
-        let of_test_number = opt_out && self.0.is_test_number(number);
-        let opt_out = opt_out && !of_test_number;
-        if opt_out {
-            for (_, view) in &customers {
-                let bits = Preferences::NO_SMS_SERVICE | Preferences::NO_SMS_SUBSCRIBED | Preferences::NO_SMS_MARKETING;
-                changes.push((view.account, CustomerChange::Preferences { bits, on: true }));
-                let subscriptions = Traits::SUBSCRIBES_BILL | Traits::SUBSCRIBES_BALANCE;
-                changes.push((view.account, CustomerChange::Traits { bits: subscriptions, on: false }));
-                audit.push(note("customer", "preference.opt-out", &view.account.to_string(), "sms word"));
-            }
-        }
-        let record = InboundMessage {
-            number: 0,
-            at: self.0.clock().now(),
-            link: link.to_string(),
-            from: message.from,
-            to: message.to.clone(),
-            text: message.text.clone(),
-            handled: match (opt_out, of_test_number) {
-                (true, _) => "opt-out",
-                (_, true) => "test-number",
-                _ => "inbox",
-            }
-            .to_owned(),
-        };
-        self.0.state().inbound(record, changes, audit).await?;
-        Ok(())
-    }
 }
 
 /// Whether a message is an opt-out word and nothing else: 「退订。」 is one, 「不要退订」 is not.
-fn is_opt_out(text: &str) -> bool {
-    let bare = text.trim_matches(|c: char| {
-        c.is_whitespace() || c.is_ascii_punctuation() || "。，！？、；：“”‘’（）【】「」".contains(c)
-    });
-    // Full-width letters as some telephones type them: Ｔ is T.
-    let narrow = bare.chars().map(|c| match c {
-        '！'..='～' => char::from_u32(c as u32 - 0xfee0).unwrap_or(c),
-        c => c,
-    });
-    let word: String = narrow.collect::<String>().to_uppercase();
+pub(crate) fn is_opt_out(text: &str) -> bool {
+    let word = crate::words::bare(text);
     OPT_OUT_WORDS.contains(&word.as_str())
 }
 

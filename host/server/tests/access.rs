@@ -334,6 +334,7 @@ fn cases() -> Vec<Case> {
         case("GET /v1/statistics", "/v1/statistics?org=140100".into(), Some(A::StatsRead), S::Taiyuan, None),
         case("GET /v1/audit", "/v1/audit".into(), Some(A::AuditRead), S::Province, None),
         case("GET /v1/inbound", "/v1/inbound".into(), Some(A::InboundRead), S::Province, None),
+        case("GET /v1/work-orders", "/v1/work-orders".into(), Some(A::WorkOrderRead), S::Anywhere, None),
         case("GET /v1/users", "/v1/users".into(), Some(A::AccessManage), S::Anywhere, None),
         case("PUT /v1/users/{name}", "/v1/users/newcomer".into(), Some(A::AccessManage), S::Anywhere, Some(user)),
         case("DELETE /v1/users/{name}", "/v1/users/somebody".into(), Some(A::AccessManage), S::Anywhere, None),

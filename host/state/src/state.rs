@@ -322,13 +322,28 @@ impl State {
     /// When the store refuses: do not acknowledge it to the carrier then.
     pub async fn inbound(
         &self,
+        message: InboundMessage,
+        changes: Vec<(AccountNumber, CustomerChange)>,
+        audit: Vec<AuditNote>,
+    ) -> Result<u64, StateError> {
+        self.inbound_with(message, changes, |_| Ok(Vec::new()), audit).await
+    }
+
+    /// As [`State::inbound`], with documents that name its number.
+    ///
+    /// # Errors
+    /// As there, and where `docs` fails.
+    pub async fn inbound_with(
+        &self,
         mut message: InboundMessage,
         changes: Vec<(AccountNumber, CustomerChange)>,
+        docs: impl FnOnce(u64) -> Result<Vec<DocChange>, StateError>,
         audit: Vec<AuditNote>,
     ) -> Result<u64, StateError> {
         message.number = self.shared.next_inbound.fetch_add(1, Ordering::AcqRel);
         let key = keys::long(keys::INBOUND, message.number);
         let mut change = Change::new(changes.into_iter().map(|(a, c)| Op::Change(a, c)).collect());
+        change.docs = docs(message.number)?;
         change.puts.put(key.clone(), records::write(&self.shared.sealer, &key, &message)?);
         change.audit = audit;
         self.submit(change).await?;

@@ -14,7 +14,7 @@ use super::rig::WHO;
 use crate::error::CommandError;
 
 /// Name, SP_Id, protocol and carriers of each link: as the demo has them.
-const LINKS: [(&str, &str, &str, &[&str]); 3] = [
+pub(super) const LINKS: [(&str, &str, &str, &[&str]); 3] = [
     ("mobile", "901001", "cmpp2", &["mobile", "broadnet"]),
     ("unicom", "901002", "cmpp3", &["unicom"]),
     ("telecom", "901003", "cmpp3", &["telecom"]),
@@ -39,28 +39,46 @@ pub(super) struct Carrier {
     host: Host,
 }
 
+/// What left under grants.
+pub(super) struct Paced {
+    pub(super) accepted: u64,
+    /// Parts above the grant in the second with most.
+    pub(super) over: u64,
+    pub(super) took: Duration,
+}
+
 impl Carrier {
     /// Starts the gateway and a link for each carrier; the host's emergency stop holds them.
     pub(super) async fn start(host: &Host, clock: &Clock, dir: &Path) -> Result<Self, CommandError> {
-        let account = |(_, sp_id, ..): &(&str, &str, &str, &[&str])| Account {
+        Self::granted(host, clock, dir, [0; LINKS.len()]).await
+    }
+
+    /// The same with links of so many parts a second, which the gateway holds them to; 0 for as many as come.
+    pub(super) async fn granted(
+        host: &Host,
+        clock: &Clock,
+        dir: &Path,
+        grants: [u32; LINKS.len()],
+    ) -> Result<Self, CommandError> {
+        let account = |((_, sp_id, ..), grant): (&(&str, &str, &str, &[&str]), u32)| Account {
             sp_id: (*sp_id).to_owned(),
             secret: SECRET.to_owned(),
-            rate: 0,
+            rate: grant,
             window: WINDOW,
             deliver_window: DELIVER_WINDOW,
             ..Account::default()
         };
-        let config = Config { accounts: LINKS.iter().map(account).collect(), ..Config::default() };
+        let config = Config { accounts: LINKS.iter().zip(grants).map(account).collect(), ..Config::default() };
         let addr = SocketAddr::from(([127, 0, 0, 1], 0));
         let gateway =
             Gateway::start(config, clock.clone(), addr).await.map_err(|e| CommandError::Failed(e.to_string()))?;
         let secret = dir.join("gateway.secret");
         std::fs::write(&secret, SECRET).map_err(CommandError::file("write", &secret))?;
-        for (name, sp_id, protocol, serves) in LINKS {
+        for ((name, sp_id, protocol, serves), grant) in LINKS.into_iter().zip(grants) {
             let text = serde_json::json!({
                 "name": name, "protocol": protocol, "address": gateway.addr().to_string(), "sp-id": sp_id,
                 "secret": { "file": secret }, "service-id": "DLFW", "src-ids": ["95598", "10657"],
-                "grant": 0, "window": WINDOW, "commit-group": COMMIT_GROUP, "serves": serves,
+                "grant": grant, "window": WINDOW, "commit-group": COMMIT_GROUP, "serves": serves,
             });
             let link: LinkConfig = serde_json::from_value(text)?;
             host.start_link(link, Tcp)?;
@@ -99,6 +117,39 @@ impl Carrier {
         }
         self.host.stop(StopScope::Province, "bench", WHO).await?;
         Ok((self.ended() - ended, moved - began))
+    }
+
+    /// Lets the links carry what waits for `time` from the first part on. Returns the parts that were accepted in it, by how much the most parts of
+    /// any one second were above a grant, and how long it was.
+    pub(super) async fn paced(&self, time: Duration, grants: [u32; LINKS.len()]) -> Result<Paced, CommandError> {
+        let clock = self.host.clock().clone();
+        let asked = clock.monotonic();
+        while self.accepted() == 0 {
+            if clock.monotonic() - asked > PATIENCE {
+                return Err(CommandError::Failed("no message leaves".to_owned()));
+            }
+            clock.sleep(LOOK).await;
+        }
+        let (began, already) = (clock.monotonic(), self.accepted());
+        clock.sleep(time).await;
+        let (accepted, took) = (self.accepted() - already, clock.monotonic() - began);
+        let above = |((_, sp_id, ..), grant): (&(&str, &str, &str, &[&str]), u32)| {
+            self.gateway.peak_offered(sp_id).saturating_sub(u64::from(grant))
+        };
+        let over = LINKS.iter().zip(grants).map(above).max().unwrap_or(0);
+        Ok(Paced { accepted, over, took })
+    }
+
+    fn accepted(&self) -> u64 {
+        let stats = self.gateway.stats();
+        LINKS.iter().map(|(_, sp_id, ..)| stats.account(sp_id).parts_accepted).sum()
+    }
+
+    /// Whether the gateway has logged a part with this text since `seen` parts, which goes on to the end of the log.
+    pub(super) fn has_logged(&self, seen: &mut u64, text: &str) -> bool {
+        let new = self.gateway.log_since(*seen);
+        *seen += new.len() as u64;
+        new.iter().any(|entry| entry.text == text)
     }
 
     fn under_way(&self) -> u64 {

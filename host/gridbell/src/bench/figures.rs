@@ -40,7 +40,7 @@ const fn more(key: &'static str, what: &'static str, must: f64, aim: f64) -> Fig
 }
 
 /// Every promised figure, in the order in which it is printed.
-pub(super) const FIGURES: [Figure; 21] = [
+pub(super) const FIGURES: [Figure; 24] = [
     less("evaluate.ratio_to_native", "arrears-reminder as a plugin to the same rule in native Rust", 2.7, 1.5),
     more("evaluate.customers_per_s_per_core", "customers decided a second, one core", 40e6, 100e6),
     less("evaluate.province_s", "12.84 M customers, all cores, without interest, s", 0.5, 0.2),
@@ -62,6 +62,9 @@ pub(super) const FIGURES: [Figure; 21] = [
     more("outbox.messages_per_s", "decisions to rendered, durable messages a second", 50e3, 150e3),
     less("upload.rust_ms", "a plugin of 100 KB, upload to certified, ms", 3000.0, 1000.0),
     more("cmpp.messages_per_s", "outbox to carrier, answers and reports durable, a second", 15e3, 50e3),
+    more("dispatch.pacing_used", "share of 100/100/50 granted parts a second that is used", 0.98, 1.0),
+    less("dispatch.pacing_over", "parts above a grant in the second with most", 0.0, 0.0),
+    less("dispatch.event_to_submit_ms_p99", "urgent notice to SUBMIT beside a backlog, ms", 100.0, 20.0),
 ];
 
 /// What was measured: promised figures, and others that explain them.

@@ -4,6 +4,7 @@
 
 mod carrier;
 mod compiled;
+mod dispatch;
 mod evaluate;
 mod figures;
 mod guests;
@@ -85,6 +86,8 @@ enum Part {
     Outbox,
     /// Outbox to carrier
     Cmpp,
+    /// A backlog under carriers' grants, and urgent notices beside it
+    Dispatch,
 }
 
 impl BenchArgs {
@@ -132,7 +135,13 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
     } else {
         Ok(())
     };
-    let alone = |part: &Part| matches!(part, Part::Evaluate | Part::Guests | Part::Upload | Part::Preview);
+    let dispatched = if args.wants(Part::Dispatch) && !args.province {
+        dispatch::measure(&args, today, &scratch, &mut report, &say).await
+    } else {
+        Ok(())
+    };
+    let alone =
+        |part: &Part| matches!(part, Part::Evaluate | Part::Guests | Part::Upload | Part::Preview | Part::Dispatch);
     let measured = if args.province {
         host::province(PROVINCE, today, &scratch, &mut report, &say).await
     } else if !args.only.is_empty() && args.only.iter().all(alone) {
@@ -147,5 +156,5 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
     } else {
         println!("{}", report.table())
     }
-    previewed.and(measured)
+    previewed.and(dispatched).and(measured)
 }

@@ -138,6 +138,8 @@ pub enum Action {
     AuditRead,
     /// Read customers' replies.
     InboundRead,
+    /// See work orders.
+    WorkOrderRead,
     /// Manage users and tokens.
     AccessManage,
     /// Import files of customers, bills, balances and payments; rows outside the scope are rejected.
@@ -208,6 +210,7 @@ impl Role {
                     | A::Recall
                     | A::StatsRead
                     | A::InboundRead
+                    | A::WorkOrderRead
                     | A::Import
                     | A::ImportRead
                     | A::ScreenRead
@@ -236,6 +239,7 @@ impl Role {
                     | A::PreferenceWrite
                     | A::MessageRead
                     | A::InboundRead
+                    | A::WorkOrderRead
                     | A::ScreenRead
             ),
             Self::Developer => matches!(
@@ -260,6 +264,7 @@ impl Role {
                     | A::StatsRead
                     | A::AuditRead
                     | A::InboundRead
+                    | A::WorkOrderRead
                     | A::ImportRead
                     | A::ScreenRead
             ),

@@ -35,6 +35,7 @@ mod statistics;
 mod stops;
 mod templates;
 mod view;
+mod work_orders;
 
 use axum::Router;
 use utoipa::OpenApi;
@@ -75,6 +76,7 @@ pub(crate) use templates::{
     ApprovalBody, TemplateBody, approve as approve_template, preview as preview_template, save as save_template,
 };
 pub(crate) use view::{CustomerView, RunView};
+pub(crate) use work_orders::{WorkOrderQuery, orders as work_order_list};
 
 /// The document's frame; routes add themselves.
 #[derive(OpenApi)]
@@ -180,6 +182,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(statistics::get_statistics))
         .routes(routes!(audit::list_audit))
         .routes(routes!(inbound::list_inbound))
+        .routes(routes!(work_orders::list_work_orders))
         .routes(routes!(access::list_users))
         .routes(routes!(access::put_user, access::delete_user))
         .routes(routes!(access::list_tokens, access::post_token))

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::page::{Said, data};
 use crate::access::{Action, Session};
 use crate::api::{
-    CustomerPatch, CustomerView, Unmask, by_phone, formerly_by_phone, held_of, look_up, of_account, one_customer,
-    patch_customer,
+    CustomerPatch, CustomerView, Unmask, WorkOrderQuery, by_phone, formerly_by_phone, held_of, look_up, of_account,
+    one_customer, patch_customer, work_order_list,
 };
 use crate::app::App;
 use crate::extract::{Form, Query};
@@ -144,4 +144,15 @@ pub(super) async fn unmask(
     let unmask = Unmask { unmask: true, reason: Some(form.reason) };
     let more = facts(&app, &session, account, &unmask).await?;
     Ok(app.pages.show(&app, &session, "lookup.html", "/lookup", context! { q => account.to_string(), ..more }))
+}
+
+/// Numbers that somebody else has.
+pub(super) async fn work_orders(
+    State(app): State<App>,
+    session: Session,
+    Query(query): Query<WorkOrderQuery>,
+) -> Result<Response, Problem> {
+    let found = work_order_list(&app, &session.caller, &query).await?;
+    let more = context! { orders => data(&found.items), next => found.next, all => query.all };
+    Ok(app.pages.show(&app, &session, "work-orders.html", "/work-orders", more))
 }

@@ -62,6 +62,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/runs/{id}/release", post(runs::release))
         .route("/runs/{id}/refuse", post(runs::refuse))
         .route("/runs/{id}/recall", get(runs::ask_recall).post(runs::do_recall))
+        .route("/work-orders", get(lookup::work_orders))
         .route("/run", get(runs::order).post(runs::send))
         .route("/templates", get(templates::list))
         .route("/templates/edit", get(templates::edit).post(templates::save))

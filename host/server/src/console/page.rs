@@ -26,6 +26,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("template-edit.html", include_str!("../../console/template-edit.html")),
     ("policies.html", include_str!("../../console/policies.html")),
     ("policy.html", include_str!("../../console/policy.html")),
+    ("work-orders.html", include_str!("../../console/work-orders.html")),
     ("recall.html", include_str!("../../console/recall.html")),
     ("stops.html", include_str!("../../console/stops.html")),
     ("imports.html", include_str!("../../console/imports.html")),
@@ -47,6 +48,7 @@ const ICON: &str = include_str!("../../console/icon.svg");
 const MENU: &[(&str, &str, Action, bool)] = &[
     ("/", "今日", Action::RunRead, false),
     ("/lookup", "用户查询", Action::CustomerRead, false),
+    ("/work-orders", "错号工单", Action::WorkOrderRead, false),
     ("/runs", "执行批次", Action::RunRead, false),
     ("/policies", "策略", Action::PolicyRead, false),
     ("/proposals", "变更审批", Action::PolicyRead, false),
