@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use gridbell_clock::{Clock, Seed};
 use gridbell_model::{Moment, PrefectureCode};
-use gridbell_mqtt::{Broker, MqttError, Publisher, Saved, Source};
+use gridbell_mqtt::{Broker, BrokerTls, MqttError, Publisher, Saved, Source};
 use gridbell_screens::{
     Book, CancelOrder, Certainty, Community, CommunityKey, Content, Kind, Notice, NoticeId, NoticeOrder, Severity,
     Urgency,
@@ -43,12 +43,16 @@ struct Mosquitto {
 
 impl Mosquitto {
     fn start(program: &Path, dir: &Path, port: u16) -> Self {
+        Self::with(program, dir, port, "")
+    }
+
+    fn with(program: &Path, dir: &Path, port: u16, more: &str) -> Self {
         let config = dir.join("mosquitto.conf");
         let users = dir.join("users");
         // `gridbell` with the password `secret`, as mosquitto_passwd writes it.
         std::fs::write(&users, include_str!("users")).unwrap();
         let text = format!(
-            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\npassword_file {}\n",
+            "listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\npassword_file {}\n{more}",
             users.display()
         );
         std::fs::write(&config, text).unwrap();
@@ -308,6 +312,29 @@ async fn a_wrong_password_is_told_in_words() {
     host.await.unwrap();
     let (stop, host) = started(&board, broker(port, Some(("gridbell", "secret"))));
     board.until_trouble(str::is_empty).await;
+    stop.cancel();
+    host.await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_believes_the_authority_that_was_named_and_no_other() {
+    let Some(program) = program() else { return };
+    let (dir, port, open) = (tempfile::tempdir().unwrap(), free_port(), free_port());
+    let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/tests/tls");
+    let (certificate, key) = (keys.join("cert.pem"), keys.join("key.pem"));
+    // A second listener without TLS: what the player gets there came in through the first.
+    let tls = format!("certfile {}\nkeyfile {}\nlistener {open} 127.0.0.1\n", certificate.display(), key.display());
+    let _running = Mosquitto::with(&program, dir.path(), port, &tls);
+    let mut player = Player::subscribed(open).await;
+    let board = Board::new();
+    board.publish("计划停电", &["jinxiu"]);
+    let with = |ca| Broker { host: "localhost".into(), tls: Some(BrokerTls { ca }), ..broker(port, None) };
+    let (stop, host) = started(&board, with(None));
+    board.until_trouble(|t| t.contains("does not answer")).await;
+    stop.cancel();
+    host.await.unwrap();
+    let (stop, host) = started(&board, with(Some(certificate)));
+    player.shows(&[("jinxiu/N00000001", "计划停电")]).await;
     stop.cancel();
     host.await.unwrap();
 }

@@ -47,7 +47,7 @@ async fn each_page_opens_for_those_whose_role_and_scope_have_it() {
     for name in ["boss", "city", "agent", "auditor"] {
         cookies.push(desk.sign_in(name, PASSWORD).await.0);
     }
-    let table: [(&str, [u16; 4]); 7] = [
+    let table: [(&str, [u16; 4]); 8] = [
         ("/imports", [200, 200, 403, 200]),
         ("/plugins", [200, 200, 403, 200]),
         ("/proposals", [200, 200, 403, 200]),
@@ -56,6 +56,7 @@ async fn each_page_opens_for_those_whose_role_and_scope_have_it() {
         ("/audit", [200, 404, 404, 200]),
         ("/inbound", [200, 404, 404, 200]),
         ("/org", [200, 200, 200, 200]),
+        ("/notices", [200, 200, 200, 200]),
     ];
     for (path, expected) in table {
         for (cookie, status) in cookies.iter().zip(expected) {

@@ -61,6 +61,7 @@ pub(crate) use imports::{
 pub(crate) use inbound::inbound as inbound_views;
 pub(crate) use links::links as link_views;
 pub(crate) use messages::of_account;
+pub(crate) use notices::{NoticeQuery, notices as notice_views};
 pub(crate) use page::{Page, PageQuery};
 pub(crate) use plugins::{step as step_version, upload as upload_plugin_bytes, versions as version_views};
 pub(crate) use policies::{ChangeAnswer, DryRun, apply_parameters, form_of, policy_of, visible_prefectures};
@@ -70,6 +71,7 @@ pub(crate) use recalls::{RecallBody, recall};
 pub(crate) use runs::{
     RunBody, RunFilter, decide, decisions as run_decisions, list as run_list, one as run_one, start as run_start,
 };
+pub(crate) use screens::{ScreenQuery, screens as screen_views};
 pub(crate) use statistics::{StatQuery, csv as statistics_csv, rows as statistics_rows};
 pub(crate) use stops::{StopBody, clear as clear_stop, set as set_stop, visible as visible_stops};
 pub(crate) use templates::{

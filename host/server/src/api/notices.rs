@@ -234,6 +234,11 @@ pub(crate) async fn list_notices(
     caller: Caller,
     Query(query): Query<NoticeQuery>,
 ) -> Result<axum::Json<Page<NoticeView>>, Problem> {
+    notices(&app, &caller, &query).map(axum::Json)
+}
+
+/// The notices that the caller may see, the last published first.
+pub(crate) fn notices(app: &App, caller: &Caller, query: &NoticeQuery) -> Result<Page<NoticeView>, Problem> {
     caller.require(Action::ScreenRead)?;
     let (limit, before) = (page::limit(query.limit)?, page::cursor::<NoticeId>(query.cursor.as_deref())?);
     let states = [NoticeState::InForce, NoticeState::Cancelled, NoticeState::Expired];
@@ -258,8 +263,8 @@ pub(crate) async fn list_notices(
     let some: Vec<_> =
         app.conduct.screens().book(|book| book.notices().rev().filter(wanted).take(limit + 1).cloned().collect());
     let page = Page::cut(some, limit, |n: &std::sync::Arc<Notice>| n.id.to_string());
-    let items = page.items.iter().map(|n| view(&app, n)).collect::<Result<_, _>>()?;
-    Ok(axum::Json(Page { items, next: page.next }))
+    let items = page.items.iter().map(|n| view(app, n)).collect::<Result<_, _>>()?;
+    Ok(Page { items, next: page.next })
 }
 
 /// A notice with its history and the screens that said that they showed it. Its `ETag` is its last revision.

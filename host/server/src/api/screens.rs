@@ -68,7 +68,7 @@ fn screen_at(app: &App, caller: &Caller, text: &str, action: Action) -> Result<S
 }
 
 /// Which screens.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ScreenQuery {
     /// Only of this community.
@@ -90,6 +90,11 @@ pub(crate) async fn list_screens(
     caller: Caller,
     Query(query): Query<ScreenQuery>,
 ) -> Result<axum::Json<Page<ScreenView>>, Problem> {
+    screens(&app, &caller, &query).map(axum::Json)
+}
+
+/// The screens that the caller may see.
+pub(crate) fn screens(app: &App, caller: &Caller, query: &ScreenQuery) -> Result<Page<ScreenView>, Problem> {
     caller.require(Action::ScreenRead)?;
     let (limit, after) = (page::limit(query.limit)?, page::cursor::<ScreenId>(query.cursor.as_deref())?);
     let community: Option<CommunityKey> = query.community.as_deref().map(|c| given("community", c)).transpose()?;
@@ -101,7 +106,7 @@ pub(crate) async fn list_screens(
     };
     let some: Vec<Screen> =
         app.conduct.screens().book(|book| book.screens().filter(wanted).take(limit + 1).cloned().collect());
-    Ok(axum::Json(Page::cut(some, limit, |s| s.id.to_string()).map(|s| view(&app, &s))))
+    Ok(Page::cut(some, limit, |s| s.id.to_string()).map(|s| view(app, &s)))
 }
 
 /// A screen to enter.

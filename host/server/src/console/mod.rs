@@ -56,6 +56,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/people/token/delete", post(people::delete_token))
         .route("/audit", get(records::audit))
         .route("/inbound", get(records::inbound))
+        .route("/notices", get(records::notices))
         .route("/org", get(records::org))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))

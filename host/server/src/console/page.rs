@@ -36,6 +36,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("people.html", include_str!("../../console/people.html")),
     ("audit.html", include_str!("../../console/audit.html")),
     ("inbound.html", include_str!("../../console/inbound.html")),
+    ("notices.html", include_str!("../../console/notices.html")),
     ("org.html", include_str!("../../console/org.html")),
     ("statistics.html", include_str!("../../console/statistics.html")),
 ];
@@ -54,6 +55,7 @@ const MENU: &[(&str, &str, Action, bool)] = &[
     ("/proposals", "变更审批", Action::PolicyRead, false),
     ("/templates", "短信模板", Action::TemplateRead, false),
     ("/inbound", "用户回复", Action::InboundRead, true),
+    ("/notices", "屏幕公告", Action::ScreenRead, false),
     ("/statistics", "统计", Action::StatsRead, false),
     ("/imports", "数据导入", Action::ImportRead, false),
     ("/stops", "紧急停发", Action::LinkRead, false),
