@@ -61,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "planner",
             "platform",
             "channels",
+            "providers",
             "intake",
             "conductor",
             "server",

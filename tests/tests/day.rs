@@ -45,7 +45,7 @@ struct Expected {
 }
 
 fn demo(seed: &str, more: &[&str]) -> Answer {
-    let arguments = ["demo", "--once", "--json", "--customers", CUSTOMERS, "--seed", seed];
+    let arguments = ["demo", "--once", "--json", "--sms-only", "--customers", CUSTOMERS, "--seed", seed];
     let said = Process::gridbell(arguments.iter().chain(more)).succeed();
     serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e} in the answer: {said}"))
 }

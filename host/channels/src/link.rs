@@ -89,13 +89,13 @@ impl LinkHandle {
     pub(crate) fn receiver(&self) -> Option<Weak<dyn Receive>> {
         self.receiver.clone()
     }
-
-    pub(crate) const fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
 }
 
 impl<C: Terms> LinkHandle<C> {
+    pub(crate) const fn shared(&self) -> &Arc<Shared<C>> {
+        &self.shared
+    }
+
     pub(crate) fn of(shared: &Arc<Shared<C>>) -> Self {
         Self { shared: Arc::clone(shared), changed: shared.changed.subscribe(), receiver: None }
     }

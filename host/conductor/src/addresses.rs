@@ -4,12 +4,15 @@
 use std::collections::BTreeMap;
 
 use gridbell_channels::{Address, Body, TemplateBody};
-use gridbell_model::{BindingSource, Channel, HoldReason, MessageId, PlatformId, PrefectureCode, Preferences};
+use gridbell_model::{AccountNumber, BindingSource, Channel, HoldReason, MessageId, PlatformId, PrefectureCode};
 use gridbell_planner::PlatformText;
-use gridbell_state::{Contact, ContactFact, CustomerChange, Facts, Outcome, OutgoingMessage, QueuedMessage};
+use gridbell_state::{
+    Contact, ContactFact, CustomerChange, Facts, Outcome, OutgoingMessage, QueuedMessage, StateError,
+};
 
 use crate::documents::note;
 use crate::error::HostError;
+use crate::followers::refused_bits;
 use crate::host::Host;
 
 /// Accounts of one address that its platform's word changes at most: landlords have many, nobody has more.
@@ -36,6 +39,10 @@ pub(crate) fn addresses_of(
     let mut found = BTreeMap::new();
     for ((prefecture, channel), (ids, rows)) in wanted {
         let contacts = host.state().contacts_at(prefecture, &rows, channel)?;
+        // An id says nothing at another account than its own.
+        let app = host.app_of(channel);
+        let ours = |c: &Contact| c.app.is_empty() || app.as_ref().is_none_or(|app| *app == c.app);
+        let contacts = contacts.into_iter().map(|contact| contact.filter(ours));
         found.extend(ids.into_iter().zip(contacts).filter_map(|(id, contact)| Some((id, contact?))));
     }
     Ok(found)
@@ -104,11 +111,7 @@ impl Host {
     /// # Errors
     /// When the state refuses: the platform is to say it again.
     pub async fn channel_refused(&self, channel: Channel, app: &str, id: &PlatformId) -> Result<usize, HostError> {
-        let bits = match channel {
-            Channel::Wechat => Preferences::NO_WECHAT_SERVICE,
-            Channel::Alipay => Preferences::NO_ALIPAY_SERVICE,
-            Channel::Sms | Channel::Screen | Channel::Webhook => return Ok(0),
-        };
+        let Some(bits) = refused_bits(channel) else { return Ok(0) };
         let accounts = self.accounts_of(channel, app, id).await?;
         for account in &accounts {
             let change = CustomerChange::Preferences { bits, on: true };
@@ -119,32 +122,49 @@ impl Host {
         Ok(accounts.len())
     }
 
-    async fn accounts_of(
+    /// The accounts to which `id` is bound, with `app` named or left out: where there is but one, nobody writes it.
+    pub(crate) async fn accounts_of(
         &self,
         channel: Channel,
         app: &str,
         id: &PlatformId,
-    ) -> Result<Vec<gridbell_model::AccountNumber>, HostError> {
+    ) -> Result<Vec<AccountNumber>, HostError> {
         let (host, app, id) = (self.clone(), app.to_owned(), id.clone());
-        let find = move || host.state().by_contact(channel, &app, &id, MAX_ACCOUNTS);
+        let find = move || {
+            let mut found = host.state().by_contact(channel, &app, &id, MAX_ACCOUNTS)?;
+            if !app.is_empty() {
+                found.extend(host.state().by_contact(channel, "", &id, MAX_ACCOUNTS)?);
+            }
+            Ok::<_, HostError>(found)
+        };
         let found = self.clock().offload(find).await.map_err(|e| HostError::Task(e.to_string()))??;
-        Ok(found.into_iter().map(|(_, view)| view.account).collect())
+        Ok(found.into_iter().map(|(_, view)| view.account).take(MAX_ACCOUNTS).collect())
     }
 
     /// The platform refused `message` because its address is none: the binding ends, unless it is a newer one.
     pub(crate) async fn address_refused(&self, message: MessageId) -> Result<(), HostError> {
+        if let Some(contact) = self.address_of(message).await? {
+            self.address_ended(contact.channel, &contact.app, &contact.id).await?;
+        }
+        Ok(())
+    }
+
+    /// The address that `message` went to, where it is the customer's still; none of one that went to a number, or is archived.
+    pub(crate) async fn address_of(&self, message: MessageId) -> Result<Option<Contact>, HostError> {
         let host = self.clone();
         let read = move || {
-            let detail = host.state().message(message)?;
+            let detail = match host.state().message(message) {
+                Err(StateError::NoMessage(_)) => return Ok(None),
+                detail => detail?,
+            };
             let Outcome::Queued(queued) = &detail.decision.outcome else { return Ok(None) };
+            if !queued.channel.is_platform() {
+                return Ok(None);
+            }
             let row = [detail.decision.row];
             let contact = host.state().contacts_at(message.prefecture(), &row, queued.channel)?.pop().flatten();
             Ok::<_, HostError>(contact.filter(|c| c.since <= detail.status.queued_at))
         };
-        let contact = self.clock().offload(read).await.map_err(|e| HostError::Task(e.to_string()))??;
-        if let Some(contact) = contact {
-            self.address_ended(contact.channel, &contact.app, &contact.id).await?;
-        }
-        Ok(())
+        self.clock().offload(read).await.map_err(|e| HostError::Task(e.to_string()))?
     }
 }

@@ -5,6 +5,7 @@ use gridbell_model::{Initiator, RunId};
 use gridbell_planner::RunScope;
 use gridbell_state::RunStatus;
 
+use crate::any_link::AnyLink;
 use crate::documents::{self, CHANGED_BY, STOP, note};
 use crate::error::HostError;
 use crate::host::Host;
@@ -67,7 +68,7 @@ impl Host {
                 self.held_links().lock().insert(name.to_owned());
             } else {
                 // Only what a stop held goes on: a link that its gateway's refusals stopped, or that is not enabled, waits for a person.
-                if self.held_links().lock().remove(name) && link.config().enabled {
+                if self.held_links().lock().remove(name) && link.is_enabled() {
                     link.resume();
                 }
                 // What is claimed may be of a topic or prefecture that is stopped now: the outbox hands out again what may go.
@@ -144,10 +145,10 @@ impl Host {
     /// How the links stand.
     #[must_use]
     pub fn links(&self) -> Vec<LinkStatus> {
-        self.link_handles().iter().map(gridbell_channels::LinkHandle::status).collect()
+        self.link_handles().iter().map(AnyLink::status).collect()
     }
 
-    pub(crate) fn link(&self, name: &str) -> Result<gridbell_channels::LinkHandle, HostError> {
+    pub(crate) fn link(&self, name: &str) -> Result<AnyLink, HostError> {
         let links = self.link_handles();
         links.iter().find(|l| l.name().as_str() == name).cloned().ok_or_else(|| HostError::NoLink {
             name: name.to_owned(),

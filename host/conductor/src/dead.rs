@@ -7,13 +7,51 @@ use gridbell_channels::{Action, Answer, LinkName, OutboxError, Outcome, Report, 
 use gridbell_model::{CarrierKey, ContactSource, MessageId, PhoneClass};
 use gridbell_state::{CustomerChange, Outcome as Decided, StateError};
 
+use crate::any_link::AnyLink;
 use crate::documents::note;
 use crate::port::{StateOutbox, failed};
 
+/// The word of a report that the customer refuses messages at the platform (拒收).
+const REJECTED: &str = "REJECTD";
+
 impl StateOutbox {
+    /// Marks what `answers` say of whom they were for, and reports that waited for one of them.
+    pub(crate) async fn mark_by_answers(&self, link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
+        self.mark_dead(self.dead_of_answers(link, answers)).await?;
+        let waited = answers.iter().filter_map(|answer| match &answer.outcome {
+            Outcome::Accepted { key } | Outcome::Late { key } => {
+                let stat = self.0.state().report_waiting(link.as_str(), key)?;
+                (stat == REJECTED).then_some(answer.message)
+            }
+            _ => None,
+        });
+        self.mark_refused(link, waited.collect()).await
+    }
+
+    /// Marks what `reports` say of whom they were for.
+    pub(crate) async fn mark_by_reports(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
+        self.mark_dead(self.dead_of_reports(link, reports)).await?;
+        let rejected = reports.iter().filter(|r| r.stat == REJECTED);
+        let messages = rejected.filter_map(|r| self.0.state().message_known_as(link.as_str(), &r.key));
+        self.mark_refused(link, messages.collect()).await
+    }
+
+    /// The customers of these messages refuse their platform. A carrier's word of that kind is about one message, never about SMS as such.
+    async fn mark_refused(&self, link: &LinkName, messages: Vec<MessageId>) -> Result<(), OutboxError> {
+        if self.0.link_handles().iter().any(|l| l.name() == link && l.protocol().is_some()) {
+            return Ok(());
+        }
+        for id in messages {
+            if let Some(contact) = self.0.address_of(id).await.map_err(failed)? {
+                self.0.channel_refused(contact.channel, &contact.app, &contact.id).await.map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Messages whose number or address `answers` call dead, or a report that waited for one of them.
-    pub(crate) fn dead_of_answers(&self, link: &LinkName, answers: &[Answer]) -> Vec<MessageId> {
-        let protocol = self.0.link_handles().iter().find(|l| l.name() == link).map(|l| l.config().protocol);
+    fn dead_of_answers(&self, link: &LinkName, answers: &[Answer]) -> Vec<MessageId> {
+        let protocol = self.0.link_handles().iter().find(|l| l.name() == link).and_then(AnyLink::protocol);
         let waiting = |key: &CarrierKey| self.0.state().report_waiting(link.as_str(), key);
         let is_dead = |answer: &&Answer| match &answer.outcome {
             Outcome::Refused { action, .. } | Outcome::Declined { action, .. } => *action == Action::BadNumber,
@@ -26,13 +64,13 @@ impl StateOutbox {
     }
 
     /// Messages whose number `reports` call dead; those that come before their answer wait for it.
-    pub(crate) fn dead_of_reports(&self, link: &LinkName, reports: &[Report]) -> Vec<MessageId> {
+    fn dead_of_reports(&self, link: &LinkName, reports: &[Report]) -> Vec<MessageId> {
         let dead = reports.iter().filter(|r| r.outcome == ReportOutcome::BadNumber);
         dead.filter_map(|r| self.0.state().message_known_as(link.as_str(), &r.key)).collect()
     }
 
     /// Marks what these messages went to.
-    pub(crate) async fn mark_dead(&self, messages: Vec<MessageId>) -> Result<(), OutboxError> {
+    async fn mark_dead(&self, messages: Vec<MessageId>) -> Result<(), OutboxError> {
         for id in messages {
             self.mark_one(id).await?;
         }

@@ -5,20 +5,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gridbell_archive::Archive;
+use gridbell_channels::http::Desks;
 use gridbell_channels::{ChannelError, LinkConfig, LinkHandle, LinkName, PartSet, Reception};
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Digest, Engine, EngineConfig, Plugin};
-use gridbell_model::{MessageId, Moment, PrefectureCode, RunId, Served, Topic};
+use gridbell_model::{Channel, MessageId, Moment, PrefectureCode, RunId, Served, Topic};
 use gridbell_planner::{LinkCapacity, Policy, PolicySet, SendTimes, VersionReq};
 use gridbell_state::State;
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::alarms::{Alarm, Alarms};
+use crate::any_link::AnyLink;
 use crate::backups::{BackupFile, Backups};
 use crate::deployment::UnderWay;
 use crate::documents::{self, PLUGIN, POLICY};
 use crate::error::HostError;
+use crate::followers::Heard;
 use crate::forecast::Previews;
 use crate::imports::Imports;
 use crate::settings::Settings;
@@ -79,7 +82,7 @@ struct Inner {
     policies: RwLock<BTreeMap<PrefectureCode, Arc<PolicySet>>>,
     catalog: RwLock<Arc<Catalog>>,
     pub(crate) stops: RwLock<Arc<Stops>>,
-    links: RwLock<Vec<LinkHandle>>,
+    links: RwLock<Vec<AnyLink>>,
     queues: RwLock<FxHashSet<u8>>,
     /// Which queues each link takes messages from.
     serving: RwLock<FxHashMap<LinkName, Vec<u8>>>,
@@ -100,6 +103,12 @@ struct Inner {
     declared: RwLock<Vec<LinkCapacity>>,
     /// Where gateways call, by the address at which we listen.
     receptions: Mutex<FxHashMap<String, Reception>>,
+    /// Where platforms call.
+    desks: RwLock<Desks>,
+    /// The province's account at each platform that a link was started for.
+    apps: RwLock<BTreeMap<Channel, String>>,
+    /// Followers' texts that came lately.
+    heard: Mutex<Heard>,
 }
 
 impl Host {
@@ -150,6 +159,9 @@ impl Host {
             previews: Previews::default(),
             declared: RwLock::default(),
             receptions: Mutex::default(),
+            desks: RwLock::default(),
+            apps: RwLock::default(),
+            heard: Mutex::default(),
         }));
         for (name, error) in broken {
             host.raise("plugin.broken", &name, format!("the plugin was left out: {error}"));
@@ -413,13 +425,37 @@ impl Host {
         *self.0.stops.write() = Arc::new(stops);
     }
 
-    pub(crate) fn link_handles(&self) -> Vec<LinkHandle> {
+    pub(crate) fn link_handles(&self) -> Vec<AnyLink> {
         self.0.links.read().clone()
     }
 
-    pub(crate) fn add_link(&self, link: LinkHandle) {
-        self.serve_link(link.name(), &link.config().serves);
+    pub(crate) fn push_link(&self, link: AnyLink) {
         self.0.links.write().push(link);
+    }
+
+    pub(crate) fn desks(&self) -> &RwLock<Desks> {
+        &self.0.desks
+    }
+
+    pub(crate) fn heard(&self) -> &Mutex<Heard> {
+        &self.0.heard
+    }
+
+    /// The province's account at the platform of `channel`, where a link to it was started.
+    pub(crate) fn app_of(&self, channel: Channel) -> Option<String> {
+        self.0.apps.read().get(&channel).cloned()
+    }
+
+    /// Says which account the link `name` has. One of each platform: a customer has one address there, and a queue has one way out.
+    pub(crate) fn set_app(&self, channel: Channel, name: &LinkName, app: String) -> Result<(), HostError> {
+        let mut apps = self.0.apps.write();
+        if apps.contains_key(&channel) {
+            let why =
+                format!("link `{name}` is a second account for {channel}: keep one of them, a host has one for each");
+            return Err(HostError::Invalid(why));
+        }
+        apps.insert(channel, app);
+        Ok(())
     }
 
     /// Says what the link `name` takes from the outbox: links of SMS say it by their configuration, those of platforms when they are started.
@@ -469,9 +505,18 @@ impl Host {
         }
     }
 
+    /// As [`Host::declare_links`], of a link to a platform: its name, what it serves, and its grant.
+    pub fn declare_platform(&self, name: &LinkName, serves: &[Served], grant: u32) {
+        let queues: Vec<u8> = serves.iter().map(|s| s.queue()).collect();
+        self.0.queues.write().extend(&queues);
+        let capacity = LinkCapacity { name: name.to_string(), serves: queues, parts_per_s: grant };
+        self.0.declared.write().push(capacity);
+    }
+
     /// The links that a forecast counts with: those that were started, else those that were declared.
     pub(crate) fn capacities(&self) -> Vec<LinkCapacity> {
-        let started: Vec<LinkCapacity> = self.0.links.read().iter().map(|l| capacity(l.config())).collect();
+        let started: Vec<LinkCapacity> =
+            self.0.links.read().iter().map(|l| l.capacity(self.queues_of(l.name()))).collect();
         if started.is_empty() { self.0.declared.read().clone() } else { started }
     }
 

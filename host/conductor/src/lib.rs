@@ -4,6 +4,7 @@
 
 mod addresses;
 mod alarms;
+mod any_link;
 mod apply;
 mod archive;
 mod archived;
@@ -16,6 +17,7 @@ mod documents;
 mod error;
 mod explain;
 mod facts;
+mod followers;
 mod forecast;
 mod hops;
 mod host;
@@ -23,6 +25,7 @@ mod imports;
 mod inbound;
 mod links;
 mod person;
+mod platforms;
 mod port;
 mod preview;
 mod proposals;
@@ -66,7 +69,10 @@ pub use forecast::{
     PreviewTotals, SeenDifference, SeenPreview, Silence, merge_patch,
 };
 pub use gridbell_archive::Kind as ArchiveKind;
-pub use gridbell_channels::{Alarm as LinkAlarm, AlarmKind as LinkAlarmKind, LinkState, LinkStatus};
+pub use gridbell_channels::http::{CallbackReply, MAX_CALLBACK};
+pub use gridbell_channels::{
+    Alarm as LinkAlarm, AlarmKind as LinkAlarmKind, Anomaly as LinkAnomaly, LinkState, LinkStatus,
+};
 pub use gridbell_state::BackupSummary;
 pub use hops::{GATHER_HOPS_MS, MAX_HOPS};
 pub use host::{Files, Host, HostOptions};
@@ -76,6 +82,7 @@ pub use imports::{
 };
 pub use links::REPORT_WAIT_MS;
 pub use person::{BY_TOKEN, person_of, same_person};
+pub use platforms::{IncomingCallback, PlatformLink};
 pub use port::StateOutbox;
 pub use preview::{MAX_PREVIEW, PreviewRow};
 pub use proposals::{

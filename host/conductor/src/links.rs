@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gridbell_channels::{AlarmKind, Connector, LinkConfig, LinkState, LinkStatus};
+use gridbell_channels::{AlarmKind, Connector, LinkConfig, LinkName, LinkState, LinkStatus};
 use tokio_util::sync::CancellationToken;
 
+use crate::any_link::AnyLink;
 use crate::error::HostError;
 use crate::host::Host;
 use crate::port::StateOutbox;
@@ -19,8 +20,9 @@ impl Host {
     /// Starts a link over `connector`.
     ///
     /// # Errors
-    /// When its configuration cannot be or its secret is missing.
+    /// When its configuration cannot be, its secret is missing, or a link of its name is there already.
     pub fn start_link<C: Connector>(&self, config: LinkConfig, connector: C) -> Result<(), HostError> {
+        self.check_new_link(&config.name)?;
         let secret = config.secret.resolve()?;
         let outbox = Arc::new(self.outbox());
         let seed = self.seed().child(config.name.as_str());
@@ -30,8 +32,18 @@ impl Host {
             link.drain();
             return Err(error.into());
         }
-        self.add_link(link);
+        self.serve_link(link.name(), &link.config().serves);
+        self.push_link(AnyLink::Carrier(link));
         self.rule_links();
+        Ok(())
+    }
+
+    /// Carriers' and platforms' links share their names: stops, receipts and alarms name a link by nothing else.
+    pub(crate) fn check_new_link(&self, name: &LinkName) -> Result<(), HostError> {
+        if self.link_handles().iter().any(|link| link.name() == name) {
+            let why = format!("two links are named `{name}`: give one of them another `name`");
+            return Err(HostError::Invalid(why));
+        }
         Ok(())
     }
 
@@ -44,7 +56,7 @@ impl Host {
     /// Ends all links: nothing new is submitted, answers are waited for, the gateways are told.
     pub async fn drain_links(&self) {
         let links = self.link_handles();
-        links.iter().for_each(gridbell_channels::LinkHandle::drain);
+        links.iter().for_each(AnyLink::drain);
         for link in links {
             link.closed().await;
         }
@@ -78,6 +90,7 @@ impl Host {
                         self.clear_alarm("link.stopped", &subject);
                         self.clear_alarm("link.down", &subject);
                         self.watch_calls(&status);
+                        self.watch_account(&status);
                     }
                     _ if !status.alarms.is_empty() => {
                         let why = status.last_error.clone().unwrap_or_default();
@@ -86,6 +99,23 @@ impl Host {
                     _ => {}
                 }
             }
+        }
+    }
+
+    /// A platform that answers, and refuses the account or has no more room for today: its link is up and sends nothing.
+    fn watch_account(&self, status: &LinkStatus) {
+        let subject = status.name.to_string();
+        let has = |of: fn(&AlarmKind) -> bool| status.alarms.iter().any(|alarm| of(&alarm.kind));
+        if has(|kind| matches!(kind, AlarmKind::LoginRefused { .. })) {
+            self.raise("link.account", &subject, status.last_error.clone().unwrap_or_default());
+        } else {
+            self.clear_alarm("link.account", &subject);
+        }
+        if has(|kind| *kind == AlarmKind::QuotaUsed) {
+            let text = "the day's quota is used: messages go on to their next channel until midnight".to_owned();
+            self.raise("link.quota", &subject, text);
+        } else {
+            self.clear_alarm("link.quota", &subject);
         }
     }
 

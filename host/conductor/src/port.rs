@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridbell_channels::{
-    Action, Answer, Inbound, LinkHandle, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
+    Action, Answer, Inbound, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
 };
 use gridbell_model::{CivilMinute, HoldReason, MessageId, MessageState, Moment, TopicClass};
 use gridbell_planner::{QueuedFacts, recheck};
 use gridbell_state::{Contact, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage};
 
 use crate::addresses::{self, addresses_of};
+use crate::any_link::AnyLink;
 use crate::error::HostError;
 use crate::host::Host;
 
@@ -104,7 +105,7 @@ impl Outbox for StateOutbox {
     async fn answered(&self, link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
         let now = self.0.clock().now();
         let mut events = Vec::with_capacity(answers.len());
-        self.mark_dead(self.dead_of_answers(link, answers)).await?;
+        self.mark_by_answers(link, answers).await?;
         for answer in answers {
             let parts = if answer.part == 0 { self.open_parts(answer.message) } else { vec![answer.part] };
             events.extend(parts.into_iter().map(|part| (answer.message, event_of(link, answer, part, now))));
@@ -117,7 +118,7 @@ impl Outbox for StateOutbox {
     }
 
     async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
-        self.mark_dead(self.dead_of_reports(link, reports)).await?;
+        self.mark_by_reports(link, reports).await?;
         let told = reports.iter().map(|r| (r.key.clone(), r.stat.clone())).collect();
         self.0.state().reports(link.as_str(), told).await.map_err(failed)?;
         Ok(())
@@ -155,14 +156,13 @@ impl StateOutbox {
     fn queues(&self, link: &LinkName) -> Vec<u8> {
         let queues = self.0.queues_of(link);
         let links = self.0.link_handles();
-        let Some(own) = links.iter().find(|l| l.name() == link).map(LinkHandle::config).filter(|own| own.standby)
-        else {
+        let Some(standby) = links.iter().find(|l| l.name() == link).and_then(AnyLink::stands_by) else {
             return queues;
         };
         // Links of one carrier share its queue as each has room; one that stands by waits until none of the others can send.
         let others_send = |queue: &u8| {
-            let others = links.iter().filter(|l| !l.config().standby && self.0.queues_of(l.name()).contains(queue));
-            others.map(LinkHandle::unable_for).any(|unable| unable.is_none_or(|d| d < own.timers.standby()))
+            let others = links.iter().filter(|l| l.stands_by().is_none() && self.0.queues_of(l.name()).contains(queue));
+            others.map(AnyLink::unable_for).any(|unable| unable.is_none_or(|d| d < standby))
         };
         queues.into_iter().filter(|queue| !others_send(queue)).collect()
     }

@@ -9,9 +9,11 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use gridbell_channels::{Address, Answer, Body, LinkName, Outbox, Outgoing, PartSet};
+use gridbell_channels::http::{Callback, Exchange, HttpTerms, Prepared, Provider, Repeat, Said, Told, Turned, Verdict};
+use gridbell_channels::{Address, Answer, Body, LinkName, Outbox, Outgoing, PartSet, Report, ReportOutcome};
 use gridbell_conductor::*;
 use gridbell_model::*;
+use gridbell_platform::Answer as Reply;
 use gridbell_state::{Address as Bound, ContactFact, CustomerChange, Facts, Outcome, QueuedMessage};
 use world::{CUSTOMERS, POLICIES, TAIYUAN, World, account, first_day};
 
@@ -185,4 +187,193 @@ async fn an_address_that_the_platform_does_not_know_is_ended_and_the_number_is_l
 fn claim_of(world: &World, id: MessageId) -> PartSet {
     let outgoing = world.host.state().outgoing(&[id]).unwrap();
     outgoing[0].open.iter().fold(PartSet::NONE, |set, part| set.with(*part))
+}
+
+/// A platform that takes everything and verifies nothing: what a callback says is written in it.
+struct Plain;
+
+impl Provider for Plain {
+    fn prepare(&self, _: &Outgoing, _: Moment) -> Prepared {
+        Prepared::NotYet
+    }
+    fn read(&self, message: &Outgoing, _: u64, _: &Reply, _: Moment) -> Verdict {
+        Verdict::Accepted { key: CarrierKey::text(&message.id.to_string()) }
+    }
+    fn repeat(&self, _: &Outgoing) -> Repeat {
+        Repeat::Marked
+    }
+    fn is_ready(&self, _: Moment) -> bool {
+        false
+    }
+    fn callback(&self, callback: &Callback<'_>, now: Moment) -> Result<Told, Turned> {
+        let body = std::str::from_utf8(callback.body).map_err(Turned::unreadable)?;
+        let mut words = body.splitn(3, ' ');
+        let mut next = || words.next().unwrap_or_default().to_owned();
+        let said = match next().as_str() {
+            "left" => Said::Left { id: next(), at: now },
+            "early" => Said::Left { id: next(), at: now.plus_ms(-3_600_000) },
+            "wrote" => Said::Wrote { id: next(), key: CarrierKey::text("k1"), text: next(), at: now },
+            "again" => Said::Wrote { id: next(), key: CarrierKey::text("k2"), text: next(), at: now },
+            "rejected" => {
+                let report = Report {
+                    key: CarrierKey::text(&next()),
+                    phone: Phone::NONE,
+                    stat: "REJECTD".to_owned(),
+                    outcome: ReportOutcome::Failed,
+                    submitted: CivilMinute::NONE,
+                    done: now.civil_minute(),
+                };
+                return Ok(Told { reports: vec![report], acknowledge: "ok".to_owned(), ..Told::default() });
+            }
+            _ => return Err(Turned::stranger("it says nothing")),
+        };
+        Ok(Told { said: vec![said], acknowledge: "ok".to_owned(), ..Told::default() })
+    }
+}
+
+/// Nothing is called here.
+struct Nowhere;
+
+impl Exchange for Nowhere {
+    async fn call(&self, _: &gridbell_platform::Request) -> Result<Reply, gridbell_platform::CallError> {
+        std::future::pending().await
+    }
+}
+
+fn start_wechat(world: &World, name: &str) -> Result<(), HostError> {
+    world.host.start_platform(PlatformLink {
+        terms: HttpTerms::named(LinkName::new(name).unwrap()),
+        provider: Plain,
+        exchange: Nowhere,
+        serves: vec![Served::Channel(Channel::Wechat)],
+        channel: Channel::Wechat,
+        app: "wx1".to_owned(),
+    })
+}
+
+async fn called(world: &World, account: &str, body: String) -> u16 {
+    let (query, headers, body) = (String::new(), Vec::new(), body.into_bytes());
+    world.host.callback(account, &IncomingCallback { is_get: false, query, headers, body }).await.status
+}
+
+#[tokio::test]
+async fn a_platforms_link_is_ruled_like_a_carriers_and_names_are_shared() {
+    let world = world().await;
+    start_wechat(&world, "wechat").unwrap();
+    let again = start_wechat(&world, "wechat").unwrap_err().to_string();
+    assert!(again.contains("two links are named `wechat`"), "{again}");
+    let second = start_wechat(&world, "other").unwrap_err().to_string();
+    assert!(second.contains("second account"), "{second}");
+    assert_eq!(
+        world.host.links().iter().map(|l| (l.name.to_string(), l.protocol)).collect::<Vec<_>>(),
+        [("wechat".to_owned(), "http")]
+    );
+    let state = |world: &World| world.host.links()[0].state;
+    world.host.pause_link("wechat", "ops").await.unwrap();
+    assert_eq!(state(&world), LinkState::Held);
+    assert!(world.host.outbox().claim(&LinkName::new("wechat").unwrap(), 10).await.unwrap().is_empty());
+    world.host.resume_link("wechat", "ops").await.unwrap();
+    assert_ne!(state(&world), LinkState::Held);
+    world.host.drain_links().await;
+    assert_eq!(state(&world), LinkState::Closed);
+}
+
+#[tokio::test]
+async fn who_leaves_has_no_address_any_more_unless_he_came_back_since() {
+    let world = world().await;
+    start_wechat(&world, "wechat").unwrap();
+    let bound = |n: u64| world.host.state().contacts(account(n)).unwrap().len();
+    assert_eq!((bound(0), bound(3), bound(6)), (1, 1, 1));
+    world.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(called(&world, "wechat", format!("early {}", openid(0).expose())).await, 200);
+    assert_eq!(bound(0), 1, "told late: he is bound since");
+    for _ in 0..2 {
+        assert_eq!(called(&world, "wechat", format!("left {}", openid(3).expose())).await, 200);
+    }
+    assert_eq!((bound(0), bound(3)), (1, 0));
+    // Whoever proves nothing changes nothing and is counted.
+    assert_eq!(called(&world, "wechat", format!("steal {}", openid(6).expose())).await, 403);
+    assert_eq!(called(&world, "nobody", format!("left {}", openid(6).expose())).await, 404);
+    assert_eq!(bound(6), 1);
+    assert_eq!(world.host.links()[0].anomalies, [(LinkAnomaly::CallRefused, 1)]);
+    let unbound = |e: &gridbell_state::AuditEntry| e.note.action == "contact.unbind";
+    assert_eq!(world.host.state().audit(1, 500).unwrap().iter().filter(|e| unbound(e)).count(), 1);
+}
+
+#[tokio::test]
+async fn what_a_follower_writes_comes_to_the_inbox_once_as_from_the_account_that_he_is_bound_to() {
+    let world = world().await;
+    start_wechat(&world, "wechat").unwrap();
+    let id = openid(3);
+    for _ in 0..3 {
+        assert_eq!(called(&world, "wechat", format!("wrote {} 请问怎么缴费", id.expose())).await, 200);
+    }
+    assert_eq!(called(&world, "wechat", "wrote nobody 你好".to_owned()).await, 200, "the same key: heard already");
+    assert_eq!(called(&world, "wechat", "again nobody 你好".to_owned()).await, 200);
+    let inbox = world.host.state().inbound_messages(None, 10).unwrap();
+    let phone = world.host.state().customer(account(3)).unwrap().1.phone;
+    let shown: Vec<_> =
+        inbox.iter().map(|m| (m.link.as_str(), m.from, m.to.as_str(), m.text.as_str(), m.handled.as_str())).collect();
+    assert_eq!(
+        shown,
+        [("wechat", Phone::NONE, "wechat", "你好", "inbox"), ("wechat", phone, "wechat", "请问怎么缴费", "inbox")]
+    );
+    assert_eq!(world.host.links()[0].counts.inbound, 5);
+}
+
+#[tokio::test]
+async fn a_word_opts_out_of_the_channel_that_it_came_by_and_of_no_other() {
+    let world = world().await;
+    start_wechat(&world, "wechat").unwrap();
+    assert_eq!(called(&world, "wechat", format!("wrote {} 退订", openid(3).expose())).await, 200);
+    let (_, view) = world.host.state().customer(account(3)).unwrap();
+    assert!(view.preferences.has(Preferences::NO_WECHAT_SERVICE) && !view.preferences.has(Preferences::NO_SMS_SERVICE));
+    assert_eq!(world.host.state().inbound_messages(None, 10).unwrap()[0].handled, "opt-out");
+}
+
+#[tokio::test]
+async fn a_report_that_the_customer_refuses_the_platform_stops_it_there() {
+    for before_its_answer in [false, true] {
+        let world = world().await;
+        start_wechat(&world, "wechat").unwrap();
+        let messages = run(&world).await;
+        let (who, queued) = messages.iter().find(|(_, m)| m.channel == Channel::Wechat).unwrap();
+        let id = MessageId::new(TAIYUAN, queued.number);
+        let name = LinkName::new("wechat").unwrap();
+        let outbox = world.host.outbox();
+        let claimed: Vec<MessageId> = outbox.claim(&name, 1_000).await.unwrap().iter().map(|m| m.id).collect();
+        outbox.intend(&name, &claimed).await.unwrap();
+        let accepted = gridbell_channels::Outcome::Accepted { key: CarrierKey::text("m1") };
+        let answer = [Answer { message: id, part: 1, outcome: accepted }];
+        if !before_its_answer {
+            outbox.answered(&name, &answer).await.unwrap();
+        }
+        assert_eq!(called(&world, "wechat", "rejected m1".to_owned()).await, 200);
+        if before_its_answer {
+            outbox.answered(&name, &answer).await.unwrap();
+        }
+        let status = world.host.state().message_status(id).unwrap().unwrap();
+        assert_eq!((status.state, status.code.as_str()), (MessageState::Failed, "REJECTD"));
+        let (_, view) = world.host.state().customer(*who).unwrap();
+        assert!(view.preferences.has(Preferences::NO_WECHAT_SERVICE), "{before_its_answer}");
+        assert_eq!(world.host.state().contacts(*who).unwrap().len(), 1, "he follows still");
+    }
+}
+
+#[tokio::test]
+async fn an_id_of_another_account_of_the_provinces_is_no_address_at_this_one() {
+    let world = world().await;
+    start_wechat(&world, "wechat").unwrap();
+    let other = |n: u64| {
+        let ContactFact { account, channel, address } = bind(n, Some(n));
+        ContactFact { account, channel, address: address.map(|a| Bound { app: "wx2".to_owned(), ..a }) }
+    };
+    let messages = run(&world).await;
+    let (who, queued) = messages.iter().find(|(_, m)| m.channel == Channel::Wechat).unwrap();
+    world.host.state().facts(Facts::Contacts(vec![other(number(*who))]), false, vec![]).await.unwrap();
+    let (name, outbox) = (LinkName::new("wechat").unwrap(), world.host.outbox());
+    let claimed: Vec<MessageId> = outbox.claim(&name, 1_000).await.unwrap().iter().map(|m| m.id).collect();
+    outbox.intend(&name, &claimed).await.unwrap();
+    let status = world.host.state().message_status(MessageId::new(TAIYUAN, queued.number)).unwrap().unwrap();
+    assert_eq!(status.reason, Some(HoldReason::NoAddress));
 }

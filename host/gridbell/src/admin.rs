@@ -13,7 +13,7 @@ use gridbell_store::{BackupError, BackupSummary, SledOptions};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::import::{ImportKind, ImportReport, Target};
-use crate::{open, preview};
+use crate::{open, platforms, preview};
 
 /// Which data directory.
 #[derive(clap::Args, Debug, Clone)]
@@ -70,11 +70,12 @@ impl Place {
     /// As [`Self::host`], for the work of setting up: makes a data directory where there is none, and says so.
     pub(crate) async fn host_or_new(&self) -> Result<Host, CommandError> {
         let config = self.config()?;
-        let links = config.links.clone();
+        let (links, declared) = (config.links.clone(), config.clone());
         let open = move || open::open(&config, Clock::system());
         let opened = tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??;
         opened.made.say();
         opened.host.declare_links(&links);
+        platforms::declare(&opened.host, &declared)?;
         open::install_defaults(&opened.host).await?;
         Ok(opened.host)
     }

@@ -1,9 +1,11 @@
 //! The configuration of a host: `gridbell serve --config FILE`.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use gridbell_channels::{LinkConfig, SecretRef};
+use gridbell_providers::AccountConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CommandError;
@@ -56,6 +58,12 @@ pub(crate) struct Config {
     /// Links to carriers.
     #[serde(default, rename = "link")]
     pub(crate) links: Vec<LinkConfig>,
+    /// Accounts at platforms.
+    #[serde(default, rename = "platform")]
+    pub(crate) platforms: Vec<AccountConfig>,
+    /// The file itself, which messages name.
+    #[serde(skip)]
+    pub(crate) file: PathBuf,
 }
 
 /// Where the key is.
@@ -104,6 +112,8 @@ impl Config {
             screens: crate::screens::ScreensConfig::default(),
             mqtt: None,
             links: Vec::new(),
+            platforms: Vec::new(),
+            file: PathBuf::new(),
         }
     }
 
@@ -117,6 +127,8 @@ impl Config {
         let text = std::fs::read_to_string(path).map_err(CommandError::file("read", path))?;
         let mut config: Self = toml::from_str(&text)
             .map_err(|e| CommandError::Refused(format!("{}: {}", path.display(), e.to_string().trim_end())))?;
+        config.check_names(path)?;
+        config.file = path.to_owned();
         let base = path.parent().unwrap_or(Path::new("."));
         config.data = base.join(&config.data);
         config.backups = config.backups.map(|dir| base.join(dir));
@@ -132,10 +144,29 @@ impl Config {
         if let Some(mqtt) = &mut config.mqtt {
             mqtt.based_on(base);
         }
+        for account in &mut config.platforms {
+            account.relative_to(base);
+        }
         if let Some(tls) = &mut config.tls {
             (tls.certificates, tls.key) = (base.join(&tls.certificates), base.join(&tls.key));
         }
         Ok(config)
+    }
+
+    /// Carriers' and platforms' links share their names: receipts, stops, alarms and callback addresses say no more.
+    fn check_names(&self, path: &Path) -> Result<(), CommandError> {
+        let carriers = self.links.iter().map(|link| &link.name);
+        let mut known = BTreeSet::new();
+        for name in carriers.chain(self.platforms.iter().map(|account| &account.link.name)) {
+            if !known.insert(name) {
+                let tables = "[[link]] and [[platform]]";
+                return Err(CommandError::Refused(format!(
+                    "{}: two links of {tables} have the name `{name}`: give one of them another `name`",
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -18,6 +18,7 @@ mod explain;
 mod foresee;
 mod import;
 mod open;
+mod platforms;
 mod plugin;
 mod policy;
 mod preview;

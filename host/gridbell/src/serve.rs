@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::error::CommandError;
-use crate::open;
+use crate::{open, platforms};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -42,6 +42,12 @@ THE CONFIGURATION, every line but `data` optional:
     sgip1   login-name = \"power\", corp-id = \"12345\", node = 3035112345,
             listen = \"0.0.0.0:8801\"      where the gateway calls with reports and replies; links may share it
 
+  [[platform]]                          an account at WeChat, Alipay, Aliyun or another SMS platform, or a webhook
+  address = \"https://api.weixin.qq.com\"
+  link = { name = \"wechat\", grant = 100 }
+  account = { kind = \"wechat\", appid = \"wx…\", secret = { file = \"wechat.secret\" }, callback-token = { file = \"wechat.token\" } }
+                                        what comes back is posted to /callbacks/wechat; host/OPERATING.md has the other kinds
+
   [screens]                             televisions, and the CAP feed; see OPERATING.md
   public-url = \"https://screens.example.cn\"
   sender = \"notices@95598.example\"
@@ -52,7 +58,7 @@ THE CONFIGURATION, every line but `data` optional:
   user = \"gridbell\"
   password = { env = \"MQTT_PASSWORD\" }
 
-  `gridbell simulate --help`: a gateway of each to try it with")]
+  `gridbell simulate --help`: a gateway and a platform of each to try it with")]
 pub(crate) struct ServeArgs {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -65,9 +71,14 @@ pub(crate) struct ServeArgs {
 /// Runs the host.
 pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     let config = Config::read(&args.config)?;
-    let opened = {
+    let (built, opened) = {
         let config = config.clone();
-        let open = move || open::open(&config, Clock::system());
+        let open = move || {
+            // Before anything is opened: what is wrong in the file is said at once.
+            let clock = Clock::system();
+            let built = platforms::build(&config, &clock)?;
+            Ok::<_, CommandError>((built, open::open(&config, clock)?))
+        };
         tokio::task::spawn_blocking(open).await.map_err(|e| CommandError::Failed(e.to_string()))??
     };
     let host = opened.host;
@@ -89,6 +100,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
     for link in config.links.clone() {
         host.start_link(link, Tcp)?;
     }
+    platforms::start(&host, built)?;
     host.resume_versions();
     host.resume_rollbacks().await?;
     let tls = config.tls.as_ref().map(|t| Tls { certificates: t.certificates.clone(), key: t.key.clone() });

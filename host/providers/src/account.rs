@@ -11,7 +11,7 @@ use gridbell_channels::http::{
 use gridbell_channels::{Outgoing, SecretRef};
 use gridbell_clock::Clock;
 use gridbell_exchange::{Client, Origin, Trust};
-use gridbell_model::{CarrierKey, Moment};
+use gridbell_model::{CarrierKey, Channel, Moment, Served};
 use gridbell_platform::{Answer, CallError, Code, Request, Secret};
 use gridbell_webhook::{Signer, Verifier, WebhookSecret};
 use gridbell_wechat::{AesKey, Door, Mode};
@@ -49,6 +49,12 @@ pub struct Built {
     pub account: Account,
     /// Calls it.
     pub client: Client,
+    /// What its link takes from the outbox.
+    pub serves: Vec<Served>,
+    /// The channel of the messages that it takes.
+    pub channel: Channel,
+    /// The account's own id at the platform, to which customers' ids belong; empty where ids belong to none.
+    pub app: String,
 }
 
 /// Names the account in errors.
@@ -95,8 +101,9 @@ impl AccountConfig {
                 named.wrong("address", "begins with `http://`: write `https://`, or `plain-http = true` beside it")
             );
         }
+        let (serves, channel, app) = (self.served()?, self.account.channel(), self.account.app().to_owned());
         let codes = self.link.codes.clone();
-        let account = match self.platform {
+        let account = match self.account {
             PlatformConfig::WeChat(config) => Account::WeChat(Box::new(wechat(&named, &config, codes)?)),
             PlatformConfig::Alipay(config) => Account::Alipay(Box::new(alipay(&named, config, codes)?)),
             PlatformConfig::Aliyun(config) => Account::Aliyun(Box::new(aliyun(&named, config, &origin, codes)?)),
@@ -112,7 +119,7 @@ impl AccountConfig {
             PlatformConfig::Webhook(config) => Account::Webhook(Box::new(webhook(&named, config, codes)?)),
         };
         let client = Client::new(origin, &Trust { extra_ca: self.extra_ca }, clock).map_err(unreachable)?;
-        Ok(Built { terms: self.link, account, client })
+        Ok(Built { terms: self.link, account, client, serves, channel, app })
     }
 }
 

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use gridbell_alipay::{self as codec, Call, Colored, Recipient, Template};
 use gridbell_channels::http::{
-    Callback, PlatformAction, Prepared, Provider, Repeat, Told, Turned, Verdict, verdict_of,
+    Callback, Meaning, PlatformAction, Prepared, Provider, Repeat, Told, Turned, Verdict, verdict_of,
 };
 use gridbell_channels::{Address, Body, Outgoing, Report, ReportOutcome, TemplateBody};
 use gridbell_model::{CarrierKey, CivilMinute, Moment, Phone};
 use gridbell_platform::{Answer, Method, Outcome, Request, of_status};
 use serde::{Deserialize, Serialize};
 
+/// "Does not follow": the address is no more.
+const GONE: &str = "PUB.MSG_SD_NOFOLLOW";
 /// The words of a card's values that are no keywords.
 const FIRST: &str = "first";
 const REMARK: &str = "remark";
@@ -105,7 +107,12 @@ impl Provider for Alipay {
 
     fn read(&self, message: &Outgoing, _token: u64, answer: &Answer, now: Moment) -> Verdict {
         match self.outcome(Call::Send, answer) {
-            Ok(outcome) => verdict_of(outcome, CarrierKey::text(&message.id.to_string()), &self.codes, now),
+            Ok(outcome) => match verdict_of(outcome, CarrierKey::text(&message.id.to_string()), &self.codes, now) {
+                Verdict::Declined { code, means: Meaning::NextChannel } if code.as_str() == GONE => {
+                    Verdict::Declined { code, means: Meaning::BadAddress }
+                }
+                verdict => verdict,
+            },
             Err(why) => Verdict::Uncertain { why },
         }
     }

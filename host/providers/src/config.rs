@@ -1,13 +1,15 @@
 //! An account as an operator writes it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gridbell_channels::SecretRef;
 use gridbell_channels::http::HttpTerms;
+use gridbell_model::{Carrier, Channel, Served};
 use serde::{Deserialize, Serialize};
 
 use crate::alipay::NoticeMapping;
-use crate::http_sms::HttpSmsConfig;
+use crate::error::ProviderError;
+use crate::http_sms::{HttpSmsConfig, Proof};
 
 /// An account at a platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +25,70 @@ pub struct AccountConfig {
     /// Lets `address` begin with `http://`: for a platform in the same machine room, never across a network of others.
     #[serde(default)]
     pub plain_http: bool,
+    /// The carriers whose numbers it takes, for a platform that sends SMS; others take the messages of their own channel.
+    #[serde(default)]
+    pub serves: Vec<Carrier>,
     /// Which platform, and what only it has.
-    pub platform: PlatformConfig,
+    pub account: PlatformConfig,
+}
+
+impl AccountConfig {
+    /// What its link takes from the outbox.
+    ///
+    /// # Errors
+    /// Where `serves` is missing, or is there and must not be.
+    pub fn served(&self) -> Result<Vec<Served>, ProviderError> {
+        let wrong = |why: &str| ProviderError::Field {
+            account: self.link.name.to_string(),
+            field: "serves",
+            why: why.to_owned(),
+        };
+        match (self.account.channel(), self.serves.as_slice()) {
+            (Channel::Sms, []) => Err(wrong(
+                "is missing: name the carriers whose numbers it takes, of `mobile`, `unicom`, `telecom` and `broadnet`",
+            )),
+            (Channel::Sms, carriers) => Ok(carriers.iter().copied().map(Served::from).collect()),
+            (channel, []) => Ok(vec![Served::Channel(channel)]),
+            (channel, _) => Err(wrong(&format!(
+                "is for platforms that send SMS: remove it, this one takes the messages for {channel}"
+            ))),
+        }
+    }
+
+    /// Reads the relative paths of secrets and keys as from `base`.
+    pub fn relative_to(&mut self, base: &Path) {
+        let mut files: Vec<&mut PathBuf> = self.extra_ca.as_mut().into_iter().collect();
+        let mut secrets: Vec<&mut SecretRef> = Vec::new();
+        match &mut self.account {
+            PlatformConfig::WeChat(config) => {
+                secrets.push(&mut config.secret);
+                secrets.extend(config.callback_token.as_mut());
+                secrets.extend(config.callback_aes_key.as_mut());
+            }
+            PlatformConfig::Alipay(config) => files.extend([&mut config.app_key, &mut config.alipay_key]),
+            PlatformConfig::Aliyun(config) => {
+                secrets.push(&mut config.secret);
+                secrets.extend(config.callback_key.as_mut());
+            }
+            PlatformConfig::HttpSms(config) => {
+                secrets.push(&mut config.secret);
+                if let Some(Proof::Key { secret }) = config.receipt.as_mut().map(|receipt| &mut receipt.proof) {
+                    secrets.push(secret);
+                }
+            }
+            PlatformConfig::Webhook(config) => {
+                secrets.push(&mut config.secret);
+                secrets.extend(config.previous_secret.as_mut());
+            }
+        }
+        let of_secrets = secrets.into_iter().filter_map(|secret| match secret {
+            SecretRef::File(file) => Some(file),
+            SecretRef::Env(_) => None,
+        });
+        for file in files.into_iter().chain(of_secrets) {
+            *file = base.join(&*file);
+        }
+    }
 }
 
 /// What only one platform has.
@@ -42,6 +106,29 @@ pub enum PlatformConfig {
     HttpSms(Box<HttpSmsConfig>),
     /// A receiver of signed webhooks.
     Webhook(WebhookConfig),
+}
+
+impl PlatformConfig {
+    /// The channel of the messages that it takes.
+    #[must_use]
+    pub const fn channel(&self) -> Channel {
+        match self {
+            Self::WeChat(_) => Channel::Wechat,
+            Self::Alipay(_) => Channel::Alipay,
+            Self::Aliyun(_) | Self::HttpSms(_) => Channel::Sms,
+            Self::Webhook(_) => Channel::Webhook,
+        }
+    }
+
+    /// The account's own id at the platform, to which customers' ids belong; empty where ids belong to none.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        match self {
+            Self::WeChat(config) => &config.appid,
+            Self::Alipay(config) => &config.app_id,
+            Self::Aliyun(_) | Self::HttpSms(_) | Self::Webhook(_) => "",
+        }
+    }
 }
 
 /// A service account of WeChat.

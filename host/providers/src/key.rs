@@ -20,7 +20,7 @@ impl CallbackKey {
     /// Whether a callback knows it.
     ///
     /// # Errors
-    /// [`Turned`] with 401 where it does not.
+    /// [`Turned`] with 403 where it does not.
     pub fn check(&self, callback: &Callback<'_>) -> Result<(), Turned> {
         let pairs = form::decode_pairs(callback.query.as_bytes()).map_err(Turned::unreadable)?;
         let given = pairs.iter().find(|(name, _)| name == "key").map_or("", |(_, value)| value.as_str());

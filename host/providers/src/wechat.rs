@@ -12,6 +12,8 @@ use gridbell_platform::{Act, Answer, CallError, Code, Method, Outcome, Secret, o
 use gridbell_wechat::{self as codec, CallbackQuery, Door, Next, SendStatus, TokenKeeper};
 use parking_lot::Mutex;
 
+/// "No such openid" and "does not follow": the address is no more, as after an unfollow.
+const GONE: [&str; 2] = ["40003", "43004"];
 /// "Too many a minute": over with the minute.
 const MINUTE_QUOTA: &str = "45011";
 
@@ -90,6 +92,9 @@ impl Provider for WeChat {
             Verdict::Declined { code, means: Meaning::SlowDown { .. } } if code.as_str() == MINUTE_QUOTA => {
                 let next = now.civil_minute().plus_minutes(1).moment();
                 Verdict::Declined { code, means: Meaning::SlowDown { until: Some(next) } }
+            }
+            Verdict::Declined { code, means: Meaning::NextChannel } if GONE.contains(&code.as_str()) => {
+                Verdict::Declined { code, means: Meaning::BadAddress }
             }
             verdict => verdict,
         }

@@ -76,9 +76,9 @@ async fn wechats_door_opens_to_wechat_alone() {
     assert_eq!((reply.status, reply.body.as_str()), (200, "5927782489442352469"));
     for (what, query, body, status) in [
         ("no query", "", body.as_str(), 400),
-        ("another signature", &query.replace("signature=", "signature=0"), &body, 401),
-        ("in clear", &query, FINISHED, 401),
-        ("another text", &query, &body.replace("CDATA[", "CDATA[A"), 401),
+        ("another signature", &query.replace("signature=", "signature=0"), &body, 403),
+        ("in clear", &query, FINISHED, 403),
+        ("another text", &query, &body.replace("CDATA[", "CDATA[A"), 403),
         ("no XML", &query, "{}", 400),
         ("an entity", &query, "<!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]><xml>&y;</xml>", 400),
     ] {
@@ -87,7 +87,7 @@ async fn wechats_door_opens_to_wechat_alone() {
         bench.refused(&reply, status);
     }
     let old = door.post(FINISHED, now().plus_ms(-301_000), "n2", [2; 16]).unwrap();
-    bench.refused(&desk.take(&post(&old.0, &[], old.1.as_bytes())).await, 401);
+    bench.refused(&desk.take(&post(&old.0, &[], old.1.as_bytes())).await, 403);
     let long = vec![b' '; MAX_CALLBACK + 1];
     assert_eq!(desk.take(&post(&query, &[], &long)).await.status, 413);
     let reply = desk.take(&post(&query, &[], body.as_bytes())).await;
@@ -95,22 +95,23 @@ async fn wechats_door_opens_to_wechat_alone() {
     assert_eq!(bench.outbox.reports()[0].outcome, ReportOutcome::Delivered);
     // Without a Token nobody is let in.
     let closed = WeChat::new("wx1".into(), Secret::new("s"), None, [].into(), [].into());
-    assert_eq!(bench.desk(closed).take(&post(&query, &[], body.as_bytes())).await.status, 401);
+    assert_eq!(bench.desk(closed).take(&post(&query, &[], body.as_bytes())).await.status, 403);
 }
 
 const ALIYUN: &str = r#"
     address = "https://dysmsapi.aliyuncs.com"
+    serves = ["mobile"]
     link = { name = "aliyun" }
-    platform = { kind = "aliyun", access-key = "LTAI", secret = { file = "{dir}/secret" }, sign-name = "电力", callback-key = { file = "{dir}/key" } }
+    account = { kind = "aliyun", access-key = "LTAI", secret = { file = "{dir}/secret" }, sign-name = "电力", callback-key = { file = "{dir}/key" } }
 "#;
 
 #[tokio::test]
 async fn aliyuns_receipts_need_the_key_of_the_address() {
     let bench = Bench::new();
     let desk = bench.desk(bench.account(ALIYUN));
-    let body = r#"[{"phone_number":"13800001234","success":false,"err_code":"MOBILE_NOT_ON_SERVICE","biz_id":"9^0","out_id":"140100-7"}]"#;
+    let body = r#"[{"phone_number":"13800001234","success":false,"err_code":"MOBILE_NOT_ON_SERVICE","biz_id":"9^0","out_id":"140300-7"}]"#;
     for query in ["", "key=", "key=0123456789abcdef0123456789abcdeF", "Key=0123456789abcdef0123456789abcdef"] {
-        bench.refused(&desk.take(&post(query, &[], body.as_bytes())).await, 401);
+        bench.refused(&desk.take(&post(query, &[], body.as_bytes())).await, 403);
     }
     let query = "key=0123456789abcdef0123456789abcdef";
     for nonsense in ["<html>", "{}", "[{}]", ""] {
@@ -119,13 +120,13 @@ async fn aliyuns_receipts_need_the_key_of_the_address() {
     let reply = desk.take(&post(query, &[], body.as_bytes())).await;
     assert_eq!((reply.status, reply.kind, reply.body.as_str()), (200, "application/json", r#"{"code":0,"msg":"OK"}"#));
     let report = &bench.outbox.reports()[0];
-    assert_eq!((report.key.to_string().as_str(), report.outcome), ("140100-7", ReportOutcome::Failed));
+    assert_eq!((report.key.to_string().as_str(), report.outcome), ("140300-7", ReportOutcome::Failed));
 }
 
 const WEBHOOK: &str = r#"
     address = "https://push.example.com"
     link = { name = "push" }
-    platform = { kind = "webhook", path = "/hook", secret = { file = "{dir}/whsec" } }
+    account = { kind = "webhook", path = "/hook", secret = { file = "{dir}/whsec" } }
 "#;
 
 #[tokio::test]
@@ -133,13 +134,13 @@ async fn a_webhooks_receiver_signs_what_it_says() {
     let bench = Bench::new();
     let desk = bench.desk(bench.account(WEBHOOK));
     let secret = WebhookSecret::read("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr").unwrap();
-    let body = br#"[{"id":"140100-7","status":"delivered"},{"id":"140100-8","status":"pending"}]"#;
+    let body = br#"[{"id":"140300-7","status":"delivered"},{"id":"140300-8","status":"pending"}]"#;
     let signed = Signer::new(secret, None).request("/", "d-1", body.to_vec(), now()).unwrap();
     let of = |name: &str| signed.header(name).unwrap().to_owned();
     let (id, time, signature) = (of(ID_HEADER), of(TIMESTAMP_HEADER), of(SIGNATURE_HEADER));
     let headers = [(ID_HEADER, id.as_str()), (TIMESTAMP_HEADER, time.as_str()), (SIGNATURE_HEADER, signature.as_str())];
-    bench.refused(&desk.take(&post("", &[], body)).await, 401);
-    bench.refused(&desk.take(&post("", &headers, b"[]")).await, 401);
+    bench.refused(&desk.take(&post("", &[], body)).await, 403);
+    bench.refused(&desk.take(&post("", &headers, b"[]")).await, 403);
     // It could not be kept: it comes again, and is let in again.
     bench.outbox.fail(1);
     assert_eq!(desk.take(&post("", &headers, body)).await.status, 503);
@@ -149,14 +150,15 @@ async fn a_webhooks_receiver_signs_what_it_says() {
 
 const PROVINCE: &str = r#"
     address = "https://sms.example.com"
+    serves = ["mobile"]
     link = { name = "province" }
-    [platform]
+    [account]
     kind = "http-sms"
     account = "acc"
     secret = { file = "{dir}/secret" }
     request = { path = "/send", fields = { to = "{phone}", text = "{text}" } }
     answer = { code = "/code", ok = ["0"] }
-    [platform.receipt]
+    [account.receipt]
     list = "/list"
     id = "/id"
     status = "/state"
@@ -177,7 +179,7 @@ async fn a_provinces_receipts_are_signed_as_configured() {
         base64::engine::general_purpose::STANDARD.encode(hmac::sign(&key, body))
     };
     for headers in [vec![], vec![("x-signature", "")], vec![("x-signature", "AAAA")]] {
-        bench.refused(&desk.take(&post("", &headers, body)).await, 401);
+        bench.refused(&desk.take(&post("", &headers, body)).await, 403);
     }
     let many = format!("{{\"list\":[{}]}}", vec!["{\"id\":\"1\",\"state\":\"1\"}"; 1001].join(","));
     for nonsense in [b"<html>".as_slice(), b"{}", b"{\"list\":[{}]}", many.as_bytes()] {
@@ -239,6 +241,9 @@ fn what_an_account_cannot_be_is_named_with_its_field() {
         (ALIYUN, "{dir}/key", "{dir}/short", ["callback-key", "openssl"]),
         (WEBHOOK, "{dir}/whsec", "{dir}/short", ["secret", "whsec_"]),
         (WEBHOOK, "\"/hook\"", "\"hook\"", ["path", "begin it with"]),
+        (PROVINCE, "serves = [\"mobile\"]", "", ["serves", "telecom"]),
+        (PROVINCE, "[\"mobile\"]", "[\"wechat\"]", ["serves", "wechat"]),
+        (WEBHOOK, "link = {", "serves = [\"mobile\"]\n    link = {", ["serves", "remove it"]),
         (PROVINCE, "{phone}", "{number}", ["request.fields", "{number}"]),
         (PROVINCE, "\"/code\"", "\"code\"", ["answer", "/data/msgid"]),
         (PROVINCE, "x-signature", "cookie", ["receipt.proof", "x-sign"]),

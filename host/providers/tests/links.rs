@@ -115,7 +115,7 @@ async fn who_does_not_follow_is_for_the_next_channel_and_a_bad_template_stops_th
     let (link, _) = bench.link();
     bench.put(50);
     bench.outbox.until(|outbox| outbox.open() == 0).await;
-    let refused = Fate::Declined("43004".into(), Action::NextChannel);
+    let refused = Fate::Declined("43004".into(), Action::BadNumber);
     let fates = bench.outbox.fates();
     let (went, not): (Vec<_>, Vec<_>) = fates.into_iter().flatten().partition(|fate| matches!(fate, Fate::Accepted(_)));
     assert!(!went.is_empty() && !not.is_empty() && not.iter().all(|fate| *fate == refused), "{not:?}");
@@ -314,7 +314,7 @@ const ALIPAY: &str = r##"
     address = "http://{address}"
     plain-http = true
     link = { name = "alipay", attempts = 20, timers = { breaker-min-ms = 20, repeat-min-ms = 5, throttle-min-ms = 5 } }
-    [platform]
+    [account]
     kind = "alipay"
     app-id = "2021000000000001"
     app-key = "{dir}/app.pem"
@@ -356,7 +356,7 @@ async fn alipay_tells_a_lost_answer_as_unanswered_and_nothing_goes_twice_unmarke
         let count = journal.get(&user(n)).copied().unwrap_or(0);
         match outbox.fate(*id).unwrap() {
             Fate::Accepted(_) => assert!(count >= 1, "lost"),
-            Fate::Declined(code, Action::NextChannel) => {
+            Fate::Declined(code, Action::BadNumber) => {
                 assert_eq!((code.as_str(), count), ("PUB.MSG_SD_NOFOLLOW", 0));
                 next += 1;
             }
@@ -381,8 +381,9 @@ async fn alipay_tells_a_lost_answer_as_unanswered_and_nothing_goes_twice_unmarke
 const ALIYUN: &str = r#"
     address = "http://{address}"
     plain-http = true
+    serves = ["mobile"]
     link = { name = "aliyun", timers = { breaker-min-ms = 20, repeat-min-ms = 5, throttle-min-ms = 5 } }
-    [platform]
+    [account]
     kind = "aliyun"
     access-key = "LTAI5tSimulated"
     secret = { file = "{dir}/secret" }
@@ -433,24 +434,25 @@ async fn aliyun_is_asked_for_details_before_anything_goes_again() {
 const PROVINCE: &str = r#"
     address = "http://{address}"
     plain-http = true
+    serves = ["mobile"]
     link = { name = "province", timers = { breaker-min-ms = 20, repeat-min-ms = 5, throttle-min-ms = 5 } }
-    [platform]
+    [account]
     kind = "http-sms"
     account = "LTAI5tSimulated"
     secret = { file = "{dir}/secret" }
     knows-repetitions = true
-    [platform.request]
+    [account.request]
     path = "/sms/send"
     fields = { account = "{account}", time = "{time}", phone = "{phone}", text = "{text}", sender = "{sender}", id = "{id}", sign = "{sign}" }
-    [platform.sign]
+    [account.sign]
     kind = "hmac-sha256"
     over = "{account}{time}{phone}{id}{text}"
-    [platform.answer]
+    [account.answer]
     code = "/code"
     ok = ["0"]
     id = "/data/msgid"
     codes = { 11 = "stop", 12 = "stop", 21 = "bad-address", 22 = "next-channel", 31 = "slow-down", 41 = "next-channel-until-midnight", 99 = "retry" }
-    [platform.receipt]
+    [account.receipt]
     id = "/msgid"
     status = "/status"
     phone = "/phone"

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Passwords, Sessions, Throttle};
+use crate::callbacks::MAX_CALLBACKS;
 use crate::conduct::Conduct;
 use crate::console::Pages;
 use crate::metrics::Metrics;
@@ -37,6 +38,7 @@ pub(crate) struct Inner {
     pub(crate) requests: Arc<Semaphore>,
     pub(crate) live_views: Arc<Semaphore>,
     pub(crate) waiting_screens: Arc<Semaphore>,
+    pub(crate) callbacks: Semaphore,
     /// Whether cookies may only travel encrypted.
     pub(crate) secure: bool,
     /// Cancelled when the server shuts down: live views end.
@@ -62,6 +64,7 @@ impl App {
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
             live_views: Arc::new(Semaphore::new(MAX_LIVE_VIEWS)),
             waiting_screens: Arc::new(Semaphore::new(MAX_WAITING_SCREENS)),
+            callbacks: Semaphore::new(MAX_CALLBACKS),
             secure,
             closing,
             reads: Semaphore::new(MAX_READS),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    BackupFile, Backups, Imports, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
-    Screens,
+    BackupFile, Backups, CallbackReply, Imports, IncomingCallback, PolicyPreview, PreviewProgress, PreviewRequest,
+    ProvinceOutcome, ProvinceProposal, Screens,
 };
 use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow};
 use gridbell_model::{
@@ -21,6 +21,9 @@ use serde_json::Value;
 
 /// An answer that takes a while.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, ConductError>> + Send + 'a>>;
+
+/// The answer to a callback, which there always is.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = CallbackReply> + Send + 'a>>;
 
 /// Why the conductor did not do it. Sentences are for the caller: no personal data, no cause that only a developer understands.
 #[derive(Debug, thiserror::Error)]
@@ -310,6 +313,8 @@ pub struct LinkEntry {
     pub reports: u64,
     /// Inbound messages taken.
     pub inbound: u64,
+    /// How often the other side did what it should not, by kind.
+    pub anomalies: Vec<(&'static str, u64)>,
     /// The last failure in a sentence.
     pub last_error: Option<String>,
     /// What a person should know of, oldest first.
@@ -319,7 +324,7 @@ pub struct LinkEntry {
 /// Something that a person should know of a link.
 #[derive(Clone, Debug)]
 pub struct LinkAlarm {
-    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `outbox-failing`, `defect`.
+    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `not-called`, `quota-used`, `outbox-failing`, `defect`.
     pub kind: String,
     /// The gateway's status or result, where it gave one.
     pub code: Option<u32>,
@@ -461,6 +466,8 @@ pub trait Conduct: crate::release::Release + crate::insight::Insight {
     fn links(&self) -> Vec<LinkEntry>;
     /// Holds a link, or lets it go on.
     fn hold_link(&self, link: String, held: bool, who: String) -> Pending<'_, ()>;
+    /// Takes what came to the callback address of an account, whoever sent it: the account's provider verifies it.
+    fn callback(&self, account: String, callback: IncomingCallback) -> Answering<'_>;
     /// What a person should know of, oldest first.
     fn alarms(&self) -> Vec<AlarmEntry>;
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Host, HostError, Imports, IntoFact, LinkState,
-    LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal, RunRequest,
-    RunSummary, Screens,
+    ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Host, HostError, Imports, IncomingCallback,
+    IntoFact, LinkState, LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
+    RunRequest, RunSummary, Screens,
 };
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
@@ -15,8 +15,9 @@ use gridbell_planner::{
 use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, StateError};
 
 use crate::conduct::{
-    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
-    PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
+    AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange,
+    Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop,
+    StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -134,8 +135,24 @@ fn link_of(status: LinkStatus) -> LinkEntry {
         refused: status.counts.refused,
         reports: status.counts.reports,
         inbound: status.counts.inbound,
+        anomalies: status.anomalies.into_iter().map(|(kind, count)| (anomaly_word(kind), count)).collect(),
         last_error: status.last_error,
         alarms: status.alarms.into_iter().map(link_alarm).collect(),
+    }
+}
+
+const fn anomaly_word(kind: gridbell_conductor::LinkAnomaly) -> &'static str {
+    use gridbell_conductor::LinkAnomaly as A;
+    match kind {
+        A::UnknownAnswer => "unknown-answer",
+        A::Malformed => "malformed",
+        A::OutOfStep => "out-of-step",
+        A::Unexpected => "unexpected",
+        A::BadReport => "bad-report",
+        A::TooManyLong => "too-many-long",
+        A::NoAnswer => "no-answer",
+        A::FlowControl => "flow-control",
+        A::CallRefused => "call-refused",
     }
 }
 
@@ -411,6 +428,10 @@ impl Conduct for Host {
             }
             Ok(())
         })
+    }
+
+    fn callback(&self, account: String, callback: IncomingCallback) -> Answering<'_> {
+        Box::pin(async move { Self::callback(self, &account, &callback).await })
     }
 
     fn alarms(&self) -> Vec<AlarmEntry> {

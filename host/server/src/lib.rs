@@ -1,6 +1,7 @@
 //! HTTP API, console, access and metrics; the only crate that knows axum.
 //!
-//! `/v1` for programs (bearer tokens), `/` for people (a console, signed in by a cookie), `/openapi.json`, `/healthz`, `/readyz`, `/metrics`.
+//! `/v1` for programs (bearer tokens), `/` for people (a console, signed in by a cookie), `/openapi.json`, `/healthz`, `/readyz`,
+//! `/metrics`, and `/callbacks/{account}` for platforms, which sign what they post.
 //! What is true comes from the state and the conductor behind [`Conduct`]; the server holds nothing but throttles, counts and open connections.
 //! It must never decide who gets a message, never show what the caller's scope or role does not cover, and never log a number, a name or a
 //! path with an account in it.
@@ -9,6 +10,7 @@ mod access;
 mod api;
 mod app;
 mod bounded;
+mod callbacks;
 mod conduct;
 mod console;
 mod extract;
@@ -29,9 +31,11 @@ pub use access::{
 };
 pub use api::UPLOAD_STALL;
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS, MAX_WAITING_SCREENS};
+pub use callbacks::{CALLBACK_TIMEOUT, MAX_CALLBACKS};
 pub use conduct::{
-    AlarmEntry, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange, Pending,
-    PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop, StopScope,
+    AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange,
+    Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop,
+    StopScope,
 };
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};
 pub use insight::Insight;

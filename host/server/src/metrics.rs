@@ -211,4 +211,10 @@ fn links(out: &mut Exposition, app: &App) {
             out.line("", &format!("link=\"{}\"", escape(&link.name)), read(link));
         }
     }
+    out.family("gridbell_link_anomalies_total", "counter", "What the other side should not do, by kind.");
+    for link in &links {
+        for (kind, count) in &link.anomalies {
+            out.line("", &format!("link=\"{}\",kind=\"{kind}\"", escape(&link.name)), count);
+        }
+    }
 }

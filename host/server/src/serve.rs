@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::bounded::Bounded;
 use crate::conduct::Conduct;
 use crate::problem::{Code, Problem};
-use crate::{api, console, health, idempotency, metrics, observe, screens};
+use crate::{api, callbacks, console, health, idempotency, metrics, observe, screens};
 
 /// How long a shutdown waits for requests under way.
 pub const DRAIN: Duration = Duration::from_secs(15);
@@ -210,6 +210,7 @@ fn build(host: Arc<dyn Conduct>, secure: bool, closing: CancellationToken) -> Re
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::metrics))
+        .route("/callbacks/{account}", get(callbacks::take).post(callbacks::take))
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(app.clone(), observe::observe))

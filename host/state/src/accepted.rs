@@ -7,6 +7,8 @@ use serde::de::{Error, SeqAccess, Visitor};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::outbox::{LinkKey, MessageStatus};
+
 /// Set in the number of a part whose key is kept as text. Parts are at most 64; data before this knew numbers only.
 const TEXT: u8 = 0x80;
 /// What is kept of it.
@@ -21,6 +23,28 @@ pub struct AcceptedPart {
     pub link: String,
     /// The carrier's number for it.
     pub key: CarrierKey,
+}
+
+impl AcceptedPart {
+    fn is_known_as(&self, key: &LinkKey) -> bool {
+        (&self.link, &self.key) == (&key.0, &key.1)
+    }
+}
+
+/// A platform that is given the whole text has one number for all parts.
+impl MessageStatus {
+    /// What was reported last of another part that the carrier knows by the same key.
+    pub(crate) fn reported_as(&self, key: &LinkKey) -> Option<String> {
+        let same = |part: u8| self.accepted.iter().any(|a| a.part == part && a.is_known_as(key));
+        self.reports.iter().rev().find(|(part, _)| same(*part)).map(|(_, stat)| stat.clone())
+    }
+
+    /// The parts that `stat`, reported of `key` and so of `part`, is news of.
+    pub(crate) fn untold(&self, part: u8, key: &LinkKey, stat: &str) -> Vec<u8> {
+        let same = self.accepted.iter().filter(|a| a.part != part && a.is_known_as(key)).map(|a| a.part);
+        let known = |p: &u8| self.reports.iter().any(|(of, s)| of == p && s == stat);
+        std::iter::once(part).chain(same).filter(|p| !known(p)).collect()
+    }
 }
 
 impl Serialize for AcceptedPart {

@@ -322,11 +322,12 @@ impl Outbox {
         let live = self.live.get_mut(&id)?;
         live.out.retain(|p| *p != part);
         let key = (live.status.link.clone(), key);
+        let reported = live.status.reported_as(&key);
         live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
         let counts = self.link_days.of(at.date(), &key.0);
         counts.accepted += 1;
         counts.cost_milli_fen += u64::from(live.data.cost_milli_fen) / u64::from(live.data.parts.max(1));
-        if let Some((stat, _)) = self.parked.remove(&key) {
+        if let Some(stat) = self.parked.remove(&key).map(|(stat, _)| stat).or(reported) {
             counts.reported(&live.status.reports, part, &stat);
             live.status.reports.push((part, stat));
         }
@@ -371,12 +372,17 @@ impl Outbox {
         };
         let live = self.live.get_mut(&id)?;
         let from = live.status.state;
-        if live.status.reports.iter().any(|(p, s)| *p == part && s == stat) {
+        // A platform that is given the whole text has one number for all parts.
+        let told = live.status.untold(part, &key, stat);
+        if told.is_empty() {
             return None;
         }
         let day = live.status.submitted_at.unwrap_or(at).date();
-        self.link_days.of(day, link).reported(&live.status.reports, part, stat);
-        live.status.reports.push((part, stat.to_owned()));
+        let counts = self.link_days.of(day, link);
+        for part in told {
+            counts.reported(&live.status.reports, part, stat);
+            live.status.reports.push((part, stat.to_owned()));
+        }
         self.dirty.insert(id);
         self.settle_reports(id, at);
         let to = self.live.get(&id)?.status.state;

@@ -50,3 +50,36 @@ async fn reports_find_their_parts_by_text() {
     assert_eq!([first, second].map(|id| status(&w, id).state), [MessageState::Delivered; 2]);
     assert_eq!(w.state.depth().parked, 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_key_of_a_platform_stands_for_all_parts() {
+    for report_first in [false, true] {
+        for (stat, end) in [("DELIVRD", MessageState::Delivered), ("UNDELIV", MessageState::Failed)] {
+            let mut w = World::new().await;
+            w.facts(Facts::Customers((0..5).map(customer).collect())).await;
+            w.facts(Facts::Bills((0..5).map(|n| bill(n, 202_610, 50)).collect())).await;
+            remind(&w.state, 3).await;
+            let id = w.state.ready(1, 1, |_, _| false)[0];
+            w.state.message_events(vec![(id, MessageEvent::Submitting { link: "province".into() })]).await.unwrap();
+            let report = || vec![(key(1), stat.to_owned())];
+            if report_first {
+                w.state.reports("province", report()).await.unwrap();
+                w.crash();
+                w.state.message_events(vec![(id, MessageEvent::Submitting { link: "province".into() })]).await.unwrap();
+            }
+            let accepted = (1..=3).map(|part| (id, MessageEvent::accepted(part, &key(1)))).collect();
+            w.state.message_events(accepted).await.unwrap();
+            w.crash();
+            if !report_first {
+                assert_eq!(w.state.message_status(id).unwrap().unwrap().state, MessageState::Submitted);
+                w.state.reports("province", report()).await.unwrap();
+                w.state.reports("province", report()).await.unwrap();
+            }
+            w.state.checkpoint().await.unwrap();
+            w.crash();
+            let status = w.state.message_status(id).unwrap().unwrap();
+            assert_eq!((status.state, status.code.as_str()), (end, stat), "report first: {report_first}");
+            assert_eq!(status.reports.len(), 3);
+        }
+    }
+}

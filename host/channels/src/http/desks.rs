@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use super::callback::{CallbackDesk, CallbackReply, Followers};
 use super::provider::{Callback, Provider};
@@ -21,14 +22,14 @@ impl<P: Provider, O: Outbox, F: Followers> Desk for CallbackDesk<P, O, F> {
     }
 }
 
-/// The desks of all accounts, for whoever mounts `POST` and `GET /callbacks/{account}`.
-#[derive(Default)]
-pub struct Desks(BTreeMap<LinkName, Box<dyn Desk>>);
+/// The desks of all accounts, for whoever mounts `POST` and `GET /callbacks/{account}`. A clone has those that were open when it was made.
+#[derive(Clone, Default)]
+pub struct Desks(BTreeMap<LinkName, Arc<dyn Desk>>);
 
 impl Desks {
     /// Opens an account's; one that it had before is closed.
     pub fn open<P: Provider, O: Outbox, F: Followers>(&mut self, desk: CallbackDesk<P, O, F>) {
-        self.0.insert(desk.link().clone(), Box::new(desk));
+        self.0.insert(desk.link().clone(), Arc::new(desk));
     }
 
     /// Takes a callback for an account: 404 where there is none of the name, else as [`CallbackDesk::take`].

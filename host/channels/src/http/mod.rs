@@ -5,7 +5,7 @@
 //!                                          callback → verified → reported (durable) → acknowledged
 //! ```
 //!
-//! What one platform says is behind [`Provider`], which is pure; the network is behind [`Exchange`](gridbell_platform::Exchange). A link
+//! What one platform says is behind [`Provider`], which is pure; the network is behind [`Exchange`]. A link
 //! ([`start_http`]) is ruled by the same [`LinkHandle`](crate::LinkHandle) and speaks with the same [`Outbox`](crate::Outbox) as a carrier's.
 //!
 //! **Uncertain.** A call that broke off after the request may have left is no refusal. Where the platform knows repetitions the same request
@@ -33,6 +33,7 @@ pub use breaker::{Breaker, Permit};
 pub use callback::{CallbackDesk, CallbackReply, Followers, MAX_CALLBACK};
 pub use config::{HttpTerms, HttpTimers, PlatformAction};
 pub use desks::Desks;
+pub use gridbell_platform::{Exchange, Method};
 pub use link::{HttpHandle, start_http};
 pub use provider::{Callback, Chore, Found, Meaning, Prepared, Provider, Repeat, Said, Told, Turned, Verdict};
 pub use quota::Quota;

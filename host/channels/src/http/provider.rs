@@ -265,17 +265,20 @@ impl fmt::Debug for Said {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a callback was turned away with {status}: {why}")]
 pub struct Turned {
-    /// HTTP's status: 401 for a stranger, 400 for what cannot be read, 413 for what is too long, 429 for a flood.
+    /// HTTP's status: 403 for a stranger, 400 for what cannot be read, 413 for what is too long, 429 for a flood.
     pub status: u16,
     /// Why, without anything personal.
     pub why: String,
 }
 
 impl Turned {
+    /// The status for whoever is not the platform: there is nothing that he could sign in with.
+    pub const STRANGER: u16 = 403;
+
     /// Not the platform.
     #[must_use]
     pub fn stranger(why: impl fmt::Display) -> Self {
-        Self { status: 401, why: why.to_string() }
+        Self { status: Self::STRANGER, why: why.to_string() }
     }
 
     /// The platform, and not readable.

@@ -25,6 +25,9 @@ pub(super) struct Day<'a> {
     pub(super) host: &'a Host,
     pub(super) province: &'a Province,
     pub(super) say: &'a dyn Fn(String),
+    /// Whether each step waits for the reports too: a route's next channel follows a report that is missing, and a clock that jumps half an hour
+    /// would make each of them missing.
+    pub(super) waits: bool,
 }
 
 impl Day<'_> {
@@ -32,10 +35,11 @@ impl Day<'_> {
         let end = today.at(23, 59);
         let mut payments = self.payments();
         let stop = CancellationToken::new();
+        let until = if self.waits { MessageState::Submitted } else { MessageState::Submitting };
         loop {
             self.host.serve_due(&stop).await;
             self.host.serve_hops().await;
-            self.quiet(MessageState::Submitting).await?;
+            self.quiet(until).await?;
             let Some(next) = self.next(&payments, end) else { break };
             self.host.clock().advance_to(next.moment());
             let due: Vec<CivilMinute> =

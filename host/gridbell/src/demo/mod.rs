@@ -1,8 +1,9 @@
-//! `gridbell demo`: a generated province, a simulated gateway and the host on loopback, through one day on a fast clock.
+//! `gridbell demo`: a generated province, simulated carriers and platforms and the host on loopback, through one day on a fast clock.
 
 mod day;
 mod export;
 mod gateway;
+mod platforms;
 mod report;
 mod screens;
 
@@ -55,6 +56,9 @@ pub(crate) struct DemoArgs {
     /// Parts a second that the simulated carriers grant: Mobile, Unicom, Telecom
     #[arg(long, default_value = "1000,1000,500", value_delimiter = ',')]
     grants: Vec<u32>,
+    /// Without WeChat and Alipay: everybody is told by SMS
+    #[arg(long)]
+    sms_only: bool,
     /// Where the console listens
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -94,6 +98,12 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     open::install_defaults(&host).await?;
     host.state().set_org(province.org_tree(), Vec::new()).await?;
     import_inputs(&host, &inputs, &say).await?;
+    if !args.sms_only {
+        let contacts = inputs.join("contacts.csv");
+        platforms::write_contacts(&province, &contacts)?;
+        import(&host, ImportKind::Contacts, &contacts, &say).await?;
+        platforms::install(&host).await?;
+    }
     open::install_policies(&host).await?;
     for link in gateway::links(&gateway, &args.grants, &scratch.path)? {
         host.start_link(link, Tcp)?;
@@ -106,16 +116,23 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     if let Some(server) = &server {
         screens::show(&host, &format!("http://{}", server.addr()), today, &say).await?;
     }
+    // Platforms call the server, so that there are none without it.
+    let platforms = match &server {
+        Some(server) if !args.sms_only => {
+            Some(platforms::Platforms::start(&host, server.addr(), args.seed, &scratch.path).await?)
+        }
+        _ => None,
+    };
     let stop = CancellationToken::new();
     let house = tokio::spawn({
         let (host, stop) = (host.clone(), stop.clone());
         async move { host.keep_house(stop).await }
     });
 
-    let day = day::Day { host: &host, province: &province, say: &say };
+    let day = day::Day { host: &host, province: &province, say: &say, waits: platforms.is_some() };
     day.run(today).await?;
     let elapsed_ms = u64::try_from((clock.monotonic() - began).as_millis()).unwrap_or(u64::MAX);
-    let report = report::Report::of(&host, args.customers, elapsed_ms);
+    let report = report::Report::of(&host, args.customers, elapsed_ms)?;
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -137,6 +154,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     host.drain_links().await;
     host.state().close().await;
     gateway.shutdown().await;
+    if let Some(platforms) = platforms {
+        platforms.shutdown().await;
+    }
     Ok(())
 }
 
@@ -190,7 +210,6 @@ async fn import_inputs(
     dir: &std::path::Path,
     say: &impl Fn(String),
 ) -> Result<(), CommandError> {
-    let target = Target::of(host, "demo", false)?;
     // Payments of the day come in during the day; what is imported before it is what the billing system knows by midnight.
     for (kind, name) in [
         (ImportKind::Customers, "customers.csv"),
@@ -198,10 +217,22 @@ async fn import_inputs(
         (ImportKind::Balances, "balances.csv"),
         (ImportKind::Payments, "payments.csv"),
     ] {
-        let report =
-            target.import(kind, &dir.join(name), &target.options(), &dir.join(format!("{name}.rejects.csv"))).await?;
-        say(format!("  imported {name}: {} rows, {} rejected, {} ms", report.rows, report.rejected, report.elapsed_ms));
+        import(host, kind, &dir.join(name), say).await?;
     }
+    Ok(())
+}
+
+async fn import(
+    host: &gridbell_conductor::Host,
+    kind: ImportKind,
+    file: &std::path::Path,
+    say: &impl Fn(String),
+) -> Result<(), CommandError> {
+    let target = Target::of(host, "demo", false)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let report =
+        target.import(kind, file, &target.options(), &file.with_file_name(format!("{name}.rejects.csv"))).await?;
+    say(format!("  imported {name}: {} rows, {} rejected, {} ms", report.rows, report.rejected, report.elapsed_ms));
     Ok(())
 }
 

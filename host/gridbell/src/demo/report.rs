@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use comfy_table::{CellAlignment, Table, presets};
 use gridbell_conductor::Host;
-use gridbell_model::{Date, HoldReason, PrefectureCode};
-use gridbell_state::{RunStatus, StatCounts};
+use gridbell_model::{Channel, Date, HoldReason, MessageId, MessageState, PrefectureCode};
+use gridbell_state::{Outcome, RunStatus, StatCounts};
 use serde::Serialize;
+
+use crate::error::CommandError;
 
 /// The answer of `demo --once --json`.
 #[derive(Debug, Serialize)]
@@ -14,6 +16,7 @@ pub(super) struct Report {
     customers: u64,
     runs: Vec<Run>,
     messages: Messages,
+    channels: Vec<ByChannel>,
     elapsed_ms: u64,
 }
 
@@ -42,8 +45,19 @@ struct Messages {
     cancelled: u64,
 }
 
+/// What became of the messages of one channel; one that went on to its next channel counts on each.
+#[derive(Debug, Serialize)]
+struct ByChannel {
+    channel: Channel,
+    queued: u64,
+    delivered: u64,
+    failed: u64,
+    /// Of those that a carrier or platform took.
+    cost_milli_fen: u64,
+}
+
 impl Report {
-    pub(super) fn of(host: &Host, customers: u64, elapsed_ms: u64) -> Self {
+    pub(super) fn of(host: &Host, customers: u64, elapsed_ms: u64) -> Result<Self, CommandError> {
         let mut runs: Vec<Run> = host
             .state()
             .runs(None, usize::MAX, |run| !run.is_samples())
@@ -77,7 +91,30 @@ impl Report {
             messages.expired += c.expired;
             messages.cancelled += c.cancelled;
         }
-        Self { customers, runs, messages, elapsed_ms }
+        Ok(Self { customers, runs, messages, channels: by_channel(host)?, elapsed_ms })
+    }
+
+    /// One line for each channel.
+    fn channels(&self) -> Table {
+        let mut table = Table::new();
+        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.set_header(["渠道 channel", "入队 queued", "送达 delivered", "失败 failed", "费用 cost (元)"]);
+        for c in &self.channels {
+            let yuan = c.cost_milli_fen as f64 / 100_000.0;
+            table.add_row([
+                c.channel.chinese().to_owned(),
+                c.queued.to_string(),
+                c.delivered.to_string(),
+                c.failed.to_string(),
+                format!("{yuan:.2}"),
+            ]);
+        }
+        for column in 1..5 {
+            if let Some(column) = table.column_mut(column) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        table
     }
 
     /// One line for each prefecture, Chinese first as offices read it.
@@ -119,8 +156,9 @@ impl Report {
             }
         }
         let m = &self.messages;
+        let channels = self.channels();
         format!(
-            "{table}\n{} 条消息 messages: 送达 delivered {}, 失败 failed {}, 过期 expired {}, 取消 cancelled {}; {} 次执行 runs; {:.1} s",
+            "{table}\n{channels}\n{} 条消息 messages: 送达 delivered {}, 失败 failed {}, 过期 expired {}, 取消 cancelled {}; {} 次执行 runs; {:.1} s",
             m.queued,
             m.delivered,
             m.failed,
@@ -130,6 +168,35 @@ impl Report {
             self.elapsed_ms as f64 / 1000.0
         )
     }
+}
+
+fn by_channel(host: &Host) -> Result<Vec<ByChannel>, CommandError> {
+    let mut all: BTreeMap<Channel, ByChannel> = BTreeMap::new();
+    for run in host.state().runs(None, usize::MAX, |run| !run.is_samples()) {
+        for segment in 0..u32::try_from(run.segments.len()).unwrap_or(0) {
+            for decision in host.state().decisions(run.id, segment)? {
+                let Outcome::Queued(message) = decision.outcome else { continue };
+                let channel = message.channel;
+                let sum = all.entry(channel).or_insert(ByChannel {
+                    channel,
+                    queued: 0,
+                    delivered: 0,
+                    failed: 0,
+                    cost_milli_fen: 0,
+                });
+                sum.queued += 1;
+                let Some(status) = host.state().message_status(MessageId::new(run.prefecture, message.number))? else {
+                    continue;
+                };
+                sum.delivered += u64::from(status.state == MessageState::Delivered);
+                sum.failed += u64::from(status.state == MessageState::Failed);
+                if status.submitted_at.is_some() {
+                    sum.cost_milli_fen += u64::from(message.cost_milli_fen);
+                }
+            }
+        }
+    }
+    Ok(all.into_values().collect())
 }
 
 fn delivered_by_prefecture(host: &Host) -> BTreeMap<PrefectureCode, StatCounts> {

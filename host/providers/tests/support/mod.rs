@@ -368,7 +368,7 @@ pub const WECHAT: &str = r#"
     [link]
     name = "wechat"
     timers = { breaker-min-ms = 20, breaker-max-s = 1, throttle-min-ms = 5, repeat-min-ms = 5 }
-    [platform]
+    [account]
     kind = "wechat"
     appid = "wx0123456789abcdef"
     secret = { file = "{dir}/secret" }

@@ -1,5 +1,7 @@
 //! Links to carriers and alarms: the province's own, seen by whoever sees the province.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -45,6 +47,8 @@ pub(crate) struct LinkView {
     pub(crate) reports: u64,
     /// Inbound messages taken.
     pub(crate) inbound: u64,
+    /// How often the other side did what it should not since it started, by kind; `call-refused` are callbacks that proved nothing.
+    pub(crate) anomalies: BTreeMap<String, u64>,
     /// The last failure in a sentence.
     pub(crate) last_error: Option<String>,
     /// What a person should know of it, oldest first; cleared by what it is about coming right, or by letting the link go on.
@@ -65,7 +69,7 @@ pub(crate) struct ReverseView {
 /// Something that a person should know of a link.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct LinkAlarmView {
-    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `not-called`, `outbox-failing`, `defect`.
+    /// `login-refused`, `gateway-not-genuine`, `submits-refused`, `our-fault`, `unreachable`, `not-called`, `quota-used`, `outbox-failing`, `defect`.
     pub(crate) kind: WordView,
     /// The gateway's status or result, where it gave one.
     pub(crate) code: Option<u32>,
@@ -83,6 +87,7 @@ fn alarm(a: crate::conduct::LinkAlarm) -> LinkAlarmView {
         "our-fault" => "网关认为我方报文有误",
         "unreachable" => "无法连接网关",
         "not-called" => "网关未回连，收不到回执",
+        "quota-used" => "当日额度已用完，改走下一通道",
         "outbox-failing" => "无法落盘，已停止发送",
         "defect" => "程序缺陷，已重新连接",
         _ => "未知",
@@ -114,6 +119,7 @@ pub(crate) fn links(app: &App, caller: &Caller) -> Result<Vec<LinkView>, Problem
         refused: l.refused,
         reports: l.reports,
         inbound: l.inbound,
+        anomalies: l.anomalies.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect(),
         last_error: l.last_error,
         alarms: l.alarms.into_iter().map(alarm).collect(),
     };

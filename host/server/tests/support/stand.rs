@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    BackupFile, Backups, ExplainRequest, Explanation, Imports, PolicyPreview, PreviewProgress, PreviewRequest,
-    ProvinceOutcome, ProvinceProposal, ReplayState, RunDiff, apply_province,
+    BackupFile, Backups, CallbackReply, ExplainRequest, Explanation, Imports, IncomingCallback, PolicyPreview,
+    PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal, ReplayState, RunDiff, apply_province,
 };
 use gridbell_contract::Manifest;
 use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow, read_segments};
@@ -95,6 +95,7 @@ fn link(name: &str, title: &str, grant: u32, rate: u64, state: &str) -> LinkEntr
             .then(|| LinkAlarm { kind: "unreachable".into(), code: None, since: Moment::from_unix_ms(0), count: 2 })
             .into_iter()
             .collect(),
+        anomalies: vec![("call-refused", 2)],
         last_error: (state != "up").then(|| "connection refused by the gateway".into()),
     }
 }
@@ -571,6 +572,16 @@ impl Conduct for Stand {
         let mut all = self.links.lock();
         let found = all.iter_mut().find(|l| l.name == link);
         done(found.map(|l| l.state = if held { "held" } else { "up" }.into()).ok_or(ConductError::NotFound(link)))
+    }
+    fn callback(&self, account: String, callback: IncomingCallback) -> Answering<'_> {
+        let status = match (account.as_str(), callback.query.contains("signed")) {
+            ("wechat", true) => 200,
+            ("wechat", false) => 403,
+            _ => 404,
+        };
+        let header = callback.headers.iter().find(|(name, _)| name == "x-sign").map_or("", |(_, value)| value);
+        let body = format!("{} {header} {}", if callback.is_get { "GET" } else { "POST" }, callback.body.len());
+        Box::pin(async move { CallbackReply { status, kind: "text/plain; charset=utf-8", body } })
     }
     fn alarms(&self) -> Vec<AlarmEntry> {
         self.alarms.lock().clone()

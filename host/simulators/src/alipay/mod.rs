@@ -26,6 +26,10 @@ const RECALL: &str = "alipay.open.public.life.msg.recall";
 /// Keys that protect nothing: for trying the gateway without a configuration.
 const APP_PUBLIC_KEY: &str = include_str!("app-public.pem");
 const PLATFORM_PRIVATE_KEY: &str = include_str!("alipay-private.pem");
+/// The private key of the simulated application, which everybody has: for whoever sends to the simulated platform and to no other.
+pub const APP_PRIVATE_KEY: &str = include_str!("app-private.pem");
+/// The simulated platform's public key.
+pub const PLATFORM_PUBLIC_KEY: &str = include_str!("alipay-public.pem");
 
 /// The gateway's configuration; every field has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
