@@ -30,6 +30,12 @@ pub(super) struct Day<'a> {
     pub(super) waits: bool,
 }
 
+/// The first whole minute at which `at` has come: the clock jumps by minutes, and one before would be no jump at all.
+fn minute_from(at: Moment) -> CivilMinute {
+    let minute = at.civil_minute();
+    if minute.moment() < at { minute.plus_minutes(1) } else { minute }
+}
+
 impl Day<'_> {
     pub(super) async fn run(&self, today: Date) -> Result<(), CommandError> {
         let end = today.at(23, 59);
@@ -97,8 +103,7 @@ impl Day<'_> {
     fn next(&self, payments: &BTreeMap<CivilMinute, Vec<PaymentFact>>, end: CivilMinute) -> Option<CivilMinute> {
         let now = self.host.clock().now();
         let message = self.next_message().filter(|at| *at > now && *at < Moment::from_unix_ms(i64::MAX));
-        let candidates =
-            [self.host.next_occurrence(), message.map(Moment::civil_minute), payments.keys().next().copied()];
+        let candidates = [self.host.next_occurrence(), message.map(minute_from), payments.keys().next().copied()];
         candidates.into_iter().flatten().filter(|at| *at <= end).min()
     }
 
