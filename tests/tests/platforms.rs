@@ -39,6 +39,11 @@ struct Platforms {
 
 impl Platforms {
     fn new(day_quota: u64) -> Self {
+        Self::with(day_quota, |_| ())
+    }
+
+    /// The same with more that goes wrong at WeChat.
+    fn with(day_quota: u64, more: impl FnOnce(&mut Faults)) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         // Free now, and the host's from its start on: platforms know the address of callbacks beforehand.
@@ -59,11 +64,13 @@ impl Platforms {
             tries: 2_000,
             retry_ms: 50,
         };
+        let mut of_wechat = faults.clone();
+        more(&mut of_wechat);
         let config = wechat::Config {
             appid: APPID.into(),
             aes_key: Some(AES.into()),
             day_quota,
-            faults: faults.clone(),
+            faults: of_wechat,
             callbacks: callbacks("wechat"),
             ..wechat::Config::default()
         };
@@ -207,6 +214,11 @@ fn text(channel: &str) -> Value {
 
 /// A house whose customers are bound, with texts and a route for each channel; the operator's token.
 fn settled(platforms: &Platforms, people: &[Person], route: &str) -> (House, String) {
+    settled_in(platforms, people, route, "bulk")
+}
+
+/// The same with messages of this lane.
+fn settled_in(platforms: &Platforms, people: &[Person], route: &str, lane: &str) -> (House, String) {
     let house = House::new();
     house.write("gridbell.toml", platforms.configure(&house));
     house.files(people);
@@ -227,7 +239,7 @@ fn settled(platforms: &Platforms, people: &[Person], route: &str) -> (House, Str
         let sms = "routes = { sms = [{ channel = \"sms\" }] }";
         let written = policy(prefecture, "arrears-reminder", "");
         assert!(written.contains(sms));
-        house.write(&name, written.replace(sms, route));
+        house.write(&name, written.replace(sms, route).replace("lane = \"bulk\"", &format!("lane = \"{lane}\"")));
         if people.iter().any(|p| p.prefecture == prefecture) {
             house.run(&["policy", "apply", &house.text(&name)]);
         }
@@ -376,6 +388,73 @@ fn the_door_is_shut_for_strangers(platforms: &Platforms, host: &Host, people: &[
     let masked = format!("{}****{}", &people[3].phone[..3], &people[3].phone[7..]);
     assert_eq!((inbox[0]["link"].as_str(), inbox[0]["from"].as_str()), (Some("wechat"), Some(masked.as_str())));
     assert_eq!(host.all_of("/v1/inbound").len(), 1, "told thrice, kept once");
+}
+
+#[test]
+fn whom_wechat_does_not_reach_is_told_by_sms_through_kills_and_twice_only_where_it_is_marked() {
+    // A third of the followers is refused, some fail after all, of some nobody ever hears.
+    let platforms = Platforms::with(100_000, |faults| {
+        (faults.unreachable, faults.failure_share, faults.report_lose) = (0.3, 0.1, 0.05);
+    });
+    let people = people(TAIYUAN, OWING, OWING);
+    let route = "routes = { sms = [{ channel = \"wechat\", wait_minutes = 1 }, { channel = \"sms\" }] }";
+    // Urgent: next channels are not gathered for a minute.
+    let (house, token) = settled_in(&platforms, &people, route, "urgent");
+    let mut host = house.serve(&token);
+    assert_eq!(host.run(TAIYUAN, "arrears-reminder")["queued"], OWING);
+    for share in [3, 2] {
+        accepted(&platforms, &["wechat", "province"], (OWING / share) as usize);
+        assert!(host.process.kill(), "the host ended by itself");
+        host = house.serve(&token);
+    }
+    let third = (OWING / 3) as usize;
+    let came = |link: &str, delivered: &str| -> BTreeMap<String, usize> {
+        let mut came = BTreeMap::new();
+        for entry in platforms.log(link).into_iter().filter(|entry| entry.fate == delivered) {
+            *came.entry(entry.to).or_default() += 1;
+        }
+        came
+    };
+    let untold = || {
+        let (wechat, sms) = (came("wechat", "success"), came("province", "DELIVRD"));
+        people
+            .iter()
+            .enumerate()
+            .filter(|(n, p)| !wechat.contains_key(&openid(*n)) && !sms.contains_key(&p.phone))
+            .count()
+    };
+    eventually("somebody of every account", || (untold() == 0).then_some(()));
+    // A minute after its submit the next channel of whom nothing is heard; killed once more meanwhile.
+    assert!(host.process.kill(), "the host ended by itself");
+    host = house.serve(&token);
+    eventually("nobody awaits anything", || {
+        (host.metric("gridbell_hops_awaited", "gridbell_hops_awaited") == 0.0).then_some(())
+    });
+    assert_eq!(host.metric("gridbell_alarms", "gridbell_alarms"), 0.0, "{:?}", host.all_of("/v1/alarms"));
+
+    let (wechat, sms) = (came("wechat", "success"), came("province", "DELIVRD"));
+    let marked: std::collections::BTreeSet<String> = messages(&host)
+        .into_iter()
+        .filter(|m| m["maybe_twice"] == true)
+        .map(|m| m["account"].as_str().expect("an account").to_owned())
+        .collect();
+    let (mut followed, mut twice) = (0, 0);
+    for (n, person) in people.iter().enumerate() {
+        let by_wechat = wechat.get(&openid(n)).copied().unwrap_or(0);
+        let by_sms = sms.get(&person.phone).copied().unwrap_or(0);
+        followed += usize::from(n % 3 == 0 && by_sms > 0);
+        twice += usize::from(by_wechat + by_sms > 1);
+        assert!(by_wechat + by_sms >= 1, "told nothing: {}", person.account);
+        let said = by_wechat + by_sms == 1 || marked.contains(&person.account);
+        assert!(said, "told twice and not marked: {}, {by_wechat} and {by_sms}", person.account);
+    }
+    assert!((third / 5..third).contains(&followed), "{followed} of {third} followers were told by SMS");
+    println!(
+        "{followed} of {third} followers were told by SMS; {} accounts are marked, {twice} were told twice",
+        marked.len()
+    );
+    let hops = host.all("/v1/runs").into_iter().filter(|run| run["hop_of"].is_string()).count();
+    assert!(hops >= 1, "no run of next channels");
 }
 
 #[test]
