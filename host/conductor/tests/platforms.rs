@@ -9,11 +9,13 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use gridbell_channels::http::{Callback, Exchange, HttpTerms, Prepared, Provider, Repeat, Said, Told, Turned, Verdict};
+use gridbell_channels::http::{
+    Answer as Reply, CallError, Callback, Exchange, HttpTerms, Prepared, Provider, Repeat, Request, Said, Told, Turned,
+    Verdict,
+};
 use gridbell_channels::{Address, Answer, Body, LinkName, Outbox, Outgoing, PartSet, Report, ReportOutcome};
 use gridbell_conductor::*;
 use gridbell_model::*;
-use gridbell_platform::Answer as Reply;
 use gridbell_state::{Address as Bound, ContactFact, CustomerChange, Facts, Outcome, QueuedMessage};
 use world::{CUSTOMERS, POLICIES, TAIYUAN, World, account, first_day};
 
@@ -235,7 +237,7 @@ impl Provider for Plain {
 struct Nowhere;
 
 impl Exchange for Nowhere {
-    async fn call(&self, _: &gridbell_platform::Request) -> Result<Reply, gridbell_platform::CallError> {
+    async fn call(&self, _: &Request) -> Result<Reply, CallError> {
         std::future::pending().await
     }
 }

@@ -33,7 +33,7 @@ pub use breaker::{Breaker, Permit};
 pub use callback::{CallbackDesk, CallbackReply, Followers, MAX_CALLBACK};
 pub use config::{HttpTerms, HttpTimers, PlatformAction};
 pub use desks::Desks;
-pub use gridbell_platform::{Exchange, Method};
+pub use gridbell_platform::{Answer, CallError, Exchange, Method, Request};
 pub use link::{HttpHandle, start_http};
 pub use provider::{Callback, Chore, Found, Meaning, Prepared, Provider, Repeat, Said, Told, Turned, Verdict};
 pub use quota::Quota;
