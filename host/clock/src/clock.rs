@@ -36,6 +36,17 @@ struct Manual {
     waiters: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
 }
 
+impl Manual {
+    /// What is told when monotonic time is at `due`.
+    fn wait(&mut self, due: Duration) -> oneshot::Receiver<()> {
+        let (tx, rx) = oneshot::channel();
+        let key = (due, self.next_waiter);
+        self.next_waiter += 1;
+        self.waiters.insert(key, tx);
+        rx
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this module is the one place that reads the system's clock")]
 impl System {
     fn monotonic(&self) -> Duration {
@@ -112,13 +123,28 @@ impl Clock {
             Source::Manual(m) => {
                 let rx = {
                     let mut m = m.lock();
-                    let (tx, rx) = oneshot::channel();
-                    let key = (m.monotonic + duration, m.next_waiter);
-                    m.next_waiter += 1;
-                    m.waiters.insert(key, tx);
-                    rx
+                    let due = m.monotonic + duration;
+                    m.wait(due)
                 };
                 // The sender is dropped only with the clock itself; then nobody waits for us either.
+                let _ = rx.await;
+            }
+        }
+    }
+
+    /// Waits until monotonic time is at `due`. What is left is taken when the wait begins, so that a manual clock that is moved between a look at
+    /// it and the wait is not slept through.
+    pub async fn sleep_until(&self, due: Duration) {
+        match &*self.0 {
+            Source::System(s) => tokio::time::sleep(due.saturating_sub(s.monotonic())).await,
+            Source::Manual(m) => {
+                let rx = {
+                    let mut m = m.lock();
+                    if due <= m.monotonic {
+                        return;
+                    }
+                    m.wait(due)
+                };
                 let _ = rx.await;
             }
         }
@@ -244,6 +270,26 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         task.await.unwrap();
         assert_eq!(clock.civil_minute(), noon().civil_minute().plus_minutes(1));
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_a_moment_is_not_slept_through_when_time_went_on_before_it_began() {
+        let clock = Clock::manual(noon());
+        let due = clock.monotonic() + Duration::from_secs(1);
+        let wait = clock.sleep_until(due);
+        // A future waits from its first poll on, and time goes on before that.
+        clock.advance(Duration::from_millis(600));
+        let task = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(due).await }
+        });
+        while clock.next_waiter().is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(clock.next_waiter(), Some(due));
+        clock.advance(Duration::from_millis(400));
+        task.await.unwrap();
+        wait.await;
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use super::{Deployment, fits, key};
 use crate::documents::{self, DEPLOYMENT, ROLLBACK, note};
 use crate::error::HostError;
 use crate::host::Host;
+use crate::runs::RunRequest;
 
 /// Runs that a rollback looks back on: a message is valid for 31 days at most, and policies run a few times a day.
 const MAX_RUNS: usize = 4_096;
@@ -181,6 +182,14 @@ impl Host {
     /// When what is stored cannot be read.
     pub fn last_rollback(&self, prefecture: PrefectureCode, policy: &str) -> Result<Option<RecallRecord>, HostError> {
         Ok(documents::read(self.state(), ROLLBACK, &key(prefecture, policy))?.map(|(_, job)| job))
+    }
+
+    /// Takes back what the version before a rollback queued, where that is not done yet: whom a run that begins now would find told was not.
+    pub(super) async fn take_back_before(&self, request: &RunRequest) -> Result<(), HostError> {
+        match self.last_rollback(request.prefecture, &request.policy)?.filter(|job| !job.done) {
+            Some(job) => self.recall_of(&self.recalled_runs(&job).all()).await,
+            None => Ok(()),
+        }
     }
 
     /// Takes back what the bad versions queued: at once, and again when the run under way, which may have been publishing, has ended.

@@ -38,8 +38,8 @@ impl Host {
             let _running = Running(self, request.prefecture);
             let policy = self.policy(request.prefecture, &request.policy)?;
             match self.run_arms(request, &policy, stop).await {
-                // Somebody rolled it back: what is live now decides.
-                Err(HostError::Run(RunError::Stopped)) => {}
+                // Somebody rolled it back: what is live now decides, over customers to whom the bad version has said nothing any more.
+                Err(HostError::Run(RunError::Stopped)) => self.take_back_before(request).await?,
                 done => return done,
             }
         }

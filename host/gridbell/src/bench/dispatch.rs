@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use gridbell_conductor::{Host, StopScope};
 use gridbell_model::{
-    Channel, CivilMinute, Decision, Fen, Initiator, Lane, PrefectureCode, RunId, Segments, Served, Topic,
+    Channel, CivilMinute, CustomerView, Decision, Fen, Initiator, Lane, PrefectureCode, Preferences, RunId, Segments,
+    Served, Topic, Traits,
 };
 use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, RunRecord, RunStatus};
 
@@ -91,7 +92,10 @@ async fn urgent(host: &Host, carrier: &Carrier, of: &[PrefectureCode]) -> Result
         let first = u32::try_from((SEED as usize + nth * 7_919) % rows.max(1) as usize).unwrap_or(0);
         let mut ring = (first..rows).chain(0..first);
         let found = ring.find_map(|row| {
-            let view = writer.snapshot().view(row).filter(|v| v.phone.is_sendable())?;
+            let may = |v: &CustomerView| {
+                v.phone.is_sendable() && v.preferences == Preferences::default() && !v.traits.has(Traits::CLOSED)
+            };
+            let view = writer.snapshot().view(row).filter(may)?;
             Some((view, segments.carrier_of(view.phone.number())?))
         });
         let (view, operator) =

@@ -213,16 +213,7 @@ impl Timer {
             return;
         }
         let clock = shared.clock.clone();
-        self.0 = Some((
-            deadline,
-            Box::pin(async move {
-                // Read when the wait begins: time may have gone on since the deadline was set.
-                let left = deadline.saturating_sub(clock.monotonic());
-                if !left.is_zero() {
-                    clock.sleep(left).await;
-                }
-            }),
-        ));
+        self.0 = Some((deadline, Box::pin(async move { clock.sleep_until(deadline).await })));
     }
 
     async fn wait(&mut self) {

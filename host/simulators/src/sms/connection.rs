@@ -161,13 +161,7 @@ impl<P: Protocol> Connection<P> {
     async fn wait(&mut self, ends: &Ends) -> Flow {
         let deadline = self.deadline();
         let clock = self.shared.clock.clone();
-        let time = async {
-            // Read when the wait begins: time may have gone on since the deadline was set.
-            let left = deadline.saturating_sub(clock.monotonic());
-            if !left.is_zero() {
-                clock.sleep(left).await;
-            }
-        };
+        let time = clock.sleep_until(deadline);
         // Whoever only submits must not take the call from whoever delivers.
         let account = self.account.clone().filter(|_| self.directions.delivers);
         let woken = async {

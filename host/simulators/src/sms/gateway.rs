@@ -287,11 +287,7 @@ async fn dial<P: Protocol>(shared: Arc<Shared<P>>, account: Arc<AccountShared<P>
             let Some(due) = next else {
                 return std::future::pending().await;
             };
-            // Read when the wait begins: time may have gone on since.
-            let left = due.saturating_sub(shared.clock.monotonic());
-            if !left.is_zero() {
-                shared.clock.sleep(left).await;
-            }
+            shared.clock.sleep_until(due).await;
         };
         tokio::select! {
             () = pause => {}
