@@ -46,10 +46,14 @@ impl Host {
     pub async fn serve_hops(&self) -> usize {
         let now = self.clock().now();
         let mut ended = 0;
-        for (run, ids) in gathered(self.state().hops_due(now, MAX_HOPS), now) {
-            if self.hop_pauses().lock().get(&run).is_some_and(|until| now < *until) {
-                continue;
-            }
+        let paused = {
+            let mut pauses = self.hop_pauses().lock();
+            pauses.retain(|_, until| now < *until);
+            pauses.clone()
+        };
+        // A run that cannot go on keeps no other from it, however many wait.
+        let due = self.state().hops_due(now, MAX_HOPS, |run| paused.contains_key(&run));
+        for (run, ids) in gathered(due, now) {
             match self.hop(run, &ids).await {
                 Ok(()) => {
                     ended += ids.len();

@@ -26,10 +26,10 @@ impl State {
         self.submit(Change::new(vec![Op::EndHops(runs)])).await
     }
 
-    /// Messages whose next hop is due at `now`, the longest first, up to `limit`.
+    /// Messages whose next hop is due at `now`, the longest first, up to `limit`, without those of runs that `skip` leaves alone.
     #[must_use]
-    pub fn hops_due(&self, now: Moment, limit: usize) -> Vec<DueHop> {
-        self.shared().core.outbox.read().hops.due(now, limit)
+    pub fn hops_due(&self, now: Moment, limit: usize, skip: impl Fn(RunId) -> bool) -> Vec<DueHop> {
+        self.shared().core.outbox.read().hops.due(now, limit, skip)
     }
 
     /// When the next hop of any message is due; none when none is known.

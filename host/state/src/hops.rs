@@ -6,7 +6,7 @@
 //! report about one of them ends the later ones, and what may have come twice is marked.
 
 use gridbell_model::{HoldReason, MessageId, MessageState, Moment, RunId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -102,14 +102,14 @@ impl Hops {
         self.awaiting.get(&id)
     }
 
-    /// Those whose next hop is due at `now`, the longest first.
-    pub(crate) fn due(&self, now: Moment, limit: usize) -> Vec<DueHop> {
-        let due = self.due.iter().take_while(|(at, _)| *at <= now).take(limit);
+    /// Those whose next hop is due at `now`, the longest first, without those of runs that `skip` leaves alone.
+    pub(crate) fn due(&self, now: Moment, limit: usize, skip: impl Fn(RunId) -> bool) -> Vec<DueHop> {
+        let due = self.due.iter().take_while(|(at, _)| *at <= now);
         let hop = |(since, id): &(Moment, MessageId)| {
-            let awaiting = self.awaiting.get(id)?;
+            let awaiting = self.awaiting.get(id).filter(|a| !skip(a.run))?;
             Some(DueHop { id: *id, run: awaiting.run, urgent: awaiting.urgent, since: *since })
         };
-        due.filter_map(hop).collect()
+        due.filter_map(hop).take(limit).collect()
     }
 
     /// When the next hop is due.
@@ -140,6 +140,7 @@ impl Hops {
 
     /// No further hop follows any message of `runs`.
     pub(crate) fn end_runs(&mut self, runs: &[RunId]) {
+        let runs: FxHashSet<RunId> = runs.iter().copied().collect();
         let ended: Vec<MessageId> =
             self.awaiting.iter().filter(|(_, a)| runs.contains(&a.run)).map(|(id, _)| *id).collect();
         for id in ended {

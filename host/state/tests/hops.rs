@@ -63,7 +63,7 @@ fn status(state: &State, id: MessageId) -> MessageStatus {
 }
 
 fn due(world: &World) -> Vec<MessageId> {
-    world.state.hops_due(world.clock.now(), 100).into_iter().map(|h| h.id).collect()
+    world.state.hops_due(world.clock.now(), 100, |_| false).into_iter().map(|h| h.id).collect()
 }
 
 async fn submit(state: &State, id: MessageId, key: u64) {
