@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gridbell_conductor::{Host, StopScope};
 use gridbell_model::{
-    Channel, CivilMinute, CustomerView, Decision, Fen, Initiator, Lane, PrefectureCode, Preferences, RunId, Segments,
-    Served, Topic, Traits,
+    Channel, CivilMinute, CustomerView, Decision, Fen, Initiator, Lane, MessageId, PrefectureCode, Preferences, RunId,
+    Segments, Served, Topic, Traits,
 };
 use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, RunRecord, RunStatus};
 
@@ -133,10 +133,13 @@ async fn urgent(host: &Host, carrier: &Carrier, of: &[PrefectureCode]) -> Result
         };
         let record = DecisionRecord::new(&decision, view.account, Outcome::Queued(Box::new(message)));
         writer.push(vec![record]).await?;
-        writer.publish(notice_run(code, now, clock.now()), Vec::new(), Vec::new()).await?;
+        let (run, _) = writer.publish(notice_run(code, now, clock.now()), Vec::new(), Vec::new()).await?;
+        let first_message = run.first_message;
         while !carrier.has_logged(&mut seen, &text) {
             if clock.monotonic() - began > PATIENCE {
-                return Err(CommandError::Failed(format!("urgent notice {nth} did not leave")));
+                let became = host.state().message_status(MessageId::new(code, first_message))?;
+                let became = became.map_or_else(|| "nothing is known of it".to_owned(), |s| format!("{s:?}"));
+                return Err(CommandError::Failed(format!("urgent notice {nth} did not leave: {became}")));
             }
             clock.sleep(LOOK).await;
         }
