@@ -35,22 +35,15 @@ impl Outbox for StateOutbox {
         if stops.holds_link(link.as_str()) {
             return Ok(Vec::new());
         }
-        let mut ids = Vec::new();
-        {
+        let ids = {
+            let queues = self.queues(link);
             // The lock is held from the look to the mark, so that two connections never claim the same message.
             let mut claimed = self.0.claimed().lock();
-            let mut parts = max_parts;
-            for queue in self.queues(link) {
-                if parts == 0 {
-                    break;
-                }
-                let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
-                let found = self.0.state().ready(queue, parts, held);
-                parts = parts.saturating_sub(found.len());
-                ids.extend(found);
-            }
+            let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
+            let ids = self.0.state().ready_of(&queues, max_parts, held);
             claimed.extend(ids.iter().map(|id| (*id, PartSet::NONE)));
-        }
+            ids
+        };
         let host = self.0.clone();
         let asked = ids.clone();
         let read = move || {
@@ -170,7 +163,7 @@ impl StateOutbox {
     fn has_unclaimed(&self, link: &LinkName) -> bool {
         let (stops, claimed) = (self.0.stops_now(), self.0.claimed().lock());
         let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
-        self.queues(link).into_iter().any(|q| !self.0.state().ready(q, 1, held).is_empty())
+        !self.0.state().ready_of(&self.queues(link), 1, held).is_empty()
     }
 
     /// The parts with which each message was handed out.

@@ -300,7 +300,13 @@ impl State {
     /// Messages of `queue` that may go now, urgent first, as many as fit `parts`; `skip` leaves out those claimed or held.
     #[must_use]
     pub fn ready(&self, queue: u8, parts: usize, skip: impl Fn(MessageId, Topic) -> bool) -> Vec<MessageId> {
-        self.shared().core.outbox.read().ready(queue, self.shared().clock.now(), parts, skip)
+        self.ready_of(&[queue], parts, skip)
+    }
+
+    /// The same of several queues, which share the room: urgent ones of all of them first, then in order of when they may go.
+    #[must_use]
+    pub fn ready_of(&self, queues: &[u8], parts: usize, skip: impl Fn(MessageId, Topic) -> bool) -> Vec<MessageId> {
+        self.shared().core.outbox.read().ready(queues, self.shared().clock.now(), parts, skip)
     }
 
     /// When the next message of `queue` may go; none when nothing waits.

@@ -436,25 +436,29 @@ impl Outbox {
         }
     }
 
-    /// Messages of `queue` that may go at `now`, urgent first, in order, until `parts` are reached; `skip` leaves out those claimed already.
+    /// Messages of `queues` that may go at `now`, urgent first, in order of when they may go, until `parts` are reached; `skip` leaves out those
+    /// claimed already. Queues of one link share its room: none waits behind the backlog of another.
     pub(crate) fn ready(
         &self,
-        queue: u8,
+        queues: &[u8],
         now: Moment,
         mut parts: usize,
         skip: impl Fn(MessageId, Topic) -> bool,
     ) -> Vec<MessageId> {
         let mut out = Vec::new();
         for lane in [Lane::Urgent, Lane::Bulk] {
-            let Some(waiting) = self.queues.get(&(queue, lane)) else { continue };
-            for (after, id) in waiting {
-                if *after > now || parts == 0 {
+            let waiting = queues.iter().filter_map(|queue| self.queues.get(&(*queue, lane)));
+            let mut waiting: Vec<_> = waiting.map(|queue| queue.iter().peekable()).collect();
+            while parts > 0 {
+                let first = waiting.iter_mut().filter_map(|queue| Some((**queue.peek()?, queue)));
+                let Some(((after, id), queue)) = first.min_by_key(|(head, _)| *head) else { break };
+                if after > now {
                     break;
                 }
-                let Some(live) = self.live.get(id).filter(|l| !skip(*id, l.topic)) else { continue };
-                let cost = open_parts(live).len();
-                parts = parts.saturating_sub(cost);
-                out.push(*id);
+                queue.next();
+                let Some(live) = self.live.get(&id).filter(|l| !skip(id, l.topic)) else { continue };
+                parts = parts.saturating_sub(open_parts(live).len());
+                out.push(id);
             }
         }
         out

@@ -340,3 +340,31 @@ proptest! {
         });
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_queue_of_a_link_waits_behind_the_backlog_of_another() {
+    let world = World::new().await;
+    world.facts(Facts::Customers((0..8).map(customer).collect())).await;
+    world.facts(Facts::Bills((0..8).map(|n| bill(n, 202_611, 100)).collect())).await;
+    let mut run = world.state.begin_run(TAIYUAN).await.unwrap();
+    let snapshot = run.snapshot().clone();
+    let mut decisions: Vec<DecisionRecord> =
+        (0..snapshot.rows()).map(|row| queued(&snapshot.view(row).unwrap(), 1, 1)).collect();
+    let count = decisions.len();
+    for (n, decision) in decisions.iter_mut().enumerate() {
+        let Outcome::Queued(message) = &mut decision.outcome else { panic!("it is queued") };
+        // The last two wait for another carrier of the link: one of them could go before all others, one is urgent.
+        match count - n {
+            2 => (message.queue, message.send_after) = (4, message.send_after.plus_minutes(-1)),
+            1 => (message.queue, message.lane) = (4, gridbell_model::Lane::Urgent),
+            _ => {}
+        }
+    }
+    run.push(decisions).await.unwrap();
+    let run = run.publish(record(&world.state, 1), vec![], vec![]).await.unwrap().0;
+    let id = |nth: usize| MessageId::new(TAIYUAN, run.first_message + nth as u32);
+    let ready = |parts| world.state.ready_of(&[1, 4], parts, |_, _| false);
+    assert_eq!(ready(3), [id(count - 1), id(count - 2), id(0)]);
+    assert_eq!(ready(100).len(), count);
+    assert_eq!(world.state.ready_of(&[1], 100, |_, _| false), (0..count - 2).map(id).collect::<Vec<_>>());
+}
