@@ -11,7 +11,8 @@ use gridbell_state::{ContactFact, CustomerChange, Facts, InboundMessage};
 use crate::documents::note;
 use crate::error::HostError;
 use crate::host::Host;
-use crate::port::{failed, is_opt_out};
+use crate::port::failed;
+use crate::words::Word;
 
 /// The longest text of a follower's that is kept, in characters; platforms let people write a few hundred.
 const MAX_TEXT: usize = 2_000;
@@ -90,7 +91,7 @@ impl AccountFollowers {
         };
         let views = accounts.iter().filter_map(|account| self.host.state().customer(*account)).map(|(_, view)| view);
         let from = views.map(|view| view.phone).find(|phone| *phone != Phone::NONE).unwrap_or(Phone::NONE);
-        let opt_out = is_opt_out(text) && !accounts.is_empty();
+        let opt_out = Word::of(text) == Some(Word::OptOut) && !accounts.is_empty();
         let (mut changes, mut audit) = (Vec::new(), Vec::new());
         if let Some(bits) = refused_bits(self.channel).filter(|_| opt_out) {
             for account in &accounts {

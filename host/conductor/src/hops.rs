@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gridbell_model::{CustomerView, Decision, HoldReason, MessageId, MessageState, Moment, PrefectureCode, RunId};
+use gridbell_model::{CustomerView, HoldReason, MessageId, MessageState, Moment, PrefectureCode, RunId};
 use gridbell_planner::{Earlier, Planned, RunScope, Verdict};
 use gridbell_state::{
     DecisionRecord, DueHop, HopDecision, MAX_EVENTS_PER_OP, MessageDetail, MessageEvent, Outcome, QueuedMessage,
@@ -77,7 +77,7 @@ impl Host {
             return Ok(());
         }
         let now = self.clock().now();
-        for queue in self.state().depth().waiting.into_keys() {
+        for queue in self.state().queues_waiting() {
             let Some(unable) = self.unable_for(queue) else { continue };
             let unable = i64::try_from(unable.as_millis()).unwrap_or(i64::MAX);
             let overdue = |since: Moment, wait: u32| {
@@ -196,7 +196,7 @@ impl Host {
             });
             let outcome = judged.map_or_else(Outcome::Held, |next| Outcome::Queued(Box::new(next)));
             let unsure = detail.status.may_have_come();
-            let record = DecisionRecord::new(&decision_of(&detail.decision), detail.decision.account, outcome);
+            let record = DecisionRecord { outcome, ..detail.decision };
             hops.push(HopDecision { from: detail.id, record, counted, unsure });
         }
         hops
@@ -238,7 +238,7 @@ fn judge(
         stated: before.stated,
         said: detail.status.state != MessageState::Cancelled,
     };
-    match prepared.guard.follow(&decision_of(&detail.decision), &view, context, &earlier) {
+    match prepared.guard.follow(&detail.decision.decision(), &view, context, &earlier) {
         Verdict::Held(why) => Err(why),
         Verdict::Queue(planned) => {
             let queue = queue_of(&planned, &prepared.settings.segments, queues)?;
@@ -259,18 +259,4 @@ fn gathered(due: Vec<DueHop>, now: Moment) -> BTreeMap<RunId, Vec<MessageId>> {
     };
     let ready = by_run.into_iter().filter(|(_, hops)| is_time(hops));
     ready.map(|((run, _), hops)| (run, hops.into_iter().map(|h| h.id).collect())).collect()
-}
-
-fn decision_of(record: &DecisionRecord) -> Decision {
-    Decision {
-        row: record.row,
-        notice: record.notice,
-        step: record.step,
-        reason: record.reason,
-        route: record.route,
-        arg0: record.arg0,
-        arg1: record.arg1,
-        not_before: record.not_before,
-        expires: record.expires,
-    }
 }

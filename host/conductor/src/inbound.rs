@@ -4,8 +4,6 @@
 //! A wrong-number reply suspends one pair, the number and the account of which it was told last, and opens a work order; other accounts of that
 //! number are none of it.
 
-use std::sync::Arc;
-
 use gridbell_channels::{Inbound, LinkName};
 use gridbell_model::{AccountNumber, CustomerView, PrefectureCode, Preferences, Traits};
 use gridbell_state::{AuditNote, CustomerChange, DocChange, InboundMessage, Outcome, StateError};
@@ -52,7 +50,6 @@ impl StateOutbox {
             let detail = serde_json::json!({ "due": order.due });
             audit.push(note("customer", "work-order.open", &order.account.to_string(), detail));
         }
-        let order = order.map(Arc::new);
         let open = move |number: u64| -> Result<Vec<DocChange>, StateError> {
             order.iter().map(|order| order.doc(number).map_err(|e| StateError::Refused(e.to_string()))).collect()
         };

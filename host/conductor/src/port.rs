@@ -18,9 +18,6 @@ use crate::host::Host;
 
 /// How long a link waits at most before it asks again: bounds how late a jump of the clock or a released stop is noticed.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
-/// Words that opt out of everything but statutory notices, as carriers and customers write them.
-const OPT_OUT_WORDS: [&str; 9] = ["R", "T", "TD", "QX", "0000", "退订", "取消", "拒收", "N"];
-
 /// The outbox of one host for its links.
 #[derive(Clone)]
 pub struct StateOutbox(pub(crate) Host);
@@ -219,12 +216,6 @@ impl StateOutbox {
     }
 }
 
-/// Whether a message is an opt-out word and nothing else: 「退订。」 is one, 「不要退订」 is not.
-pub(crate) fn is_opt_out(text: &str) -> bool {
-    let word = crate::words::bare(text);
-    OPT_OUT_WORDS.contains(&word.as_str())
-}
-
 /// The last look: what still goes, what is cancelled, postponed or expired, as events to make durable in one go.
 #[expect(clippy::type_complexity, reason = "events, ids that go and ids that are out of the link's hands; used once")]
 fn last_look(
@@ -382,20 +373,5 @@ impl Host {
             self.state().message_events(claimed.into_iter().map(|id| (id, MessageEvent::Expired)).collect()).await?;
         }
         Ok(count)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn opt_out_words_are_known_in_every_spelling_and_nothing_else_is_one() {
-        for word in ["T", "td", " R ", "退订", "退订。", "ＴＤ", "【拒收】", "0000"] {
-            assert!(is_opt_out(word), "{word}");
-        }
-        for other in ["收到", "不要退订", "TT", "", "。", "10000"] {
-            assert!(!is_opt_out(other), "{other}");
-        }
     }
 }

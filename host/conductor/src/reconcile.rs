@@ -126,7 +126,8 @@ fn differences(ours: &LinkCounts, carrier: &CarrierCount) -> Vec<CountDifference
 /// Keeps what a carrier counted for `link` on `day`; a second count replaces the first, the audit log has both.
 ///
 /// # Errors
-/// Where nothing is counted, the link did nothing ever and has no such name, or the state refuses.
+/// Where nothing is counted, the day is not over, the name can be no link's, or the state refuses. That the link is one of ours is not asked: one
+/// that was taken out of the configuration is billed still.
 pub async fn keep_carrier_count(
     state: &State,
     clock: &Clock,

@@ -1,7 +1,7 @@
 //! What a customer's reply says, where it is a word that we know and nothing else. Everything else is for a person to read.
 
-use crate::port::is_opt_out;
-
+/// Words that opt out of everything but statutory notices, as carriers and customers write them.
+const OPT_OUT: [&str; 9] = ["R", "T", "TD", "QX", "0000", "退订", "取消", "拒收", "N"];
 /// Words that say that the number is not the customer's.
 const WRONG_NUMBER: [&str; 14] = [
     "不是本人",
@@ -39,13 +39,11 @@ pub(crate) enum Word {
 }
 
 impl Word {
-    /// The word that `text` is; none where it says anything else or more.
+    /// The word that `text` is; none where it says anything else or more: 「退订。」 is one, 「不要退订」 is not.
     pub(crate) fn of(text: &str) -> Option<Self> {
-        if is_opt_out(text) {
-            return Some(Self::OptOut);
-        }
         let bare = bare(text);
-        let lists: [(&[&str], Self); 4] = [
+        let lists: [(&[&str], Self); 5] = [
+            (&OPT_OUT, Self::OptOut),
             (&WRONG_NUMBER, Self::WrongNumber),
             (&BILL, Self::SubscribeBill),
             (&BALANCE, Self::SubscribeBalance),
@@ -56,7 +54,7 @@ impl Word {
 }
 
 /// A text without what people type around a word, in narrow capital letters.
-pub(crate) fn bare(text: &str) -> String {
+fn bare(text: &str) -> String {
     let bare = text.trim_matches(|c: char| {
         c.is_whitespace() || c.is_ascii_punctuation() || "。，！？、；：“”‘’（）【】「」".contains(c)
     });
@@ -86,6 +84,17 @@ mod tests {
         }
         for other in ["是不是本人来缴", "我不是本人能缴吗", "怎么订阅账单", "", "收到"] {
             assert_eq!(Word::of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn opt_out_words_are_known_in_every_spelling_and_nothing_else_is_one() {
+        let is_opt_out = |text| Word::of(text) == Some(Word::OptOut);
+        for word in ["T", "td", " R ", "退订", "退订。", "ＴＤ", "【拒收】", "0000"] {
+            assert!(is_opt_out(word), "{word}");
+        }
+        for other in ["收到", "不要退订", "TT", "", "。", "10000"] {
+            assert!(!is_opt_out(other), "{other}");
         }
     }
 }

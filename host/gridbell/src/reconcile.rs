@@ -7,7 +7,7 @@ use gridbell_platform::form::encode_pairs;
 use serde_json::{Map, Value, json};
 
 use crate::error::CommandError;
-use crate::remote::Remote;
+use crate::remote::{Remote, path_part};
 
 /// Lines of a file of counts at most: ten links over the two years that are kept.
 const MAX_LINES: usize = 10_000;
@@ -116,8 +116,7 @@ fn enter(args: &ReconcileArgs, file: &Path, fields: &Map<String, Value>) -> Resu
             body.insert((*name).to_owned(), json!(count));
         }
     }
-    let query = encode_pairs([("", link)]);
-    let path = format!("/v1/reconciliation/{day}/{}", query.trim_start_matches('='));
+    let path = format!("/v1/reconciliation/{day}/{}", path_part(link));
     args.remote
         .call("PUT", &path, "application/json", Value::from(body).to_string().as_bytes())
         .map_err(|e| e.to_string())

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::CommandError;
-use crate::remote::Remote;
+use crate::remote::{Remote, path_part};
 
 /// What alerts and pages say of who speaks, `[screens]`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -366,20 +366,13 @@ fn communities(args: &FileArgs) -> Result<(), CommandError> {
         if !contacts.is_empty() {
             body["contacts"] = Value::Array(contacts);
         }
-        let path = format!("/v1/communities/{}", part(first.cell("community")));
+        let path = format!("/v1/communities/{}", path_part(first.cell("community")));
         match args.remote.call("PUT", &path, "application/json", body.to_string().as_bytes()) {
             Ok(_) => taken += some.len(),
             Err(e) => rejects.keep(first, e)?,
         }
     }
     rejects.end(args, taken)
-}
-
-/// One part of a path; what is no community's name is refused by the host as such.
-fn part(text: &str) -> String {
-    text.bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b == b'-' { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
 }
 
 fn add(args: &FileArgs, out: &Path) -> Result<(), CommandError> {

@@ -44,6 +44,12 @@ impl State {
         self.shared().core.outbox.read().hops.awaiting().len()
     }
 
+    /// Queues in which something waits.
+    #[must_use]
+    pub fn queues_waiting(&self) -> Vec<u8> {
+        self.shared().core.outbox.read().depths().into_keys().collect()
+    }
+
     /// Messages of `queue` that wait with no part at a carrier, whose route goes on, and that `overdue` takes by the moment from which they could go and
     /// the minutes that their hop waits, up to `limit`.
     #[must_use]

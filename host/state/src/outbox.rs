@@ -322,16 +322,7 @@ impl Outbox {
         let live = self.live.get_mut(&id)?;
         live.out.retain(|p| *p != part);
         let key = (live.status.link.clone(), key);
-        let reported = live.status.reported_as(&key);
-        live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
-        let counts = self.link_days.of(at.date(), &key.0);
-        counts.accepted += 1;
-        counts.cost_milli_fen += u64::from(live.data.cost_milli_fen) / u64::from(live.data.parts.max(1));
-        if let Some(stat) = self.parked.remove(&key).map(|(stat, _)| stat).or(reported) {
-            counts.reported(&live.status.reports, part, &stat);
-            live.status.reports.push((part, stat));
-        }
-        self.by_carrier_id.insert(key, (id, part));
+        self.take_part(id, part, key, at);
         self.settle_parts(id, at);
         Some(())
     }
@@ -342,16 +333,11 @@ impl Outbox {
         if !(1..=live.data.parts).contains(&part) || self.by_carrier_id.contains_key(&key) {
             return None;
         }
-        live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
         // It was counted as unanswered when it was told back.
         let counts = self.link_days.of(at.date(), &key.0);
-        (counts.accepted, counts.unanswered) = (counts.accepted + 1, counts.unanswered.saturating_sub(1));
-        counts.cost_milli_fen += u64::from(live.data.cost_milli_fen) / u64::from(live.data.parts.max(1));
-        if let Some((stat, _)) = self.parked.remove(&key) {
-            counts.reported(&live.status.reports, part, &stat);
-            live.status.reports.push((part, stat));
-        }
-        self.by_carrier_id.insert(key, (id, part));
+        counts.unanswered = counts.unanswered.saturating_sub(1);
+        self.take_part(id, part, key, at);
+        let live = self.live.get_mut(&id)?;
         if live.status.state == MessageState::Queued && open_parts(live).is_empty() {
             let queue = (live.data.queue, live.data.lane);
             self.queues.get_mut(&queue)?.remove(&(live.send_after, id));
@@ -361,6 +347,21 @@ impl Outbox {
         self.settle_parts(id, at);
         self.settle_reports(id, at);
         Some(())
+    }
+
+    /// Keeps that the carrier has part `part` under `key`, with what it reported of it before.
+    fn take_part(&mut self, id: MessageId, part: u8, key: LinkKey, at: Moment) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        let reported = live.status.reported_as(&key);
+        live.status.accepted.push(AcceptedPart { part, link: key.0.clone(), key: key.1.clone() });
+        let counts = self.link_days.of(at.date(), &key.0);
+        counts.accepted += 1;
+        counts.cost_milli_fen += u64::from(live.data.cost_milli_fen) / u64::from(live.data.parts.max(1));
+        if let Some(stat) = self.parked.remove(&key).map(|(stat, _)| stat).or(reported) {
+            counts.reported(&live.status.reports, part, &stat);
+            live.status.reports.push((part, stat));
+        }
+        self.by_carrier_id.insert(key, (id, part));
     }
 
     /// Applies the carrier's report on what it knows as `key`; parks it when no answer has named that key yet.

@@ -64,6 +64,22 @@ impl DecisionRecord {
             outcome,
         }
     }
+
+    /// The plugin's decision.
+    #[must_use]
+    pub fn decision(&self) -> Decision {
+        Decision {
+            row: self.row,
+            notice: self.notice,
+            step: self.step,
+            reason: self.reason,
+            route: self.route,
+            arg0: self.arg0,
+            arg1: self.arg1,
+            not_before: self.not_before,
+            expires: self.expires,
+        }
+    }
 }
 
 /// What the guardrails made of a decision.

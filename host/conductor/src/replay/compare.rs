@@ -87,7 +87,7 @@ impl Findings<'_> {
 
     fn pair(&mut self, kept: &Kept, replayed: &DecisionRecord, seen: &[(ColumnId, i64)]) {
         let recorded = &kept.record;
-        let mut fields = decision_fields(recorded, &as_decision(replayed));
+        let mut fields = decision_fields(recorded, &replayed.decision());
         if recorded.account != replayed.account {
             fields.insert(0, "account");
         }
@@ -126,20 +126,6 @@ impl Findings<'_> {
             self.note("outcome", vec!["number"], Some(recorded), None);
         }
         self.next_message = message.number.saturating_add(1);
-    }
-}
-
-fn as_decision(record: &DecisionRecord) -> Decision {
-    Decision {
-        row: record.row,
-        notice: record.notice,
-        step: record.step,
-        reason: record.reason,
-        route: record.route,
-        arg0: record.arg0,
-        arg1: record.arg1,
-        not_before: record.not_before,
-        expires: record.expires,
     }
 }
 

@@ -146,18 +146,20 @@ impl Screens {
     /// When the store refuses: then it is written the next time.
     pub async fn write_seen(&self) -> Result<(), HostError> {
         let changed = std::mem::take(&mut self.0.seen.alive.lock().changed);
-        let mut docs = Vec::new();
-        for prefecture in &changed {
-            let here = |id: &ScreenId| {
-                self.book(|book| book.screen(*id).is_some_and(|s| s.community.prefecture() == *prefecture))
-            };
-            let last = self.0.seen.alive.lock().last.clone();
-            let last: BTreeMap<ScreenId, Moment> = last.into_iter().filter(|(id, _)| here(id)).collect();
-            docs.push(record::put(ALIVE, &prefecture.to_string(), &last)?);
-        }
-        if docs.is_empty() {
+        if changed.is_empty() {
             return Ok(());
         }
+        let last = self.0.seen.alive.lock().last.clone();
+        let mut of: BTreeMap<PrefectureCode, BTreeMap<ScreenId, Moment>> =
+            changed.iter().map(|prefecture| (*prefecture, BTreeMap::new())).collect();
+        self.book(|book| {
+            for (id, at) in last {
+                let its = book.screen(id).and_then(|s| of.get_mut(&s.community.prefecture()));
+                its.map(|its| its.insert(id, at));
+            }
+        });
+        let docs = of.iter().map(|(prefecture, last)| record::put(ALIVE, &prefecture.to_string(), last));
+        let docs = docs.collect::<Result<Vec<_>, HostError>>()?;
         let written = self.0.state.put_docs(docs, Vec::new()).await;
         if written.is_err() {
             self.0.seen.alive.lock().changed.extend(changed);

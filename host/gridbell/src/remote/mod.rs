@@ -88,6 +88,13 @@ impl MaybeRemote {
     }
 }
 
+/// One part of a path from a person's words: what is no name is for the host to refuse as such.
+pub(crate) fn path_part(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() || b == b'-' { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
 impl Remote {
     pub(crate) fn get(&self, path: &str) -> Result<Value, CommandError> {
         self.call("GET", path, "application/json", &[])

@@ -1,10 +1,12 @@
 //! The feed of a community and the alerts that it names, for a television station's player: public, bounded, and cheap to ask again.
 
+use std::time::{Duration, SystemTime};
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use gridbell_cap::{ALERT_TYPE, Entry, FEED_TYPE, Feed};
-use gridbell_model::{Moment, SHANGHAI_OFFSET_MINUTES};
+use gridbell_model::Moment;
 use gridbell_screens::{AlertName, CommunityKey, Notice, Said};
 
 use super::{address, has};
@@ -91,21 +93,10 @@ fn document(headers: &HeaderMap, xml: String, media: &'static str, age: &'static
     (about, [(header::CONTENT_TYPE, media)], xml).into_response()
 }
 
-/// `Sun, 22 Nov 2026 09:30:00 GMT` (RFC 9110, 5.6.7).
+/// `Sun, 22 Nov 2026 09:30:00 GMT` (RFC 9110, 5.6.7); the epoch for a moment before it.
 fn http_date(moment: Moment) -> String {
-    const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let minute = moment.plus_ms(-SHANGHAI_OFFSET_MINUTES * 60_000).civil_minute();
-    let date = minute.date();
-    let text = date.to_string();
-    let mut parts = text.split('-');
-    let (year, month, day) = (parts.next(), parts.next(), parts.next().unwrap_or("01"));
-    let month = month.and_then(|m| m.parse::<usize>().ok()).and_then(|m| MONTHS.get(m.saturating_sub(1)));
-    let of_day = minute.minute_of_day();
-    let second = moment.unix_ms().div_euclid(1000).rem_euclid(60);
-    let weekday = DAYS.get(date.weekday() as usize).copied().unwrap_or("Mon");
-    let (month, year) = (month.copied().unwrap_or("Jan"), year.unwrap_or("1970"));
-    format!("{weekday}, {day} {month} {year} {:02}:{:02}:{second:02} GMT", of_day / 60, of_day % 60)
+    let since = Duration::from_millis(u64::try_from(moment.unix_ms()).unwrap_or(0));
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since)
 }
 
 #[cfg(test)]
