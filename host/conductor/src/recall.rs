@@ -78,17 +78,14 @@ impl Host {
             runs = self.end_hops(runs).await?;
         }
         let within = self.within(scope, &runs);
-        let count = |of: fn(MessageState) -> bool| {
-            let found = self.state().live(usize::MAX, |m| of(m.state) && within(m));
-            found.len() as u64
-        };
-        let is_out = |s: MessageState| matches!(s, MessageState::Submitting | MessageState::Submitted);
+        let waits = |m: &LiveMessage| can_be_taken_back(m) && within(m);
+        let is_out = |m: &LiveMessage| !can_be_taken_back(m) && within(m);
         if dry_run {
-            let taken_back = count(|s| s == MessageState::Queued);
-            return Ok(RecallOutcome { taken_back, left: count(is_out) });
+            let (taken_back, left) = (self.state().count_live(waits), self.state().count_live(is_out));
+            return Ok(RecallOutcome { taken_back, left });
         }
         let taken_back = self.take_back(&within).await?;
-        let outcome = RecallOutcome { taken_back, left: count(is_out) };
+        let outcome = RecallOutcome { taken_back, left: self.state().count_live(is_out) };
         let detail = json!({ "why": why, "taken_back": outcome.taken_back, "left": outcome.left });
         self.state().put_docs(Vec::new(), vec![note(who, "message.recall", &scope.to_string(), detail)]).await?;
         Ok(outcome)
@@ -141,26 +138,26 @@ impl Host {
         }
     }
 
-    /// Takes back piece by piece until nothing waits that `within` takes.
-    async fn take_back(&self, within: &impl Fn(&LiveMessage) -> bool) -> Result<u64, HostError> {
+    /// Takes back piece by piece until nothing waits that `within` takes. Returns how many.
+    pub(crate) async fn take_back(&self, within: &impl Fn(&LiveMessage) -> bool) -> Result<u64, HostError> {
         let mut taken = 0;
         loop {
-            let waits = |m: &LiveMessage| m.state == MessageState::Queued && within(m);
+            let waits = |m: &LiveMessage| can_be_taken_back(m) && within(m);
             let ids: Vec<MessageId> = self.state().live(MAX_EVENTS_PER_OP, waits).into_iter().map(|m| m.id).collect();
             if ids.is_empty() {
                 return Ok(taken);
             }
             let count = ids.len() as u64;
-            let events =
-                ids.into_iter().map(|id| (id, MessageEvent::Cancelled { reason: HoldReason::Recalled })).collect();
-            let stale = self.state().message_events(events).await?.stale_events;
+            let cancel = |id| (id, MessageEvent::Cancelled { reason: HoldReason::Recalled });
+            let stale = self.state().message_events(ids.into_iter().map(cancel).collect()).await?.stale_events;
             taken += count - stale.min(count);
-            if stale == count {
-                // Half sent: what a carrier has a part of goes on, and nothing else waits.
-                return Ok(taken);
-            }
         }
     }
+}
+
+/// What is with a carrier, even in part, goes on.
+fn can_be_taken_back(message: &LiveMessage) -> bool {
+    message.state == MessageState::Queued && !message.begun
 }
 
 #[cfg(test)]

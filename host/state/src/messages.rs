@@ -9,7 +9,7 @@ use gridbell_model::{AccountNumber, CarrierKey, Date, Lane, MessageId, MessageSt
 use crate::checkpoint::read_statuses;
 use crate::error::StateError;
 use crate::link_days::LinkCounts;
-use crate::outbox::MessageStatus;
+use crate::outbox::{MessageStatus, Outbox};
 use crate::runs::{DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, StatCounts, StatKey};
 use crate::state::{InboundMessage, State};
 use crate::{keys, records};
@@ -95,6 +95,8 @@ pub struct LiveMessage {
     pub expires: Moment,
     /// Where it goes.
     pub channel: gridbell_model::Channel,
+    /// Whether a carrier has a part of it: what is half sent is not taken back.
+    pub begun: bool,
 }
 
 impl State {
@@ -372,20 +374,16 @@ impl State {
     #[must_use]
     pub fn live(&self, limit: usize, wanted: impl Fn(&LiveMessage) -> bool) -> Vec<LiveMessage> {
         let outbox = self.shared().core.outbox.read();
-        let all = outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| LiveMessage {
-            id: *id,
-            run: l.run,
-            topic: l.topic,
-            queue: l.data.queue,
-            state: l.status.state,
-            submitted_at: l.status.submitted_at,
-            expires: l.expires,
-            channel: l.channel(),
-        });
-        let mut found: Vec<LiveMessage> = all.filter(|l| wanted(l)).collect();
+        let mut found: Vec<LiveMessage> = outbox.unsettled().filter(|l| wanted(l)).collect();
         found.sort_unstable_by_key(|l| l.id);
         found.truncate(limit);
         found
+    }
+
+    /// How many messages are not final that `wanted` takes.
+    #[must_use]
+    pub fn count_live(&self, wanted: impl Fn(&LiveMessage) -> bool) -> u64 {
+        self.shared().core.outbox.read().unsettled().filter(|l| wanted(l)).count() as u64
     }
 
     /// Parts that wait in the outbox, of all prefectures: by queue, lane, the moment from which they may go, and the one from which they are worthless.
@@ -453,6 +451,22 @@ impl State {
             }
         }
         Ok(out)
+    }
+}
+
+impl Outbox {
+    fn unsettled(&self) -> impl Iterator<Item = LiveMessage> {
+        self.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| LiveMessage {
+            id: *id,
+            run: l.run,
+            topic: l.topic,
+            queue: l.data.queue,
+            state: l.status.state,
+            submitted_at: l.status.submitted_at,
+            expires: l.expires,
+            channel: l.channel(),
+            begun: !l.status.accepted.is_empty(),
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use gridbell_model::{HoldReason, MessageId, MessageState, Moment, PrefectureCode, RunId};
-use gridbell_state::{MAX_EVENTS_PER_OP, MessageEvent, RunRecord, RunStatus};
+use gridbell_model::{Moment, PrefectureCode, RunId};
+use gridbell_state::{RunRecord, RunStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{Deployment, fits, key};
@@ -236,18 +236,11 @@ impl Host {
         runs
     }
 
-    /// Takes back what waits, piece by piece, until nothing does.
+    /// Takes back what waits of these runs and of their messages' next channels.
     pub(super) async fn recall_of(&self, runs: &BTreeSet<RunId>) -> Result<(), HostError> {
         let runs = self.end_hops(runs.clone()).await?;
-        loop {
-            let waits = |m: &gridbell_state::LiveMessage| m.state == MessageState::Queued && runs.contains(&m.run);
-            let ids: Vec<MessageId> = self.state().live(MAX_EVENTS_PER_OP, waits).into_iter().map(|m| m.id).collect();
-            if ids.is_empty() {
-                return Ok(());
-            }
-            let events = ids.iter().map(|id| (*id, MessageEvent::Cancelled { reason: HoldReason::Recalled })).collect();
-            self.state().message_events(events).await?;
-        }
+        self.take_back(&|m| runs.contains(&m.run)).await?;
+        Ok(())
     }
 
     /// How many messages of these runs were taken back, and how many had left.
