@@ -180,6 +180,10 @@ impl<P: Protocol> Connection<P> {
             () = time => Flow::Continue,
             () = ends.drop.cancelled() => Flow::Abort,
             () = ends.stop.cancelled() => {
+                if self.account.is_none() {
+                    // Nobody is there yet to say goodbye to, and nobody may ever close the other side.
+                    return Flow::Abort;
+                }
                 let sequence = self.next_sequence();
                 let wrote = P::goodbye(sequence, &mut self.out);
                 self.wrote(wrote);

@@ -290,9 +290,11 @@ async fn dial<P: Protocol>(shared: Arc<Shared<P>>, account: Arc<AccountShared<P>
             shared.clock.sleep_until(due).await;
         };
         tokio::select! {
-            () = pause => {}
-            () = woken => continue,
+            // First: what waits is always due, and nobody may be left to answer a connection that is opened now.
+            biased;
             () = shared.stop.cancelled() => return,
+            () = woken => continue,
+            () = pause => {}
         }
         let taken = match TcpStream::connect(address).await {
             Ok(stream) => {
