@@ -158,8 +158,11 @@ fn a_reply_that_opts_out_is_kept_and_obeyed_by_the_next_run() {
     let run = host.run(TAIYUAN, POLICY);
     assert_eq!((&run["queued"], held(&run, "opted-out")), (&json!(3), 1), "{run}");
     delivered(&host, &people[1..]);
-    assert_eq!(house.reached(), phones(&people[1..]));
-    assert!(host.message(&people[0].account).is_none());
+    // Whoever opted out is told that, and nothing else.
+    let confirmed = || host.message(&people[0].account).filter(|m| m["state"]["word"] == "delivered");
+    assert_eq!(eventually("the confirmation", confirmed)["topic"]["word"], "answer");
+    assert_eq!(host.all_of(&format!("/v1/messages?account={}", people[0].account)).len(), 1);
+    assert_eq!(house.reached(), phones(&people));
 }
 
 #[test]

@@ -82,6 +82,13 @@ pub trait Terms: Send + Sync + 'static {
     fn grant(&self) -> u32;
     /// Parts that may be unanswered, all connections together.
     fn window(&self) -> usize;
+    /// Parts whose intent may be durable ahead of the window.
+    fn commit_group(&self) -> usize;
+    /// The same, and no more than half a second's worth of the grant: the facts of what is intended are not looked at again.
+    fn ahead(&self) -> usize {
+        let pace = if self.grant() == 0 { usize::MAX } else { (self.grant() as usize / 2).max(1) };
+        self.commit_group().min(pace)
+    }
     /// What is spoken, as the API names it.
     fn protocol(&self) -> &'static str {
         "http"
@@ -329,6 +336,9 @@ impl Terms for LinkConfig {
     }
     fn window(&self) -> usize {
         Self::window(self) * self.connections
+    }
+    fn commit_group(&self) -> usize {
+        self.commit_group
     }
     fn protocol(&self) -> &'static str {
         self.protocol.word()

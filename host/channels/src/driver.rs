@@ -1,7 +1,5 @@
 //! Moves a connection's octets and runs its errands. Everything it decides is in [`Core`].
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,23 +9,13 @@ use tokio::sync::watch;
 
 use crate::core::{Core, End};
 use crate::dialect::Dialect;
+use crate::fetching::{Errand, Fetching, errand};
 use crate::intake::{self, Batch, Taken};
-use crate::port::Outbox;
+use crate::port::{Outbox, Which};
 use crate::shared::{Shared, Wish};
 
 /// Octets that one read may bring: some 300 answers and reports.
 const READ: usize = 64 * 1024;
-
-type Errand<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// The errand for new messages.
-enum Fetching {
-    Idle,
-    /// Waiting until there may be some; may be dropped.
-    Waiting(Errand<()>),
-    /// Under way; runs to its end.
-    Taking(Errand<Taken>),
-}
 
 /// Runs one connection to its end; then the outbox knows what became of every part that it had.
 pub(crate) async fn run<S, O, D>(stream: S, mut core: Core<D>, outbox: Arc<O>, shared: Arc<Shared>) -> End
@@ -40,7 +28,7 @@ where
     let mut wish = shared.wish.subscribe();
     let (mut reader, mut writer) = tokio::io::split(stream);
     let mut fetching = Fetching::Idle;
-    let mut settling: Option<Errand<Batch<D::Ack>>> = None;
+    let (mut settling, mut hurry) = (None::<Errand<Batch<D::Ack>>>, false);
     let mut timer = Timer::new(clock.clone());
     let end = loop {
         let now = clock.monotonic();
@@ -50,10 +38,17 @@ where
         if settling.is_none() {
             settling = core.take_batch().map(|batch| settle(&outbox, &shared, batch));
         }
-        if matches!(fetching, Fetching::Idle)
-            && let Some(parts) = core.wants(now)
-        {
-            fetching = fetch(&mut core, &outbox, &shared, parts);
+        if fetching.is_free() {
+            let urgent = core.wants_urgent(now);
+            let any = core.wants(now).map(|parts| (parts, Which::Any));
+            if let Some((parts, which)) = any.or_else(|| Some((urgent.filter(|_| hurry)?, Which::Urgent))) {
+                core.asking(parts);
+                let errand = intake::take(Arc::clone(&outbox), Arc::clone(&shared), parts, which);
+                fetching = Fetching::Taking(Box::pin(errand));
+            } else if matches!(fetching, Fetching::Idle) && urgent.is_some() {
+                fetching = Fetching::watch(&outbox, &shared.config.name);
+            }
+            hurry = false;
         }
         timer.set(core.next_turn(now), now);
         if core.input.capacity() - core.input.len() < READ / 4 {
@@ -73,12 +68,13 @@ where
                 settling = None;
                 core.settled(batch);
             }
-            taken = fetched(&mut fetching) => {
+            taken = fetching.ended() => {
+                hurry = matches!(fetching, Fetching::Watching(_));
                 fetching = Fetching::Idle;
                 match taken {
                     Some(taken) if taken.nothing => {
                         core.took(taken);
-                        fetching = wait(&outbox, &shared);
+                        fetching = Fetching::wait(&outbox, &shared.config.name);
                     }
                     Some(taken) => core.took(taken),
                     None => {}
@@ -100,7 +96,7 @@ where
 /// Tells the outbox the rest.
 async fn finish<O: Outbox, D: Dialect>(
     mut core: Core<D>,
-    fetching: Fetching,
+    fetching: Fetching<Taken>,
     mut settling: Option<Errand<Batch<D::Ack>>>,
     outbox: &Arc<O>,
     shared: &Arc<Shared>,
@@ -126,35 +122,6 @@ fn settle<O: Outbox, A: Send + Sync + 'static>(
     batch: Batch<A>,
 ) -> Errand<Batch<A>> {
     Box::pin(intake::settle(Arc::clone(outbox), Arc::clone(shared), batch))
-}
-
-fn fetch<O: Outbox, D: Dialect>(core: &mut Core<D>, outbox: &Arc<O>, shared: &Arc<Shared>, parts: usize) -> Fetching {
-    core.asking(parts);
-    Fetching::Taking(Box::pin(intake::take(Arc::clone(outbox), Arc::clone(shared), parts)))
-}
-
-fn wait<O: Outbox>(outbox: &Arc<O>, shared: &Arc<Shared>) -> Fetching {
-    let (outbox, shared) = (Arc::clone(outbox), Arc::clone(shared));
-    Fetching::Waiting(Box::pin(async move { outbox.ready(&shared.config.name).await }))
-}
-
-async fn errand<T>(errand: &mut Option<Errand<T>>) -> T {
-    match errand {
-        Some(errand) => errand.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// What was taken, or none when there may be something to take.
-async fn fetched(fetching: &mut Fetching) -> Option<Taken> {
-    match fetching {
-        Fetching::Idle => std::future::pending().await,
-        Fetching::Waiting(errand) => {
-            errand.await;
-            None
-        }
-        Fetching::Taking(errand) => Some(errand.await),
-    }
 }
 
 /// Also resolves when the sender is gone, which outlives every connection.

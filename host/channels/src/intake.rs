@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use crate::config::Terms;
 use crate::parts::PartSet;
-use crate::port::{Answer, Inbound, Outbox, OutboxError, Outcome, Report, Unsent};
+use crate::port::{Answer, Inbound, Outbox, OutboxError, Outcome, Report, Unsent, Which};
 use crate::queue::Ready;
 use crate::shared::Shared;
 use crate::status::AlarmKind;
@@ -32,9 +32,9 @@ pub(crate) struct Taken {
 }
 
 /// Claims up to `max` parts and makes their intent durable.
-pub(crate) async fn take<O: Outbox>(outbox: Arc<O>, shared: Arc<Shared>, max: usize) -> Taken {
+pub(crate) async fn take<O: Outbox>(outbox: Arc<O>, shared: Arc<Shared>, max: usize, which: Which) -> Taken {
     let link = &shared.config.name;
-    let claimed = match outbox.claim(link, max).await {
+    let claimed = match outbox.claim(link, max, which).await {
         Ok(claimed) => claimed,
         Err(error) => {
             failing(&shared, &error).await;

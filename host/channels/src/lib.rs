@@ -21,6 +21,7 @@ mod dialect;
 mod dispose;
 mod driver;
 mod error;
+mod fetching;
 pub mod http;
 mod inbound;
 mod intake;
@@ -43,7 +44,7 @@ pub use pacer::{MAX_GRANT, Pacer, Ticket};
 pub use parts::{MAX_PARTS, PartSet};
 pub use port::{
     Action, Address, Answer, Body, Inbound, Outbox, OutboxError, Outcome, Outgoing, Report, ReportOutcome,
-    TemplateBody, Unsent,
+    TemplateBody, Unsent, Which,
 };
 pub use reception::Reception;
 pub use secret::{Secret, SecretRef};

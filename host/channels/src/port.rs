@@ -12,30 +12,39 @@ use crate::parts::PartSet;
 
 /// What a link needs of the outbox.
 ///
-/// Every method but [`Outbox::claim`] and [`Outbox::ready`] returns only when what it says is durable. A link never drops one of these
-/// futures half-way except [`Outbox::ready`]'s, and except after its drain deadline.
+/// Every method but [`Outbox::claim`], [`Outbox::ready`] and [`Outbox::urgent`] returns only when what it says is durable. A link never drops one
+/// of these futures half-way except those of the last two, and except after its drain deadline.
 ///
 /// **One part's life.** A claimed message's open parts are in the link's hands. Each leaves them exactly once: by an [`Answer`] or as
 /// [`Unsent`]. When all have left, the outbox alone decides what is next: the message goes back to the queue where parts are still open
 /// and its time has not run out. Between [`Outbox::intend`] and a durable answer a part may go twice if the host dies; a link keeps that
-/// to its windows plus one commit group (plus, where the last message claimed is a long one, its further parts).
+/// to its windows plus one commit group and a quarter of one for urgent messages (plus, where the last message claimed is a long one, its further
+/// parts).
 ///
 /// **At least once.** A report or an inbound message comes again if the connection breaks before its acknowledgement: know them by
 /// their `key`. A report may come before the answer that names its `key`: park it.
 ///
 /// **Errors.** An error means "not durable, ask again": the link raises an alarm, waits a second and repeats the call.
 pub trait Outbox: Send + Sync + 'static {
-    /// Up to `max_parts` open parts of messages whose time has come for this link, urgent first. Where the first message alone has more parts, it alone. Never one that has expired, is held, or is in a link's hands.
-    /// A claim lives in memory: it ends with the process.
+    /// Up to `max_parts` open parts of messages whose time has come for this link, urgent first, or urgent ones alone. Where the first message
+    /// alone has more parts, it alone. Never one that has expired, is held, or is in a link's hands. A claim lives in memory: it ends with the
+    /// process.
     fn claim(
         &self,
         link: &LinkName,
         max_parts: usize,
+        which: Which,
     ) -> impl Future<Output = Result<Vec<Outgoing>, OutboxError>> + Send;
 
     /// Resolves when something may be claimable for the link, or after a bounded time. What became claimable between a claim that gave
     /// nothing and this call resolves it at once. May be dropped at any time.
     fn ready(&self, link: &LinkName) -> impl Future<Output = ()> + Send;
+
+    /// Resolves when an urgent message is claimable for the link: one that has its hands full of others takes it all the same. May be dropped at
+    /// any time. An outbox that never has urgent messages need not say so.
+    fn urgent(&self, _link: &LinkName) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 
     /// Makes the intent to submit durable: only after this may an octet reach the socket. The facts are checked one last time here; gives those
     /// still to be sent. The others (paid, opted out, held) are no longer in the link's hands.
@@ -56,6 +65,15 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Parts that were claimed or intended and that the gateway cannot have: back to the queue, with no mark that they may go twice.
     fn release(&self, link: &LinkName, parts: &[Unsent]) -> impl Future<Output = Result<(), OutboxError>> + Send;
+}
+
+/// Which messages are claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those whose turn it is, urgent ones first.
+    Any,
+    /// Urgent ones alone.
+    Urgent,
 }
 
 /// Why the outbox could not make something durable.

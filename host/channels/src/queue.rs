@@ -121,6 +121,12 @@ impl Queue {
         self.parts
     }
 
+    /// Parts of urgent messages among them.
+    pub(crate) fn urgent_parts(&self) -> usize {
+        let begun = self.begun.iter().filter(|begun| begun.head.urgent);
+        self.urgent.iter().chain(begun).map(Ready::len).sum()
+    }
+
     /// The message whose part is next.
     pub(crate) fn front(&self) -> Option<&Ready> {
         self.begun.as_ref().or_else(|| self.urgent.front()).or_else(|| self.bulk.front())

@@ -404,6 +404,21 @@ async fn urgent_overtakes_bulk() {
 }
 
 #[tokio::test]
+async fn urgent_overtakes_what_is_intended_already() {
+    let faults = Faults { response_delay_ms: (500, 500), ..Faults::default() };
+    let bench = Bench::new(open(), faults).await;
+    bench.put_many(64);
+    // Four without an answer, and all others intended: sixteen must leave before the next errand is worth it.
+    let link = bench.link("window = 4\ncommit-group = 64");
+    bench.outbox.until(|outbox| outbox.in_hand() == 64).await;
+    let id = bench.outbox.put_as("13912341234", "加急", |m| m.urgent = true);
+    bench.outbox.until(|outbox| outbox.answers().iter().any(|answer| answer.message == id)).await;
+    let place = bench.gateway.log().iter().position(|entry| entry.text == "加急");
+    assert!(place.is_some_and(|place| place < 16), "{place:?}");
+    drop(link);
+}
+
+#[tokio::test]
 async fn what_can_never_be_sent_is_told_and_stops_nothing() {
     let bench = Bench::new(open(), Faults::default()).await;
     bench.outbox.put("0351-4123456", "座机");

@@ -3,20 +3,23 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt;
 use gridbell_channels::{Address, Body, TemplateBody};
-use gridbell_model::{AccountNumber, BindingSource, Channel, HoldReason, MessageId, PlatformId, PrefectureCode};
-use gridbell_planner::PlatformText;
-use gridbell_state::{
-    Contact, ContactFact, CustomerChange, Facts, Outcome, OutgoingMessage, QueuedMessage, StateError,
+use gridbell_model::{
+    AccountNumber, BindingSource, Channel, HoldReason, MessageId, Moment, PlatformId, PrefectureCode,
 };
+use gridbell_planner::PlatformText;
+use gridbell_state::{Contact, ContactFact, CustomerChange, Facts, Outcome, OutgoingMessage, QueuedMessage};
 
 use crate::documents::note;
 use crate::error::HostError;
-use crate::followers::refused_bits;
+use crate::followers::{refused_wish, source_of};
 use crate::host::Host;
 
 /// Accounts of one address that its platform's word changes at most: landlords have many, nobody has more.
 const MAX_ACCOUNTS: usize = 1_000;
+/// Changes that one errand has under way.
+const CHANGES_AT_ONCE: usize = 512;
 /// Alipay's user ids are 2088 and twelve more digits; its open ids are longer.
 const ALIPAY_USER: &str = "2088";
 const ALIPAY_USER_DIGITS: usize = 16;
@@ -111,10 +114,10 @@ impl Host {
     /// # Errors
     /// When the state refuses: the platform is to say it again.
     pub async fn channel_refused(&self, channel: Channel, app: &str, id: &PlatformId) -> Result<usize, HostError> {
-        let Some(bits) = refused_bits(channel) else { return Ok(0) };
+        let (Some(wish), Some(source)) = (refused_wish(channel), source_of(channel)) else { return Ok(0) };
         let accounts = self.accounts_of(channel, app, id).await?;
         for account in &accounts {
-            let change = CustomerChange::Preferences { bits, on: true };
+            let change = CustomerChange::Asked { wish, on: false, source };
             let detail = serde_json::json!({ "channel": channel, "source": BindingSource::Platform });
             let audit = vec![note("system", "preference.opt-out", &account.to_string(), detail)];
             self.state().change_customer(*account, vec![change], Vec::new(), audit).await?;
@@ -141,30 +144,56 @@ impl Host {
         Ok(found.into_iter().map(|(_, view)| view.account).take(MAX_ACCOUNTS).collect())
     }
 
-    /// The platform refused `message` because its address is none: the binding ends, unless it is a newer one.
-    pub(crate) async fn address_refused(&self, message: MessageId) -> Result<(), HostError> {
-        if let Some(contact) = self.address_of(message).await? {
-            self.address_ended(contact.channel, &contact.app, &contact.id).await?;
-        }
-        Ok(())
+    /// The platform refused `messages` because their addresses are none: the bindings end, unless they are newer ones.
+    pub(crate) async fn addresses_refused(&self, messages: Vec<MessageId>) -> Result<(), HostError> {
+        let contacts = self.addresses_sent_to(messages).await?;
+        at_once(contacts, |contact| async move {
+            self.address_ended(contact.channel, &contact.app, &contact.id).await.map(drop)
+        })
+        .await
     }
 
-    /// The address that `message` went to, where it is the customer's still; none of one that went to a number, or is archived.
-    pub(crate) async fn address_of(&self, message: MessageId) -> Result<Option<Contact>, HostError> {
+    /// The customers of `messages` refuse their platform, as [`Host::channel_refused`].
+    pub(crate) async fn channels_refused(&self, messages: Vec<MessageId>) -> Result<(), HostError> {
+        let contacts = self.addresses_sent_to(messages).await?;
+        at_once(contacts, |contact| async move {
+            self.channel_refused(contact.channel, &contact.app, &contact.id).await.map(drop)
+        })
+        .await
+    }
+
+    /// The addresses that `messages` went to, those that are the customers' still; none of what went to a number, or is archived.
+    async fn addresses_sent_to(&self, messages: Vec<MessageId>) -> Result<Vec<Contact>, HostError> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
         let host = self.clone();
         let read = move || {
-            let detail = match host.state().message(message) {
-                Err(StateError::NoMessage(_)) => return Ok(None),
-                detail => detail?,
-            };
-            let Outcome::Queued(queued) = &detail.decision.outcome else { return Ok(None) };
-            if !queued.channel.is_platform() {
-                return Ok(None);
+            let mut wanted: BTreeMap<(PrefectureCode, Channel), (Vec<u32>, Vec<Moment>)> = BTreeMap::new();
+            for detail in host.state().messages_at(&messages)? {
+                let Outcome::Queued(queued) = &detail.decision.outcome else { continue };
+                if queued.channel.is_platform() {
+                    let (rows, times) = wanted.entry((detail.id.prefecture(), queued.channel)).or_default();
+                    rows.push(detail.decision.row);
+                    times.push(detail.status.queued_at);
+                }
             }
-            let row = [detail.decision.row];
-            let contact = host.state().contacts_at(message.prefecture(), &row, queued.channel)?.pop().flatten();
-            Ok::<_, HostError>(contact.filter(|c| c.since <= detail.status.queued_at))
+            let mut found = Vec::new();
+            for ((prefecture, channel), (rows, times)) in wanted {
+                let contacts = host.state().contacts_at(prefecture, &rows, channel)?;
+                let same = |(contact, at): (Option<Contact>, Moment)| contact.filter(|c| c.since <= at);
+                found.extend(contacts.into_iter().zip(times).filter_map(same));
+            }
+            Ok::<_, HostError>(found)
         };
         self.clock().offload(read).await.map_err(|e| HostError::Task(e.to_string()))?
     }
+}
+
+/// Does `change` for each, many at once, so that one commit takes them together.
+pub(crate) async fn at_once<T, E, F: Future<Output = Result<(), E>>>(
+    of: Vec<T>,
+    change: impl Fn(T) -> F,
+) -> Result<(), E> {
+    futures_util::stream::iter(of.into_iter().map(Ok)).try_for_each_concurrent(CHANGES_AT_ONCE, change).await
 }

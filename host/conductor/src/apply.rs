@@ -3,8 +3,8 @@
 use gridbell_contract::Manifest;
 use gridbell_model::{Channel, CivilMinute, PrefectureCode, Topic};
 use gridbell_planner::{
-    Change, Event, PolicyFile, PolicySet, Problem, Problems, ProvinceRules, Template, TemplateFile, TemplateSet,
-    TemplateStatus, TextPlan, check_policy, diff, title_parameters,
+    Change, CorrectionText, Event, PolicyFile, PolicySet, Problem, Problems, ProvinceRules, Template, TemplateFile,
+    TemplateSet, TemplateStatus, TextPlan, check_policy, corrected_topic, diff, title_parameters,
 };
 use gridbell_state::DocChange;
 
@@ -208,6 +208,11 @@ impl Host {
     /// With line and column within the text.
     pub fn preview_template(&self, template: &Template) -> Result<TextPlan, HostError> {
         let settings = self.settings()?;
+        if template.topic == Topic::Correction {
+            let topic = corrected_topic(template)?;
+            let text = CorrectionText::new(&template.text, template.channel, topic, &settings.rules)?;
+            return Ok(text.sample().clone());
+        }
         let manifests = self.catalog().manifests();
         let notice = manifests
             .iter()

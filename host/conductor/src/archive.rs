@@ -33,6 +33,16 @@ pub struct Titles {
     pub reasons: Vec<String>,
 }
 
+impl Titles {
+    /// As `manifest` has them.
+    pub(crate) fn of(manifest: &gridbell_contract::Manifest) -> Self {
+        Self {
+            notices: manifest.notices().iter().map(|n| n.title.clone()).collect(),
+            reasons: manifest.reasons().iter().map(|r| r.title.clone()).collect(),
+        }
+    }
+}
+
 /// What one pass did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArchivePass {

@@ -50,6 +50,10 @@ pub(crate) fn decision(archive: &Archive, decided: &Decided<'_>) -> Entry {
     if let Some(first) = run.hop_of() {
         set("hop_of", first.to_string().into());
     }
+    if let (Some(correction), Some(wrong)) = (run.correction(), run.corrects(decision)) {
+        set("correction", correction.into());
+        set("corrects", wrong.to_string().into());
+    }
     if !seen.is_empty() {
         set("facts", facts(seen));
     }
@@ -135,6 +139,9 @@ pub(crate) fn run(archive: &Archive, record: &RunRecord, basis: Option<&RunBasis
     });
     if record.is_samples() {
         body["sample"] = true.into();
+    }
+    if let Some(correction) = record.correction() {
+        body["correction"] = correction.into();
     }
     if let Some(basis) = basis {
         body["basis"] = json!(basis);

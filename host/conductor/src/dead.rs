@@ -4,9 +4,10 @@
 //! again and is stopped at the last look. It must never mark anything but the number or address that the message went to.
 
 use gridbell_channels::{Action, Answer, LinkName, OutboxError, Outcome, Report, ReportOutcome};
-use gridbell_model::{CarrierKey, ContactSource, MessageId, PhoneClass};
-use gridbell_state::{CustomerChange, Outcome as Decided, StateError};
+use gridbell_model::{AccountNumber, CarrierKey, ContactSource, MessageId, PhoneClass};
+use gridbell_state::{CustomerChange, Outcome as Decided};
 
+use crate::addresses::at_once;
 use crate::any_link::AnyLink;
 use crate::documents::note;
 use crate::port::{StateOutbox, failed};
@@ -41,12 +42,7 @@ impl StateOutbox {
         if self.0.link_handles().iter().any(|l| l.name() == link && l.protocol().is_some()) {
             return Ok(());
         }
-        for id in messages {
-            if let Some(contact) = self.0.address_of(id).await.map_err(failed)? {
-                self.0.channel_refused(contact.channel, &contact.app, &contact.id).await.map_err(failed)?;
-            }
-        }
-        Ok(())
+        self.0.channels_refused(messages).await.map_err(failed)
     }
 
     /// Messages whose number or address `answers` call dead, or a report that waited for one of them.
@@ -69,36 +65,36 @@ impl StateOutbox {
         dead.filter_map(|r| self.0.state().message_known_as(link.as_str(), &r.key)).collect()
     }
 
-    /// Marks what these messages went to.
+    /// Marks what these messages went to, all of them read in one go and changed in one commit.
     async fn mark_dead(&self, messages: Vec<MessageId>) -> Result<(), OutboxError> {
-        for id in messages {
-            self.mark_one(id).await?;
+        if messages.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let host = self.0.clone();
+        // Those that went to an archive are left out: asking again would not bring them back.
+        let read = move || host.state().messages_at(&messages);
+        let details = self.0.clock().offload(read).await.map_err(failed)?.map_err(failed)?;
+        let (mut platforms, mut numbers) = (Vec::new(), Vec::new());
+        for detail in details {
+            let Decided::Queued(message) = &detail.decision.outcome else { continue };
+            if let Some(run) = self.0.state().run(detail.run).filter(|run| run.is_samples()) {
+                // Nobody's contact: the office named it.
+                let text = format!("the carrier knows no such number; name another test number ({})", message.phone);
+                self.0.raise("pilot.test-number", &format!("{}/{}", run.prefecture, run.policy), text);
+            } else if message.channel.is_platform() {
+                platforms.push(detail.id);
+            } else {
+                numbers.push((detail.id, detail.decision.account, message.phone.number()));
+            }
+        }
+        self.0.addresses_refused(platforms).await.map_err(failed)?;
+        at_once(numbers, |(id, account, number)| self.mark_number(id, account, number)).await
     }
 
-    async fn mark_one(&self, id: MessageId) -> Result<(), OutboxError> {
-        let host = self.0.clone();
-        let detail = match self.0.clock().offload(move || host.state().message(id)).await.map_err(failed)? {
-            Ok(detail) => detail,
-            // It went to an archive: asking again would not bring it back.
-            Err(StateError::NoMessage(_)) => return Ok(()),
-            Err(error) => return Err(failed(error)),
-        };
-        let (account, Decided::Queued(message)) = (detail.decision.account, &detail.decision.outcome) else {
-            return Ok(());
-        };
-        if let Some(run) = self.0.state().run(detail.run).filter(|run| run.is_samples()) {
-            // Nobody's contact: the office named it.
-            let text = format!("the carrier knows no such number; name another test number ({})", message.phone);
-            self.0.raise("pilot.test-number", &format!("{}/{}", run.prefecture, run.policy), text);
-            return Ok(());
-        }
-        if message.channel.is_platform() {
-            return self.0.address_refused(id).await.map_err(failed);
-        }
+    /// The number of `account` is dead, where it is still the one that `id` went to.
+    async fn mark_number(&self, id: MessageId, account: AccountNumber, number: u64) -> Result<(), OutboxError> {
         let Some((_, view)) = self.0.state().customer(account) else { return Ok(()) };
-        if view.phone.number() != message.phone.number() || view.phone.class() == PhoneClass::Bad {
+        if view.phone.number() != number || view.phone.class() == PhoneClass::Bad {
             return Ok(());
         }
         let phone = view.phone.with_class(PhoneClass::Bad);

@@ -20,6 +20,10 @@ pub(crate) const DEPLOYMENT: &str = "deployment";
 pub(crate) const ROLLBACK: &str = "rollback";
 /// Changes that wait for a second person, by number.
 pub(crate) const PROPOSAL: &str = "proposal";
+/// Corrections, by the number of their proposal.
+pub(crate) const CORRECTION: &str = "correction";
+/// Lists of recipients of corrections that wait for their approval.
+pub(crate) const CORRECTION_LIST: &str = "correction-list";
 /// What shadows would have done otherwise, by prefecture, policy and digest.
 pub(crate) const SHADOW: &str = "shadow";
 /// How plugins failed lately, by digest.
@@ -32,6 +36,8 @@ pub const STOP: &str = "stop";
 pub(crate) const CARRIER_COUNT: &str = "carrier-count";
 /// Work orders, by the number of the reply that opened each.
 pub(crate) const WORK_ORDER: &str = "work-order";
+/// Answers that are due, by the number of the message that asked.
+pub(crate) const ANSWER_DUE: &str = "answer-due";
 /// Imports by number, and how they went.
 pub const IMPORT: &str = "import";
 /// Who changed a policy last.

@@ -82,6 +82,9 @@ pub enum HostError {
     /// There is no such proposal.
     #[error("there is no proposal `{0}`")]
     NoProposal(u64),
+    /// There is no such correction.
+    #[error("there is no correction `C{0}`")]
+    NoCorrection(u64),
     /// Somebody wants to decide what is another's to decide.
     #[error("{0}")]
     NotYours(String),

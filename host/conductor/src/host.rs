@@ -11,17 +11,18 @@ use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Digest, Engine, EngineConfig, Plugin};
 use gridbell_model::{Channel, MessageId, Moment, PrefectureCode, RunId, Served, Topic};
 use gridbell_planner::{LinkCapacity, Policy, PolicySet, SendTimes, VersionReq};
-use gridbell_state::State;
+use gridbell_state::{Shares, State};
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::alarms::{Alarm, Alarms};
+use crate::answers::Inbox;
 use crate::any_link::AnyLink;
 use crate::backups::{BackupFile, Backups};
 use crate::deployment::UnderWay;
 use crate::documents::{self, PLUGIN, POLICY};
 use crate::error::HostError;
-use crate::followers::Heard;
+
 use crate::forecast::Previews;
 use crate::imports::Imports;
 use crate::settings::Settings;
@@ -91,9 +92,11 @@ struct Inner {
     alarms: Mutex<Alarms>,
     /// Runs whose next hops could not be published, until when they are left alone.
     hop_pauses: Mutex<FxHashMap<RunId, Moment>>,
+    corrections: crate::correction::Work,
     run_locks: Mutex<BTreeMap<PrefectureCode, Arc<tokio::sync::Mutex<()>>>>,
     /// Messages in a link's hands, with the parts that it was given; in memory only, it ends with the process.
     claimed: Mutex<FxHashMap<MessageId, PartSet>>,
+    shares: Mutex<BTreeMap<LinkName, Shares>>,
     times: Mutex<FxHashMap<(PrefectureCode, String), Arc<SendTimes>>>,
     archive: Archive,
     /// One pass over the archives at a time.
@@ -107,8 +110,8 @@ struct Inner {
     desks: RwLock<Desks>,
     /// The province's account at each platform that a link was started for.
     apps: RwLock<BTreeMap<Channel, String>>,
-    /// Followers' texts that came lately.
-    heard: Mutex<Heard>,
+    /// What customers wrote lately, and whom we answered how often.
+    inbox: Mutex<Inbox>,
 }
 
 impl Host {
@@ -127,6 +130,7 @@ impl Host {
         let artifacts = ArtifactStore::open(artifacts)?;
         let (catalog, broken) = Catalog::load(&state, &engine, &artifacts, &compiler);
         let settings = Settings::load(&state)?;
+        let inbox = Inbox::load(&state, clock.now())?;
         let host = Self(Arc::new(Inner {
             state,
             clock,
@@ -151,8 +155,10 @@ impl Host {
             held_links: Mutex::default(),
             alarms: Mutex::default(),
             hop_pauses: Mutex::default(),
+            corrections: crate::correction::Work::default(),
             run_locks: Mutex::default(),
             claimed: Mutex::default(),
+            shares: Mutex::default(),
             times: Mutex::default(),
             archive,
             archiving: tokio::sync::Mutex::default(),
@@ -161,7 +167,7 @@ impl Host {
             receptions: Mutex::default(),
             desks: RwLock::default(),
             apps: RwLock::default(),
-            heard: Mutex::default(),
+            inbox: Mutex::new(inbox),
         }));
         for (name, error) in broken {
             host.raise("plugin.broken", &name, format!("the plugin was left out: {error}"));
@@ -417,6 +423,10 @@ impl Host {
         &self.0.hop_pauses
     }
 
+    pub(crate) fn correction_work(&self) -> &crate::correction::Work {
+        &self.0.corrections
+    }
+
     pub(crate) fn stops_now(&self) -> Arc<Stops> {
         Arc::clone(&self.0.stops.read())
     }
@@ -437,8 +447,8 @@ impl Host {
         &self.0.desks
     }
 
-    pub(crate) fn heard(&self) -> &Mutex<Heard> {
-        &self.0.heard
+    pub(crate) fn inbox(&self) -> &Mutex<Inbox> {
+        &self.0.inbox
     }
 
     /// The province's account at the platform of `channel`, where a link to it was started.
@@ -532,6 +542,11 @@ impl Host {
 
     pub(crate) fn archiving(&self) -> &tokio::sync::Mutex<()> {
         &self.0.archiving
+    }
+
+    /// What each link's room went to, while something is claimed: taken after [`Self::claimed`].
+    pub(crate) fn shares(&self) -> &Mutex<BTreeMap<LinkName, Shares>> {
+        &self.0.shares
     }
 
     pub(crate) fn claimed(&self) -> &Mutex<FxHashMap<MessageId, PartSet>> {

@@ -4,13 +4,16 @@
 
 mod addresses;
 mod alarms;
+mod answers;
 mod any_link;
 mod apply;
 mod archive;
 mod archived;
+mod backlog;
 mod backups;
 mod basis;
 mod control;
+mod correction;
 mod dead;
 mod deployment;
 mod documents;
@@ -41,14 +44,22 @@ mod screens;
 mod settings;
 mod settle;
 mod stops;
+mod undelivered;
 mod versions;
 mod words;
 mod work_orders;
 
 pub use alarms::{Alarm, MAX_ALARMS};
+pub use answers::{GATHER_ANSWERS_MS, MAX_ACCOUNTS_ANSWERED, MAX_DUE_ANSWERS};
 pub use archive::{ArchivePass, Archiver, MAX_FILE_RECORDS, Titles, Written};
+pub use backlog::LinkBacklog;
 pub use backups::{BackupFile, Backups, MAX_LISTED_BACKUPS, write_backup};
 pub use basis::{KeptScope, RunBasis};
+pub use correction::{
+    CORRECTION_HOURS, Correction, CorrectionChange, CorrectionCounts, CorrectionEnds, CorrectionOrder, CorrectionPart,
+    CorrectionPreview, CorrectionRow, CorrectionScope, CorrectionState, MAX_CORRECTED, MAX_CORRECTED_RUNS,
+    MAX_CORRECTION_ROWS, MAX_KEPT_CORRECTIONS, Recipient, RecipientSeen, Wrong,
+};
 pub use deployment::{
     Canary, DeployChange, DeployOrder, Deployment, Difference, FORMER_TEST_NUMBER_DAYS, FormerTestNumber, KeptShare,
     MAX_FORMER_TEST_NUMBERS, MAX_PILOT_STATIONS, MAX_SHADOW_SAMPLES, MAX_SHADOWS, MAX_TEST_NUMBERS, Part, Pilot,
@@ -58,8 +69,8 @@ pub use deployment::{
 pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP};
 pub use error::HostError;
 pub use explain::{
-    DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, HopStory, MessageLife, NoDecision,
-    NotKept, PolicyStory, Present, RunBrief,
+    CorrectionStory, DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, HopStory,
+    MessageLife, NoDecision, NotKept, PolicyStory, Present, RunBrief,
 };
 pub use facts::IntoFact;
 pub use forecast::{
@@ -95,7 +106,8 @@ pub use province::{
 };
 pub use recall::{RecallOutcome, RecallScope};
 pub use reconcile::{
-    CarrierCount, CountDifference, CountOf, KeptCount, ReconciledDay, keep_carrier_count, reconciliation,
+    CarrierCount, CountDifference, CountOf, KEPT_COUNT_DAYS, KeptCount, ReconciledDay, keep_carrier_count,
+    reconciliation,
 };
 pub use replay::{
     DiffSample, MAX_DIFF_SAMPLES, MAX_DIFFERENCES, ReplayDifference, ReplayReport, ReplayState, ReplayStep, ReplayTold,
@@ -107,9 +119,10 @@ pub use schedule::TICK;
 pub use screens::{Acknowledged, MAX_SHOWN, NewScreen, SEEN_EVERY, ScreenSettings, Screens};
 pub use settings::Settings;
 pub use stops::{Stop, StopScope};
+pub use undelivered::{MAX_UNDELIVERED, NotTold, Undelivered, UndeliveredQuery};
 pub use versions::{
     CERTIFIED_AT_ONCE, Certified, Certifier, CertifyOrder, CertifyWatch, Fault, FaultLog, MAX_FAULTS,
     MAX_INTERRUPTIONS, MAX_STEPS, MAX_WAITING_VERSIONS, NoCertifier, NotCertified, PluginInfo, Progress, RETIRED_AFTER,
     Stage, Step, VersionRecord,
 };
-pub use work_orders::{WRONG_NUMBER_DAYS, WorkOrder, WorkOrderEntry, WorkOrderState, work_orders};
+pub use work_orders::{KEPT_CLOSED_DAYS, WRONG_NUMBER_DAYS, WorkOrder, WorkOrderEntry, WorkOrderState, work_orders};

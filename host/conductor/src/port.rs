@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridbell_channels::{
-    Action, Answer, Inbound, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
+    Action, Answer, Inbound, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent, Which,
 };
-use gridbell_model::{CivilMinute, HoldReason, MessageId, MessageState, Moment, TopicClass};
+use gridbell_model::{CivilMinute, HoldReason, Lane, MessageId, MessageState, Moment, TopicClass};
 use gridbell_planner::{QueuedFacts, recheck};
-use gridbell_state::{Contact, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage};
+use gridbell_state::{Contact, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage, Room, Shares};
 
 use crate::addresses::{self, addresses_of};
 use crate::any_link::AnyLink;
@@ -27,17 +27,21 @@ pub(crate) fn failed(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> 
 }
 
 impl Outbox for StateOutbox {
-    async fn claim(&self, link: &LinkName, max_parts: usize) -> Result<Vec<Outgoing>, OutboxError> {
+    async fn claim(&self, link: &LinkName, max_parts: usize, which: Which) -> Result<Vec<Outgoing>, OutboxError> {
         let stops = self.0.stops_now();
         if stops.holds_link(link.as_str()) {
             return Ok(Vec::new());
         }
+        let settings = self.0.settings().ok();
         let ids = {
             let queues = self.queues(link);
             // The lock is held from the look to the mark, so that two connections never claim the same message.
             let mut claimed = self.0.claimed().lock();
+            let mut shares = self.0.shares().lock();
             let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
-            let ids = self.0.state().ready_of(&queues, max_parts, held);
+            let room = Room { queues: &queues, lanes: lanes(which), parts: max_parts };
+            let weights = |of, topic| settings.as_ref().map_or((1, 1), |s| s.rules.share.weights(of, topic));
+            let ids = self.0.state().ready_of(room, shares.entry(link.clone()).or_default(), weights, held);
             claimed.extend(ids.iter().map(|id| (*id, PartSet::NONE)));
             ids
         };
@@ -64,13 +68,28 @@ impl Outbox for StateOutbox {
         let now = self.0.clock().now();
         let waiting = self.queues(link).into_iter().any(|q| self.0.state().next_due(q).is_some_and(|at| at <= now));
         let stopped = self.0.stops_now().holds_link(link.as_str());
-        if waiting && !stopped && self.has_unclaimed(link) {
+        if waiting && !stopped && self.has_unclaimed(link, Which::Any) {
             return;
         }
         tokio::select! {
             biased;
             () = changed => {}
             () = self.0.clock().sleep(ASK_AGAIN) => {}
+        }
+    }
+
+    async fn urgent(&self, link: &LinkName) {
+        loop {
+            // As above.
+            let changed = self.0.state().next_change();
+            if !self.0.stops_now().holds_link(link.as_str()) && self.has_unclaimed(link, Which::Urgent) {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = changed => {}
+                () = self.0.clock().sleep(ASK_AGAIN) => {}
+            }
         }
     }
 
@@ -97,7 +116,7 @@ impl Outbox for StateOutbox {
         let mut events = Vec::with_capacity(answers.len());
         self.mark_by_answers(link, answers).await?;
         for answer in answers {
-            let parts = if answer.part == 0 { self.open_parts(answer.message) } else { vec![answer.part] };
+            let parts = if answer.part == 0 { self.0.state().open_parts(answer.message) } else { vec![answer.part] };
             events.extend(parts.into_iter().map(|part| (answer.message, event_of(link, answer, part, now))));
         }
         self.0.state().message_events(events).await.map_err(failed)?;
@@ -157,10 +176,11 @@ impl StateOutbox {
         queues.into_iter().filter(|queue| !others_send(queue)).collect()
     }
 
-    fn has_unclaimed(&self, link: &LinkName) -> bool {
+    fn has_unclaimed(&self, link: &LinkName, which: Which) -> bool {
         let (stops, claimed) = (self.0.stops_now(), self.0.claimed().lock());
         let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
-        !self.0.state().ready_of(&self.queues(link), 1, held).is_empty()
+        let room = Room { queues: &self.queues(link), lanes: lanes(which), parts: 1 };
+        !self.0.state().ready_of(room, &mut Shares::default(), |_, _| (1, 1), held).is_empty()
     }
 
     /// The parts with which each message was handed out.
@@ -180,10 +200,6 @@ impl StateOutbox {
     fn settle_claims(&self, ids: impl Iterator<Item = MessageId>) {
         let settled: Vec<MessageId> = ids.filter(|id| !self.0.state().is_submitting(*id)).collect();
         self.unclaim(&settled);
-    }
-
-    fn open_parts(&self, id: MessageId) -> Vec<u8> {
-        self.0.state().outgoing(&[id]).ok().and_then(|mut o| o.pop()).map(|o| o.open).unwrap_or_default()
     }
 
     /// Messages with their texts, as many as fit; the claims of the others end.
@@ -213,6 +229,14 @@ impl StateOutbox {
         let rest: Vec<MessageId> = ids.iter().filter(|id| !kept.contains(id)).copied().collect();
         self.unclaim(&rest);
         Ok(handed)
+    }
+}
+
+/// The lanes from which is claimed, in their order.
+const fn lanes(which: Which) -> &'static [Lane] {
+    match which {
+        Which::Any => &[Lane::Urgent, Lane::Bulk],
+        Which::Urgent => &[Lane::Urgent],
     }
 }
 
@@ -279,6 +303,9 @@ fn verdict(
     let run = host.state().run_of(message.id);
     if let Some(reason) = addresses::address_lost(message, queued, contact) {
         return cancelled(reason);
+    }
+    if let Some(run) = run.as_ref().filter(|run| run.is_correction()) {
+        return crate::correction::last_look(host, rules, (message, queued), run, &view, minute);
     }
     let facts = QueuedFacts {
         topic: message.topic,

@@ -3,12 +3,14 @@
 
 use gridbell_clock::Clock;
 use gridbell_model::{Date, Moment};
-use gridbell_state::{LinkCounts, State};
+use gridbell_state::{DocChange, LinkCounts, State};
 use serde::{Deserialize, Serialize};
 
 use crate::documents::{self, CARRIER_COUNT, note};
 use crate::error::HostError;
 
+/// For so many days carriers' counts are kept: thirteen months, so that a month has the same month a year ago beside it.
+pub const KEPT_COUNT_DAYS: i32 = 400;
 /// Longest name of a source, in characters.
 const MAX_SOURCE_CHARS: usize = 200;
 
@@ -105,6 +107,16 @@ pub fn reconciliation(state: &State, from: Date, to: Date) -> Result<Vec<Reconci
         ReconciledDay { day, link, ours, carrier, differences }
     };
     Ok(days.into_iter().map(reconciled).collect())
+}
+
+/// Counts that are kept no longer on `today`.
+pub(crate) fn outdated(state: &State, today: Date) -> Vec<DocChange> {
+    let is_old = |key: &String| {
+        let day = key.split_once('/').and_then(|(day, _)| day.parse::<Date>().ok());
+        day.is_some_and(|day| day.plus_days(KEPT_COUNT_DAYS) < today)
+    };
+    let docs = state.docs(CARRIER_COUNT).into_iter().filter(|(key, _)| is_old(key));
+    docs.map(|(key, doc)| DocChange { expected: Some(doc.version), ..documents::delete(CARRIER_COUNT, &key) }).collect()
 }
 
 /// Where a carrier's count is not ours. What was never answered it may have accepted or not, so both are no difference.

@@ -65,6 +65,9 @@ impl ArchivedRecord {
     }
 }
 
+/// Documents that are changed or taken away in one commit.
+const TIDIED_AT_ONCE: usize = 500;
+
 impl Host {
     fn archiver(&self) -> Archiver {
         let host = self.clone();
@@ -73,12 +76,12 @@ impl Host {
     }
 
     fn titles_of(&self, run: &RunRecord) -> Titles {
+        if run.is_answers() {
+            return Titles::of(gridbell_planner::answers_manifest());
+        }
         let plugins = self.loaded_plugins();
         let of_run = plugins.iter().find(|p| p.digest().to_string() == run.digest);
-        of_run.map_or_else(Titles::default, |p| Titles {
-            notices: p.manifest().notices().iter().map(|n| n.title.clone()).collect(),
-            reasons: p.manifest().reasons().iter().map(|r| r.title.clone()).collect(),
-        })
+        of_run.map_or_else(Titles::default, |p| Titles::of(p.manifest()))
     }
 
     fn cutoffs(&self, before: Option<Date>) -> Result<Cutoffs, HostError> {
@@ -144,7 +147,33 @@ impl Host {
                 tracing::info!(files = pass.files.len(), entries, "archive.written");
             }
             self.tell(pass.map(|_| ()));
+            self.tell(self.tidy_documents().await.map(|_| ()));
         }
+    }
+
+    /// Takes documents away that nobody needs any more: work orders that were closed long ago, and carriers' counts of months that were settled.
+    /// What they said is in the audit log. Returns how many went.
+    ///
+    /// # Errors
+    /// When a document cannot be read or the state refuses.
+    pub async fn tidy_documents(&self) -> Result<usize, HostError> {
+        let host = self.clone();
+        let work = move || {
+            let mut tidied = crate::work_orders::tidied(host.state(), host.clock().now())?;
+            tidied.extend(crate::reconcile::outdated(host.state(), host.clock().today()));
+            Ok::<_, HostError>(tidied)
+        };
+        let changes = blocking(self.clock(), work).await?;
+        let mut gone = 0;
+        for some in changes.chunks(TIDIED_AT_ONCE) {
+            let count = some.iter().filter(|doc| doc.value.is_none()).count();
+            let detail = serde_json::json!({ "documents": count });
+            let audit = (count > 0).then(|| crate::documents::note("system", "documents.tidy", "documents", detail));
+            // Each is changed as it was read, or not at all: the next day it is looked at again.
+            self.state().put_docs(some.to_vec(), audit.into_iter().collect()).await?;
+            gone += count;
+        }
+        Ok(gone)
     }
 
     /// Tells the state for how long the province keeps its history.

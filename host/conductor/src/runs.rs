@@ -429,10 +429,6 @@ impl Host {
             _ => CivilMinute::NONE,
         };
         RunRecord {
-            id: RunId(0),
-            prefecture: request.prefecture,
-            policy: request.policy.clone(),
-            topic: prepared.policy.topic,
             plugin: manifest.name().to_owned(),
             plugin_version: manifest.version().to_owned(),
             digest: prepared.plugin.digest().to_string(),
@@ -440,23 +436,15 @@ impl Host {
             trigger: prepared.run.trigger.0,
             schedule: prepared.run.schedule.clone(),
             scheduled_at,
-            now: prepared.run.now,
-            snapshot: 0,
             initiator: request.initiator.clone(),
             scope: scope_words(&request.scope),
-            customers: 0,
-            passed: 0,
-            decided: 0,
-            queued: 0,
-            held: std::collections::BTreeMap::new(),
-            parts: 0,
-            cost_milli_fen: 0,
-            interest_misses: 0,
-            first_message: 0,
-            segments: Vec::new(),
-            started,
-            ended: started,
-            status: RunStatus::Published,
+            ..RunRecord::blank(
+                request.prefecture,
+                request.policy.clone(),
+                prepared.policy.topic,
+                prepared.run.now,
+                started,
+            )
         }
     }
 }

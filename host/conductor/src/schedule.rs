@@ -17,7 +17,7 @@ use crate::runs::{RunRequest, RunTrigger, schedule_key};
 pub const TICK: Duration = Duration::from_millis(500);
 
 impl Host {
-    /// Serves schedules, events and next hops until `stop`. Runs one after another: a run uses every core by itself.
+    /// Serves schedules, events, next hops, corrections and answers until `stop`. Runs one after another: a run uses every core by itself.
     pub async fn run_schedules(&self, stop: CancellationToken) {
         let mut watch = JumpWatch::new(self.clock());
         loop {
@@ -35,6 +35,8 @@ impl Host {
             }
             self.serve_due(&stop).await;
             self.serve_hops().await;
+            self.serve_corrections().await;
+            self.serve_answers().await;
         }
     }
 

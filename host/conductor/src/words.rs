@@ -22,6 +22,11 @@ const WRONG_NUMBER: [&str; 14] = [
 const BILL: [&str; 3] = ["订阅账单", "订阅电费", "DYZD"];
 const BALANCE: [&str; 2] = ["订阅余额", "DYYE"];
 const OUTAGE: [&str; 2] = ["订阅停电", "DYTD"];
+/// Questions.
+const ASK_BALANCE: [&str; 11] =
+    ["CX", "YE", "CXYE", "余额", "查询", "查余额", "查询余额", "余额查询", "电费", "查电费", "查询电费"];
+const ASK_OUTAGE: [&str; 6] = ["TDCX", "CXTD", "停电", "查停电", "查询停电", "停电查询"];
+const ASK_HELP: [&str; 5] = ["BZ", "H", "HELP", "帮助", "?"];
 
 /// A reply that the host acts on by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,21 +41,43 @@ pub(crate) enum Word {
     SubscribeBalance,
     /// Subscribes to outages.
     SubscribeOutage,
+    /// Asks what is left or owed.
+    AskBalance,
+    /// Asks whether there is an outage.
+    AskOutage,
+    /// Asks what can be written.
+    AskHelp,
 }
 
 impl Word {
     /// The word that `text` is; none where it says anything else or more: 「退订。」 is one, 「不要退订」 is not.
     pub(crate) fn of(text: &str) -> Option<Self> {
         let bare = bare(text);
-        let lists: [(&[&str], Self); 5] = [
+        // Of a question mark alone nothing is left.
+        let bare = if is_question_mark(text) { "?" } else { bare.as_str() };
+        let lists: [(&[&str], Self); 8] = [
             (&OPT_OUT, Self::OptOut),
             (&WRONG_NUMBER, Self::WrongNumber),
             (&BILL, Self::SubscribeBill),
             (&BALANCE, Self::SubscribeBalance),
             (&OUTAGE, Self::SubscribeOutage),
+            (&ASK_BALANCE, Self::AskBalance),
+            (&ASK_OUTAGE, Self::AskOutage),
+            (&ASK_HELP, Self::AskHelp),
         ];
-        lists.into_iter().find(|(words, _)| words.contains(&bare.as_str())).map(|(_, word)| word)
+        lists.into_iter().find(|(words, _)| words.contains(&bare)).map(|(_, word)| word)
     }
+
+    /// Whether it changes nothing: a question.
+    pub(crate) fn only_asks(self) -> bool {
+        matches!(self, Self::AskBalance | Self::AskOutage | Self::AskHelp)
+    }
+}
+
+/// Whether a text is question marks and nothing else.
+fn is_question_mark(text: &str) -> bool {
+    let text = text.trim();
+    !text.is_empty() && text.chars().all(|c| matches!(c, '?' | '？'))
 }
 
 /// A text without what people type around a word, in narrow capital letters.
@@ -79,10 +106,17 @@ mod tests {
             ("订阅账单", Word::SubscribeBill),
             ("ｄｙｙｅ", Word::SubscribeBalance),
             ("订阅停电", Word::SubscribeOutage),
+            ("cx", Word::AskBalance),
+            ("“余额”", Word::AskBalance),
+            ("停电？", Word::AskOutage),
+            ("tdcx", Word::AskOutage),
+            (" ？", Word::AskHelp),
+            ("帮助!", Word::AskHelp),
         ] {
             assert_eq!(Word::of(text), Some(word), "{text}");
         }
-        for other in ["是不是本人来缴", "我不是本人能缴吗", "怎么订阅账单", "", "收到"] {
+        for other in ["是不是本人来缴", "我不是本人能缴吗", "怎么订阅账单", "", "收到", "停电了", "我家余额", "！"]
+        {
             assert_eq!(Word::of(other), None, "{other}");
         }
     }

@@ -11,6 +11,8 @@ use crate::host::Host;
 
 /// Working days within which the office puts a wrong number right.
 pub const WRONG_NUMBER_DAYS: u32 = 3;
+/// For so many days a work order is kept after it was closed: a quarter, in which whoever counts them counts them.
+pub const KEPT_CLOSED_DAYS: i32 = 90;
 /// Days that the calendar is asked for them: the longest holidays and more.
 const LOOKED_DAYS: i32 = 30;
 
@@ -29,6 +31,9 @@ pub struct WorkOrder {
     pub opened: Moment,
     /// The last day on which it is in time.
     pub due: Date,
+    /// When it was first seen closed by the day's look; none while it is open. One that opens again loses it.
+    #[serde(default)]
+    closed: Option<Moment>,
 }
 
 /// How a work order stands.
@@ -95,8 +100,33 @@ impl Host {
             phone: view.phone.packed(),
             opened: self.clock().now(),
             due,
+            closed: None,
         })
     }
+}
+
+/// What changes of work orders at the day's look: of those that closed since, when; and those that are closed for [`KEPT_CLOSED_DAYS`] are no more.
+///
+/// # Errors
+/// When one cannot be read.
+pub(crate) fn tidied(state: &State, now: Moment) -> Result<Vec<DocChange>, HostError> {
+    let mut changes = Vec::new();
+    for (key, doc) in state.docs(WORK_ORDER) {
+        let order: WorkOrder = documents::parse(WORK_ORDER, &key, &doc.value)?;
+        let open = order.state(state) == WorkOrderState::Open;
+        let closed = match (open, order.closed) {
+            (true, None) => continue,
+            (true, Some(_)) => None,
+            (false, None) => Some(now),
+            (false, Some(at)) if at.date().plus_days(KEPT_CLOSED_DAYS) <= now.date() => {
+                changes.push(DocChange { expected: Some(doc.version), ..documents::delete(WORK_ORDER, &key) });
+                continue;
+            }
+            (false, Some(_)) => continue,
+        };
+        changes.push(documents::put(WORK_ORDER, &key, &WorkOrder { closed, ..order }, Some(doc.version))?);
+    }
+    Ok(changes)
 }
 
 /// Work orders that `wanted` takes, the newest first, before the one with the number `before`, up to `limit`.

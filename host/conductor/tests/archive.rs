@@ -11,8 +11,8 @@ use gridbell_archive::{Archive, Kind, Query};
 use gridbell_clock::{Clock, Seed};
 use gridbell_conductor::{ArchiveSearch, Archiver, HostError, Titles, search_archive};
 use gridbell_model::{
-    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Initiator, Lane, MessageId, OrgCode,
-    OrgLevel, OrgTree, OrgUnit, Phone, PrefectureCode, RunId, Topic, Traits,
+    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Lane, MessageId, OrgCode, OrgLevel, OrgTree,
+    OrgUnit, Phone, PrefectureCode, Topic, Traits,
 };
 use gridbell_state::*;
 use gridbell_store::{Batch, Durability, Faults, Key, KeyRange, MemStore, Sealer, Store};
@@ -164,10 +164,6 @@ impl World {
     fn record(&self) -> RunRecord {
         let now = self.clock.now();
         RunRecord {
-            id: RunId(0),
-            prefecture: TAIYUAN,
-            policy: "arrears-reminder".into(),
-            topic: Topic::ArrearsReminder,
             plugin: "arrears-reminder".into(),
             plugin_version: "0.1.0".into(),
             digest: "00".into(),
@@ -175,23 +171,7 @@ impl World {
             trigger: 1,
             schedule: "morning".into(),
             scheduled_at: now.civil_minute(),
-            now: now.civil_minute(),
-            snapshot: 0,
-            initiator: Initiator::System,
-            scope: String::new(),
-            customers: 0,
-            passed: 0,
-            decided: 0,
-            queued: 0,
-            held: BTreeMap::default(),
-            parts: 0,
-            cost_milli_fen: 0,
-            interest_misses: 0,
-            first_message: 0,
-            segments: vec![],
-            started: now,
-            ended: now,
-            status: RunStatus::Published,
+            ..RunRecord::blank(TAIYUAN, "arrears-reminder".into(), Topic::ArrearsReminder, now.civil_minute(), now)
         }
     }
 
@@ -218,6 +198,8 @@ impl World {
             to: "95598".into(),
             text: format!("收到{n}"),
             handled: "inbox".into(),
+            key: String::new(),
+            answer: String::new(),
         };
         self.state.inbound(message, vec![], vec![]).await.unwrap();
     }

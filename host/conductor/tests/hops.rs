@@ -9,11 +9,12 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gridbell_channels::{Action, Answer, LinkName, Outbox, Outcome as Answered, Report, ReportOutcome};
+use gridbell_channels::{Action, Answer, LinkName, Outbox, Outcome as Answered, Report, ReportOutcome, Which};
 use gridbell_conductor::*;
 use gridbell_model::*;
 use gridbell_state::{
-    Address, ContactFact, Facts, MessageDetail, NO_ANSWER, Outcome, PaymentFact, QueuedMessage, RunRecord, payment_key,
+    Address, ContactFact, Facts, MessageDetail, MessageEvent, NO_ANSWER, Outcome, PaymentFact, QueuedMessage,
+    RunRecord, payment_key,
 };
 use tokio_util::sync::CancellationToken;
 use world::{CUSTOMERS, POLICIES, TAIYUAN, World, account, first_day};
@@ -82,7 +83,7 @@ fn link() -> LinkName {
 /// Everything of WeChat's goes; what becomes of it is what `answer` says.
 async fn send(world: &World, answer: impl Fn(MessageId) -> Answered) {
     let outbox = world.host.outbox();
-    let ids: Vec<MessageId> = outbox.claim(&link(), 1_000).await.unwrap().iter().map(|m| m.id).collect();
+    let ids: Vec<MessageId> = outbox.claim(&link(), 1_000, Which::Any).await.unwrap().iter().map(|m| m.id).collect();
     let going = outbox.intend(&link(), &ids).await.unwrap();
     let answers: Vec<_> =
         going.into_iter().map(|message| Answer { message, part: 1, outcome: answer(message) }).collect();
@@ -218,4 +219,35 @@ async fn a_channel_without_any_way_out_is_given_up_after_the_wait_and_one_that_i
     let unreached = [R::NoAddress, R::BadAddress, R::SuspendedAddress, R::OptedOut, R::NoLink];
     assert!(run.held.keys().all(|why| unreached.contains(why)), "{:?}", run.held);
     assert_eq!(run.held.values().sum::<u64>() + run.queued, wechat.len() as u64);
+}
+
+#[tokio::test]
+async fn what_is_half_sent_goes_on_and_keeps_no_recall_from_its_end() {
+    let (world, run, _) = world().await;
+    let all = messages(&world, &run);
+    let (half, ..) = all.iter().find(|(.., m)| m.channel == Channel::Sms && m.parts > 1).unwrap();
+    let state = world.host.state();
+    let back = MessageEvent::PartBack {
+        part: 2,
+        not_before: world.clock.now(),
+        code: "result 8".into(),
+        may_go_twice: false,
+        counted: true,
+    };
+    let mut events = vec![
+        (*half, MessageEvent::Submitting { link: "mobile".into() }),
+        (*half, MessageEvent::accepted(1, &CarrierKey::Number(1))),
+        (*half, back),
+    ];
+    let parts = detail(&world, *half).decision.outcome;
+    let Outcome::Queued(message) = parts else { panic!("it is queued") };
+    events.extend(
+        (3..=message.parts).map(|part| (*half, MessageEvent::accepted(part, &CarrierKey::Number(part.into())))),
+    );
+    assert_eq!(state.message_events(events).await.unwrap().stale_events, 0);
+    let scope = RecallScope::Run(run.id);
+    let would = world.host.recall(&scope, "", "a", true).await.unwrap();
+    assert_eq!((would.taken_back, would.left), (all.len() as u64 - 1, 1));
+    assert_eq!(world.host.recall(&scope, "", "a", false).await.unwrap(), would);
+    assert_eq!(detail(&world, *half).status.state, MessageState::Queued, "the rest of it follows");
 }

@@ -13,7 +13,7 @@ use gridbell_channels::http::{
     Answer as Reply, CallError, Callback, Exchange, HttpTerms, Prepared, Provider, Repeat, Request, Said, Told, Turned,
     Verdict,
 };
-use gridbell_channels::{Address, Answer, Body, LinkName, Outbox, Outgoing, PartSet, Report, ReportOutcome};
+use gridbell_channels::{Address, Answer, Body, LinkName, Outbox, Outgoing, PartSet, Report, ReportOutcome, Which};
 use gridbell_conductor::*;
 use gridbell_model::*;
 use gridbell_state::{Address as Bound, ContactFact, CustomerChange, Facts, Outcome, QueuedMessage};
@@ -92,7 +92,7 @@ fn number(account: AccountNumber) -> u64 {
 }
 
 async fn claim(world: &World) -> BTreeMap<MessageId, Outgoing> {
-    let claimed = world.host.outbox().claim(&link(), 1_000).await.unwrap();
+    let claimed = world.host.outbox().claim(&link(), 1_000, Which::Any).await.unwrap();
     claimed.into_iter().map(|m| (m.id, m)).collect()
 }
 
@@ -273,7 +273,7 @@ async fn a_platforms_link_is_ruled_like_a_carriers_and_names_are_shared() {
     let state = |world: &World| world.host.links()[0].state;
     world.host.pause_link("wechat", "ops").await.unwrap();
     assert_eq!(state(&world), LinkState::Held);
-    assert!(world.host.outbox().claim(&LinkName::new("wechat").unwrap(), 10).await.unwrap().is_empty());
+    assert!(world.host.outbox().claim(&LinkName::new("wechat").unwrap(), 10, Which::Any).await.unwrap().is_empty());
     world.host.resume_link("wechat", "ops").await.unwrap();
     assert_ne!(state(&world), LinkState::Held);
     world.host.drain_links().await;
@@ -343,7 +343,8 @@ async fn a_report_that_the_customer_refuses_the_platform_stops_it_there() {
         let id = MessageId::new(TAIYUAN, queued.number);
         let name = LinkName::new("wechat").unwrap();
         let outbox = world.host.outbox();
-        let claimed: Vec<MessageId> = outbox.claim(&name, 1_000).await.unwrap().iter().map(|m| m.id).collect();
+        let claimed: Vec<MessageId> =
+            outbox.claim(&name, 1_000, Which::Any).await.unwrap().iter().map(|m| m.id).collect();
         outbox.intend(&name, &claimed).await.unwrap();
         let accepted = gridbell_channels::Outcome::Accepted { key: CarrierKey::text("m1") };
         let answer = [Answer { message: id, part: 1, outcome: accepted }];
@@ -374,7 +375,7 @@ async fn an_id_of_another_account_of_the_provinces_is_no_address_at_this_one() {
     let (who, queued) = messages.iter().find(|(_, m)| m.channel == Channel::Wechat).unwrap();
     world.host.state().facts(Facts::Contacts(vec![other(number(*who))]), false, vec![]).await.unwrap();
     let (name, outbox) = (LinkName::new("wechat").unwrap(), world.host.outbox());
-    let claimed: Vec<MessageId> = outbox.claim(&name, 1_000).await.unwrap().iter().map(|m| m.id).collect();
+    let claimed: Vec<MessageId> = outbox.claim(&name, 1_000, Which::Any).await.unwrap().iter().map(|m| m.id).collect();
     outbox.intend(&name, &claimed).await.unwrap();
     let status = world.host.state().message_status(MessageId::new(TAIYUAN, queued.number)).unwrap().unwrap();
     assert_eq!(status.reason, Some(HoldReason::NoAddress));

@@ -11,6 +11,7 @@ mod archive;
 mod bench;
 mod certifier;
 mod config;
+mod correct;
 mod defaults;
 mod demo;
 mod error;
@@ -21,6 +22,7 @@ mod open;
 mod platforms;
 mod plugin;
 mod policy;
+mod preferences;
 mod preview;
 mod proposal;
 mod recall;
@@ -31,6 +33,8 @@ mod replay;
 mod screens;
 mod serve;
 mod simulate;
+mod simulated;
+mod undelivered;
 
 use std::process::ExitCode;
 
@@ -95,6 +99,12 @@ enum Command {
     Shadow(release::ShadowCommand),
     /// Take back messages that have not left, on a running host: of a run, a link, a topic, a prefecture
     Recall(recall::RecallArgs),
+    /// Tell everybody who may have a wrong message what is right, on a running host, once another person agreed
+    Correct(Box<correct::CorrectArgs>),
+    /// What a customer wants to be told and what not, on a running host: show it, and take down what is said at a counter
+    Preferences(preferences::PreferencesArgs),
+    /// Subscriptions that were due on a day and did not come, with the reason of each, on a running host
+    Undelivered(undelivered::UndeliveredArgs),
     /// Compare what the links did each day with what their carriers counted (对账), on a running host
     Reconcile(reconcile::ReconcileArgs),
     /// Users of the console
@@ -164,6 +174,9 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Plugin(command) => plugin::plugin(command).await,
         Command::Proposal(command) => proposal::proposal(command).await,
         Command::Recall(args) => recall::recall(args).await,
+        Command::Correct(args) => correct::correct(*args).await,
+        Command::Preferences(args) => preferences::preferences(args).await,
+        Command::Undelivered(args) => undelivered::undelivered(args).await,
         Command::Reconcile(args) => reconcile::reconcile(args).await,
         Command::Screens(command) => screens::screens(command).await,
         Command::Shadow(command) => release::shadow(command).await,

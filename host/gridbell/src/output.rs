@@ -24,6 +24,14 @@ macro_rules! eprintln {
 /// Why standard output took no more; a reader who left is none.
 static FAILED: OnceLock<String> = OnceLock::new();
 
+/// Yuan with everything down to a thousandth of a fen that is not zero.
+pub(crate) fn yuan(milli_fen: u64) -> String {
+    let (yuan, rest) = (milli_fen / 100_000, milli_fen % 100_000);
+    let text = format!("{yuan}.{rest:05}");
+    let kept = text.trim_end_matches('0').len().max(text.len() - 3);
+    text[..kept].to_owned()
+}
+
 /// A line on standard output.
 pub(crate) fn line(text: Arguments<'_>) {
     write(&std::fmt::format(text), "\n");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gridbell_channels::Tcp;
 use gridbell_clock::Clock;
 use gridbell_server::{HEADER_TIMEOUT, Limits, MAX_CONNECTIONS, Server, ServerOptions, Tls};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -135,9 +135,11 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
         let (host, stop) = (host.clone(), stop.clone());
         async move { back_up_on_signal(&host, &stop).await }
     });
+    // Before the line: whoever reads it may end the host at once, which must be a drain.
+    let ends = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // The one line that scripts wait for.
     println!("gridbell is ready on {}", server.addr());
-    wait_for_end(&host).await?;
+    wait_for_end(&host, ends).await;
     eprintln!("gridbell is draining: nothing new is sent, answers are waited for");
     stop.cancel();
     server.shutdown().await?;
@@ -157,9 +159,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), CommandError> {
 }
 
 /// Waits for SIGTERM or Ctrl-C, or for the state to fail: a host that cannot store anything must be restarted.
-async fn wait_for_end(host: &gridbell_conductor::Host) -> Result<(), CommandError> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
+async fn wait_for_end(host: &gridbell_conductor::Host, (mut term, mut int): (Signal, Signal)) {
     let failed = async {
         while host.state().failure().is_none() {
             host.clock().sleep(std::time::Duration::from_secs(1)).await;
@@ -170,7 +170,6 @@ async fn wait_for_end(host: &gridbell_conductor::Host) -> Result<(), CommandErro
         _ = int.recv() => {}
         () = failed => {}
     }
-    Ok(())
 }
 
 /// Writes a backup for each SIGUSR1, beside everything that goes on.

@@ -42,6 +42,12 @@ pub enum ModelError {
         /// What was given, masked.
         masked: String,
     },
+    /// Not a prefecture's code.
+    #[error("`{value}` is not a prefecture: write its six digits, as 140100")]
+    Prefecture {
+        /// What was given.
+        value: String,
+    },
     /// Not a segment of mobile numbers.
     #[error("`{value}` is not a mobile number segment: it has 3 or 4 digits and starts with 13 to 19")]
     Segment {

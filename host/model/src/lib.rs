@@ -15,6 +15,7 @@ mod org;
 mod phone;
 mod time;
 mod topic;
+mod wish;
 
 pub use account::AccountNumber;
 pub use carrier::{Carrier, Segments, Served};
@@ -29,3 +30,4 @@ pub use org::{OrgCode, OrgLevel, OrgTree, OrgUnit, PrefectureCode};
 pub use phone::{ContactSource, Phone, PhoneClass, mask_digits};
 pub use time::{CivilMinute, Date, MINUTES_PER_DAY, Moment, SHANGHAI_OFFSET_MINUTES};
 pub use topic::{Guardrail, Topic, TopicClass};
+pub use wish::{Wish, WishSource};

@@ -193,6 +193,8 @@ words! {
         NoLink = 24, "no-link", "没有可用通道";
         /// The same notice came by the channel before.
         DeliveredMeanwhile = 25, "delivered-meanwhile", "前一渠道已送达";
+        /// The message that a correction corrects turned out not to have come.
+        NeverCame = 26, "never-came", "原消息未送达";
     }
 }
 

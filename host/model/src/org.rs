@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+use crate::error::ModelError;
 
 /// A prefecture by its GB/T 2260 code, e.g. 140100 for 太原.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,6 +18,16 @@ impl PrefectureCode {
     #[must_use]
     pub fn org(self) -> OrgCode {
         OrgCode(self.0)
+    }
+}
+
+impl FromStr for PrefectureCode {
+    type Err = ModelError;
+
+    fn from_str(s: &str) -> Result<Self, ModelError> {
+        let six = s.len() == 6 && s.bytes().all(|b| b.is_ascii_digit());
+        let code = s.parse().ok().filter(|_| six);
+        code.map(Self).ok_or_else(|| ModelError::Prefecture { value: s.to_owned() })
     }
 }
 

@@ -97,6 +97,8 @@ words! {
         Staff = 8, "staff", "内部提醒";
         /// An apology with the right facts.
         Correction = 9, "correction", "更正";
+        /// What the host answers to a customer who wrote.
+        Answer = 10, "answer", "自动答复";
     }
 }
 
@@ -113,6 +115,8 @@ words! {
         Marketing = 3, "marketing", "宣传";
         /// To the utility's own people.
         Staff = 4, "staff", "内部";
+        /// Answers to customers who wrote: they asked, so nothing that they refused holds it, and it is not for tomorrow's window.
+        Answer = 5, "answer", "应答";
     }
 }
 
@@ -156,6 +160,7 @@ impl Topic {
             Self::BillNotice | Self::BalanceWarning => TopicClass::Subscribed,
             Self::Campaign => TopicClass::Marketing,
             Self::Staff => TopicClass::Staff,
+            Self::Answer => TopicClass::Answer,
         }
     }
 }
@@ -173,6 +178,10 @@ impl TopicClass {
             Self::Marketing => true,
             Self::Staff => {
                 matches!(guardrail, G::Scope | G::Template | G::Address | G::Said | G::Window | G::BlastRadius)
+            }
+            // How often somebody is answered is counted by what they write, before there is a message.
+            Self::Answer => {
+                matches!(guardrail, G::Scope | G::Template | G::Address | G::Closed | G::Said | G::BlastRadius)
             }
         }
     }

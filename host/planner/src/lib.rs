@@ -4,6 +4,7 @@
 //! are the province's. For each run a [`Guard`] is made from them, which turns each decision of the plugin into a [`Planned`] message or a
 //! reason why there is none; [`blast()`] looks at the run as a whole and [`recheck`] once more at each message before it is submitted.
 
+mod answers;
 mod blast;
 mod calendar;
 mod error;
@@ -16,12 +17,17 @@ mod schedule;
 mod template;
 mod times;
 
+pub use answers::{
+    ANSWER_VALID_MINUTES, ANSWERS, AnswerRules, MAX_ANSWERS_PER_MINUTE, answers_manifest, answers_policy,
+    states_account,
+};
 pub use blast::{BlastReason, BlastVerdict, blast};
 pub use calendar::{Calendar, DAYS_AFTER, DAYS_BEFORE};
 pub use error::{Place, PlannerError, Problem, Problems};
 pub use guard::{
-    DayCaps, EXEMPTIONS, Earlier, Foreseen, Guard, GuardContext, GuardSetup, GuardVerdict, Judgement, Planned,
-    QueuedFacts, RunScope, SendTimes, Told, Verdict, recheck, recorded_verdicts,
+    CorrectionSetup, Corrector, DayCaps, EXEMPTIONS, Earlier, Foreseen, Guard, GuardContext, GuardSetup, GuardVerdict,
+    Judgement, Planned, QueuedFacts, RunScope, SendTimes, Told, Verdict, WrongMessage, correction_times, recheck,
+    recheck_correction, recorded_verdicts,
 };
 pub use load::{DayLoad, HourLoad, LinkCapacity, LinkLoad, LoadForecast, Wave, forecast_load};
 pub use policy::{
@@ -35,8 +41,8 @@ pub use rules::{
 pub use schedule::{CronExpr, Due, MAX_OCCURRENCES};
 pub use semver::{Version, VersionReq};
 pub use template::{
-    Compiled, Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, MAX_PARTS, MAX_TEMPLATE_CHARS, MAX_TEMPLATES,
-    PART_UNITS, PlatformText, RenderError, SINGLE_UNITS, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan,
-    TextSize, fact_of, parts, utf16_units,
+    CORRECTED_AMOUNT, Compiled, CorrectionText, Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, MAX_PARTS,
+    MAX_TEMPLATE_CHARS, MAX_TEMPLATES, PART_UNITS, PlatformText, RenderError, SINGLE_UNITS, Template, TemplateFile,
+    TemplateSet, TemplateStatus, TextPlan, TextSize, corrected_topic, correction_notice, fact_of, parts, utf16_units,
 };
 pub use times::{OpenMinutes, TimeSpan};

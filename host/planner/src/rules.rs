@@ -4,9 +4,10 @@ mod file;
 
 use std::collections::BTreeMap;
 
-use gridbell_model::{Date, Topic, TopicClass};
+use gridbell_model::{Date, PrefectureCode, Topic, TopicClass};
 use serde::{Deserialize, Serialize};
 
+use crate::answers::{ANSWER_VALID_MINUTES, AnswerRules, MAX_ANSWERS_PER_MINUTE};
 use crate::error::Problem;
 use crate::policy::Caps;
 use crate::times::TimeSpan;
@@ -53,6 +54,38 @@ pub struct ProvinceRules {
     /// Within which bounds a city sets a plugin's parameter by itself; beyond them the province's approver is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameter_limits: Vec<ParameterLimit>,
+    /// How prefectures and topics share a link that has a backlog.
+    #[serde(default, skip_serializing_if = "ShareRules::is_even")]
+    pub share: ShareRules,
+    /// How often customers who write are answered.
+    #[serde(default)]
+    pub answers: AnswerRules,
+}
+
+/// Weights by which a link's pace is shared while more waits than it may send: first among prefectures, then within each among its topics. Urgent
+/// messages go before all that is not urgent, whatever the weights. One that is not here has weight 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShareRules {
+    /// 1 to [`MAX_COUNT`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prefectures: BTreeMap<PrefectureCode, u16>,
+    /// 1 to [`MAX_COUNT`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<Topic, u16>,
+}
+
+impl ShareRules {
+    /// The weights of a prefecture and, within it, of a topic.
+    #[must_use]
+    pub fn weights(&self, prefecture: PrefectureCode, topic: Topic) -> (u16, u16) {
+        let of = |weight: Option<&u16>| weight.copied().unwrap_or(1).max(1);
+        (of(self.prefectures.get(&prefecture)), of(self.topics.get(&topic)))
+    }
+
+    fn is_even(&self) -> bool {
+        self.prefectures.is_empty() && self.topics.is_empty()
+    }
 }
 
 /// Bounds of one parameter of one plugin, in the parameter's own unit. Of a list each number counts.
@@ -125,6 +158,7 @@ impl TopicRule {
             Topic::Outage | Topic::Restore => (None, 12, 3),
             Topic::Campaign => (None, 72, 0),
             Topic::Staff | Topic::Correction => (None, 48, 3),
+            Topic::Answer => (None, ANSWER_VALID_MINUTES / 60, 0),
         };
         Self { class: topic.default_class(), freshness_days, validity_minutes: hours * 60, reissues }
     }
@@ -149,7 +183,9 @@ impl ClassRule {
         let night = Some(TimeSpan { from: 21 * 60, to: 8 * 60 });
         let caps = |customer, phone| Caps { per_customer: Some(customer), per_phone: Some(phone) };
         match class {
-            TopicClass::Statutory | TopicClass::Staff => Self { quiet: None, caps: Caps::default() },
+            TopicClass::Statutory | TopicClass::Staff | TopicClass::Answer => {
+                Self { quiet: None, caps: Caps::default() }
+            }
             TopicClass::Service => Self { quiet: night, caps: caps(2, 6) },
             TopicClass::Subscribed => Self { quiet: night, caps: caps(2, 6) },
             TopicClass::Marketing => Self { quiet: night, caps: caps(1, 1) },
@@ -290,6 +326,10 @@ impl ProvinceRules {
                     format!("nobody can subscribe to {topic}: put it into another class"),
                 );
             }
+            if (*topic == Topic::Answer) != (rule.class == TopicClass::Answer) {
+                let message = "the class `answer` is that of the topic `answer` and of no other: nothing else may pass what customers refused";
+                note(format!("topic.{topic}.class"), message.to_owned());
+            }
             if rule.validity_minutes == 0 || rule.validity_minutes > MAX_MINUTES {
                 note(format!("topic.{topic}.validity_minutes"), format!("1 to {MAX_MINUTES} minutes are allowed"));
             }
@@ -299,6 +339,15 @@ impl ProvinceRules {
                 let message = "a limit has a min or a max, and min is no more than max".to_owned();
                 note(format!("parameter_limits.{i}"), message);
             }
+        }
+        let answers = &self.answers;
+        let counts =
+            (1..=MAX_COUNT).contains(&answers.per_hour) && (answers.per_hour..=MAX_COUNT).contains(&answers.per_day);
+        if !counts || !(1..=MAX_ANSWERS_PER_MINUTE).contains(&answers.per_minute_in_all) {
+            let message = format!(
+                "per_hour is 1 to {MAX_COUNT}, per_day no less and at most {MAX_COUNT}, per_minute_in_all 1 to {MAX_ANSWERS_PER_MINUTE}"
+            );
+            note("answers".to_owned(), message);
         }
         let blast = &self.blast_radius;
         if blast.multiple < 2 || blast.history == 0 || blast.least_history > blast.history {

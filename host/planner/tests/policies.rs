@@ -8,8 +8,8 @@ use common::{OnePlugin, POLICY, manifest, policy, repo, rules};
 use gridbell_contract::Manifest;
 use gridbell_model::{Channel, PrefectureCode, Topic};
 use gridbell_planner::{
-    Plugins, PolicyFile, PolicySet, ProvinceRules, TemplateFile, Version, VersionReq, check_policies, check_policy,
-    diff,
+    Plugins, PolicyFile, PolicySet, ProvinceRules, TemplateFile, Version, VersionReq, answers_manifest, check_policies,
+    check_policy, diff,
 };
 
 fn parse_error(text: &str) -> String {
@@ -69,7 +69,7 @@ cron = "0 25 * * *"
          policies/140100.toml:4:1: policy[0]: the field `parameters` is missing\n\
          policies/140100.toml:5:8: policy[0].name: `Balance` is not a name: use lower-case letters, digits and hyphens, a letter first\n\
          policies/140100.toml:8:11: policy[0].version: `new` is not a version: unexpected character 'n' while parsing major version number; write `=0.1.0` for exactly one, `0.1` for compatible ones\n\
-         policies/140100.toml:9:9: policy[0].topic: `balance` is not a topic: use one of arrears-reminder, bill-notice, balance-warning, payment-received, outage, cut-off, restore, campaign, staff, correction\n\
+         policies/140100.toml:9:9: policy[0].topic: `balance` is not a topic: use one of arrears-reminder, bill-notice, balance-warning, payment-received, outage, cut-off, restore, campaign, staff, correction, answer\n\
          policies/140100.toml:10:1: policy[0]: unknown field `windos`: did you mean `windows`\n\
          policies/140100.toml:11:12: policy[0].windows[0]: `21:00-08:00` passes midnight: write it as two windows\n\
          policies/140100.toml:11:27: policy[0].windows[1]: `9 to 5` is not a time span: write it as 08:30-11:30\n\
@@ -200,6 +200,14 @@ fn the_provinces_rules_are_read_and_checked() {
     assert_eq!(serde_json::from_str::<ProvinceRules>(&earlier).unwrap(), rules);
     let fewer = repo("province.toml").replace("shared_phone_accounts = 5", "shared_phone_accounts = 2");
     assert_eq!(ProvinceRules::parse("province.toml", &fewer).unwrap().shared_phone_accounts, 2);
+    let shared = "[share.prefecture]\n140100 = 3\n[share.topic]\nbill-notice = 2\n";
+    let shared = ProvinceRules::parse("province.toml", &format!("{}\n{shared}", repo("province.toml"))).unwrap();
+    assert_eq!(shared.share.weights(PrefectureCode(140_100), Topic::BillNotice), (3, 2));
+    assert_eq!(shared.share.weights(PrefectureCode(140_200), Topic::Outage), (1, 1));
+    assert_ne!(serde_json::to_string(&shared).unwrap(), json);
+    let text = format!("{}\n[share.prefecture]\n14 = 3\n140100 = 0\n", repo("province.toml"));
+    let e = ProvinceRules::parse("province.toml", &text).unwrap_err().to_string();
+    assert!(e.contains("`14` is not a prefecture") && e.contains("140100"), "{e}");
     for topic in Topic::ALL {
         assert_eq!(rules.topic(*topic).class, topic.default_class(), "{topic}");
     }
@@ -281,7 +289,7 @@ fn the_provinces_texts_fit_the_reference_plugins() {
     let (rules, plugins) = (rules(), reference());
     let file = TemplateFile::parse("templates.toml", &repo("templates.toml")).unwrap();
     file.check(&plugins.0, &rules).unwrap();
-    for manifest in &plugins.0 {
+    for manifest in plugins.0.iter().chain([answers_manifest()]) {
         for notice in manifest.notices() {
             let template = file.set.approved(manifest.topic(), &notice.name, Channel::Sms);
             let plan = template.unwrap().compile(notice, &rules).unwrap().sample().clone();

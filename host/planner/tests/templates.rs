@@ -6,7 +6,8 @@ use common::{customer, manifest, rules};
 use gridbell_contract::{Arg, Notice, Unit};
 use gridbell_model::{Channel, Date, Topic, TopicClass};
 use gridbell_planner::{
-    Facts, MAX_PARTS, ProvinceRules, RenderError, Template, TemplateFile, TemplateStatus, TopicRule, parts,
+    Facts, MAX_PARTS, ProvinceRules, RenderError, Template, TemplateFile, TemplateStatus, TopicRule, answers_manifest,
+    parts, states_account,
 };
 use proptest::prelude::*;
 
@@ -210,4 +211,20 @@ text = "余额"
         e.lines().next().unwrap(),
         "templates.toml:6:10: template[0].status: `aproved` is not a status: use `draft` or `approved`"
     );
+}
+
+#[test]
+fn an_answer_to_whoever_has_the_number_cannot_name_the_account() {
+    for notice in answers_manifest().notices() {
+        let own: String =
+            [&notice.arg0, &notice.arg1].into_iter().flatten().map(|a| format!("{{{{ {} }}}}", a.name)).collect();
+        for placeholder in ["account_tail", "station", "prefecture"] {
+            let text = format!("您好{{{{ {placeholder} }}}}{own}");
+            let (topic, channel, status) = (Topic::Answer, Channel::Sms, TemplateStatus::Approved);
+            let notice_name = notice.name.clone();
+            let template =
+                Template { topic, notice: notice_name, channel, version: 1, status, text, omits: Vec::new() };
+            assert_eq!(template.compile(notice, &rules()).is_ok(), states_account(&notice.name), "{}", notice.name);
+        }
+    }
 }

@@ -198,6 +198,9 @@ impl Provider for Account {
     fn prepare(&self, message: &Outgoing, now: Moment) -> Prepared {
         of!(self, account => account.prepare(message, now))
     }
+    fn is_costly(&self) -> bool {
+        of!(self, account => account.is_costly())
+    }
     fn read(&self, message: &Outgoing, token: u64, answer: &Answer, now: Moment) -> Verdict {
         of!(self, account => account.read(message, token, answer, now))
     }

@@ -89,6 +89,11 @@ impl Alipay {
 }
 
 impl Provider for Alipay {
+    /// Signed with RSA.
+    fn is_costly(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, message: &Outgoing, now: Moment) -> Prepared {
         let to = match &message.to {
             Address::UserId(id) => Recipient::UserId(id.to_string()),

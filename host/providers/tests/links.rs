@@ -275,6 +275,22 @@ async fn a_hold_gives_back_what_is_not_sent_and_a_grant_spreads_it() {
 }
 
 #[tokio::test]
+async fn what_a_crash_exposes_is_bounded_while_answers_do_not_become_durable() {
+    let bench = Bench::with(Faults::default()).await;
+    let mut built = bench.built();
+    (built.terms.window, built.terms.commit_group) = (4, 8);
+    bench.put(100);
+    bench.outbox.shut.send_replace(true);
+    let (link, _) = link(built, &bench.outbox, &bench.clock);
+    // All that may be exposed went, and none of it is known to have gone.
+    bench.gateway.wait_until(|stats| stats.accepted >= 12).await;
+    bench.outbox.shut.send_replace(false);
+    bench.outbox.until(|outbox| outbox.accepted() == 100).await;
+    drained(&link).await;
+    assert_eq!(bench.outbox.most_in_hand(), 12);
+}
+
+#[tokio::test]
 async fn a_failing_outbox_raises_an_alarm_and_a_callback_is_answered_only_when_it_is_kept() {
     let place = Place::new("").await;
     let callbacks = Callbacks { url: Some(place.url.clone()), tries: 5, retry_ms: 1 };

@@ -54,13 +54,7 @@ async fn main() {
         .stop(StopScope::Topic(gridbell_model::Topic::Campaign), "节日期间暂停宣传".into(), "operator".into())
         .await
         .unwrap();
-    let options = ServerOptions {
-        addr: addr.parse().unwrap(),
-        tls: None,
-        behind_tls_proxy: false,
-        limits: gridbell_server::Limits::default(),
-        host: Arc::new(stand),
-    };
+    let options = ServerOptions::plain(addr.parse().unwrap(), Arc::new(stand));
     let server = Server::start(options).await.unwrap();
     println!("http://{}/", server.addr());
     tokio::signal::ctrl_c().await.unwrap();

@@ -299,6 +299,8 @@ pub struct LinkEntry {
     pub grant: u32,
     /// Parts written in the last whole second.
     pub rate: u64,
+    /// What waits for it.
+    pub backlog: Backlog,
     /// Parts unanswered.
     pub window_used: usize,
     /// Parts that may be.
@@ -319,6 +321,19 @@ pub struct LinkEntry {
     pub last_error: Option<String>,
     /// What a person should know of, oldest first.
     pub alarms: Vec<LinkAlarm>,
+}
+
+/// What waits in the queues that a link takes from; links of one carrier share it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Backlog {
+    /// Urgent messages.
+    pub urgent: u64,
+    /// All others, those whose time has not come too.
+    pub bulk: u64,
+    /// Parts of all of them.
+    pub parts: u64,
+    /// When the last of them will have left at the present pace; none where nothing waits, or nothing goes.
+    pub clears_at: Option<Moment>,
 }
 
 /// Something that a person should know of a link.
@@ -378,7 +393,7 @@ pub struct ArchiveHit {
 }
 
 /// The conductor, as the server sees it.
-pub trait Conduct: crate::release::Release + crate::insight::Insight {
+pub trait Conduct: crate::release::Release + crate::insight::Insight + crate::correct::Correct {
     /// What is true.
     fn state(&self) -> &State;
     /// What time it is.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gridbell_clock::Clock;
 use gridbell_conductor::{
     ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Host, HostError, Imports, IncomingCallback,
-    IntoFact, LinkState, LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal,
-    RunRequest, RunSummary, Screens,
+    IntoFact, LinkBacklog, LinkState, LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome,
+    ProvinceProposal, RunRequest, RunSummary, Screens,
 };
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
@@ -15,9 +15,9 @@ use gridbell_planner::{
 use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, StateError};
 
 use crate::conduct::{
-    AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange,
-    Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop,
-    StopScope,
+    AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Backlog, Conduct, ConductError, LinkAlarm, LinkEntry,
+    ParameterChange, Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder,
+    RunReport, Stop, StopScope,
 };
 
 /// Accounts that a run's report names as examples.
@@ -40,6 +40,7 @@ impl From<HostError> for ConductError {
             HostError::NotWaiting(_) => Self::Conflict(e.to_string()),
             HostError::NoVersion(name) => Self::NotFound(name),
             HostError::NoProposal(id) => Self::NotFound(id.to_string()),
+            HostError::NoCorrection(id) => Self::NotFound(format!("C{id}")),
             HostError::OwnChange { .. }
             | HostError::OwnText { .. }
             | HostError::OwnWork { .. }
@@ -110,7 +111,8 @@ fn stop_of(stop: gridbell_conductor::Stop) -> Option<Stop> {
     Some(Stop { scope: stop.scope.parse().ok()?, why: stop.why, by: stop.by, since: stop.at })
 }
 
-fn link_of(status: LinkStatus) -> LinkEntry {
+fn link_of(status: LinkStatus, backlog: LinkBacklog) -> LinkEntry {
+    let LinkBacklog { urgent, bulk, parts, clears_at } = backlog;
     let state = match status.state {
         LinkState::Connecting => "connecting",
         LinkState::Up => "up",
@@ -128,6 +130,7 @@ fn link_of(status: LinkStatus) -> LinkEntry {
         reverse: status.reverse.map(|r| ReverseEntry { connections: r.connections, calls: r.calls, last: r.last }),
         grant: status.grant,
         rate: status.rate,
+        backlog: Backlog { urgent, bulk, parts, clears_at },
         window_used: status.window_used,
         window: status.window,
         sent: status.counts.sent,
@@ -416,7 +419,13 @@ impl Conduct for Host {
     }
 
     fn links(&self) -> Vec<LinkEntry> {
-        Self::links(self).into_iter().map(link_of).collect()
+        let links = Self::links(self);
+        let mut backlogs = self.backlogs(&links);
+        let with = |link: LinkStatus| {
+            let backlog = backlogs.remove(&link.name).unwrap_or_default();
+            link_of(link, backlog)
+        };
+        links.into_iter().map(with).collect()
     }
 
     fn hold_link(&self, link: String, held: bool, who: String) -> Pending<'_, ()> {

@@ -1,10 +1,13 @@
 //! What the server asks of the conductor in order to understand: why somebody was told something, whether a run can be done again with the same
 //! result, where two runs differ. Changes nothing.
 
-use gridbell_conductor::{ExplainRequest, Explanation, Host, ReplayState, RunDiff};
-use gridbell_model::RunId;
+use gridbell_conductor::{ExplainRequest, Explanation, Host, ReplayState, RunDiff, Undelivered, UndeliveredQuery};
+use gridbell_model::{CustomerView, RunId};
 
 use crate::conduct::{ConductError, Pending};
+
+/// Which customers an asker sees.
+pub type Seen = Box<dyn Fn(&CustomerView) -> bool + Send + Sync>;
 
 /// Understanding after.
 pub trait Insight: Send + Sync {
@@ -21,6 +24,8 @@ pub trait Insight: Send + Sync {
     fn cancel_replay(&self, run: RunId) -> bool;
     /// Where two runs differ.
     fn diff_runs(&self, a: RunId, b: RunId) -> Pending<'_, RunDiff>;
+    /// Subscribers who should have been told on a day and were not, of those whom `seen` lets through.
+    fn undelivered(&self, query: UndeliveredQuery, seen: Seen) -> Pending<'_, Vec<Undelivered>>;
 }
 
 impl Insight for Host {
@@ -42,5 +47,9 @@ impl Insight for Host {
 
     fn diff_runs(&self, a: RunId, b: RunId) -> Pending<'_, RunDiff> {
         Box::pin(async move { Ok(Self::diff_runs(self, a, b).await?) })
+    }
+
+    fn undelivered(&self, query: UndeliveredQuery, seen: Seen) -> Pending<'_, Vec<Undelivered>> {
+        Box::pin(async move { Ok(Self::undelivered(self, query, seen).await?) })
     }
 }

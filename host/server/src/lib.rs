@@ -13,6 +13,7 @@ mod bounded;
 mod callbacks;
 mod conduct;
 mod console;
+mod correct;
 mod extract;
 mod health;
 mod host;
@@ -33,12 +34,13 @@ pub use api::UPLOAD_STALL;
 pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS, MAX_WAITING_SCREENS};
 pub use callbacks::{CALLBACK_TIMEOUT, MAX_CALLBACKS};
 pub use conduct::{
-    AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Conduct, ConductError, LinkAlarm, LinkEntry, ParameterChange,
-    Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop,
-    StopScope,
+    AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Backlog, Conduct, ConductError, LinkAlarm, LinkEntry,
+    ParameterChange, Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder,
+    RunReport, Stop, StopScope,
 };
+pub use correct::Correct;
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};
-pub use insight::Insight;
+pub use insight::{Insight, Seen};
 pub use observe::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 pub use problem::{Code, FieldProblem, PROBLEM_JSON, Problem, ProblemBody};
 pub use release::{Release, VersionStep};

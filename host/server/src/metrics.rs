@@ -193,12 +193,15 @@ fn today(out: &mut Exposition, app: &App) {
 fn links(out: &mut Exposition, app: &App) {
     let links = app.conduct.links();
     type Read = fn(&crate::conduct::LinkEntry) -> u64;
-    let families: [(&'static str, &str, &str, Read); 8] = [
+    let families: [(&'static str, &str, &str, Read); 9] = [
         ("gridbell_link_up", "gauge", "Whether the link sends.", |l| u64::from(l.state == "up")),
         ("gridbell_link_grant_parts_per_second", "gauge", "Parts granted a second, 0 for no pacing.", |l| {
             u64::from(l.grant)
         }),
         ("gridbell_link_rate_parts_per_second", "gauge", "Parts written in the last whole second.", |l| l.rate),
+        ("gridbell_link_backlog_parts", "gauge", "Parts waiting in the queues that it takes from.", |l| {
+            l.backlog.parts
+        }),
         ("gridbell_link_window_used", "gauge", "Parts unanswered.", |l| l.window_used as u64),
         ("gridbell_link_sent_parts_total", "counter", "Parts written.", |l| l.sent),
         ("gridbell_link_accepted_parts_total", "counter", "Parts accepted.", |l| l.accepted),

@@ -109,6 +109,14 @@ pub struct ServerOptions {
     pub host: Arc<dyn Conduct>,
 }
 
+impl ServerOptions {
+    /// Plain HTTP, as on loopback, with the usual limits.
+    #[must_use]
+    pub fn plain(addr: SocketAddr, host: Arc<dyn Conduct>) -> Self {
+        Self { addr, tls: None, behind_tls_proxy: false, limits: Limits::default(), host }
+    }
+}
+
 /// A running server.
 pub struct Server {
     addr: SocketAddr,

@@ -47,10 +47,11 @@ async fn each_page_opens_for_those_whose_role_and_scope_have_it() {
     for name in ["boss", "city", "agent", "auditor"] {
         cookies.push(desk.sign_in(name, PASSWORD).await.0);
     }
-    let table: [(&str, [u16; 4]); 8] = [
+    let table: [(&str, [u16; 4]); 9] = [
         ("/imports", [200, 200, 403, 200]),
         ("/plugins", [200, 200, 403, 200]),
         ("/proposals", [200, 200, 403, 200]),
+        ("/corrections", [200, 200, 403, 200]),
         ("/people", [200, 403, 403, 403]),
         // The province's own: a city's office sees nothing there, whatever its role.
         ("/audit", [200, 404, 404, 200]),
@@ -206,6 +207,57 @@ async fn the_log_is_searched_from_its_end_and_its_chain_is_verified() {
     assert_eq!(rows(&desk.page(&auditor, "/audit?who=nobody").await.text), 0);
     assert_eq!(rows(&desk.page(&auditor, "/audit?day=2026-11-20").await.text), 0);
     assert!(desk.page(&auditor, "/audit?verify=true").await.text.contains("首尾相连"));
+}
+
+#[tokio::test]
+async fn a_correction_shows_its_list_what_it_says_and_what_changed_since() {
+    let (stand, desk) = office().await;
+    let (cookie, csrf) = desk.sign_in("city", PASSWORD).await;
+    let all = desk.page(&cookie, "/corrections").await.text;
+    assert!(all.contains("/corrections/C1") && all.contains("待审批") && all.contains("run:R1"), "{all}");
+    let page = desk.page(&cookie, "/corrections/C1").await.text;
+    for words in [
+        "昨日短信有误，深表歉意。",
+        "提出以后的变化",
+        "原消息确认未送达、不再更正 1 户",
+        "不在名单上 2 户",
+        "号码待核实：1 户",
+        "138****1234",
+        "0000000010",
+        "价目有误",
+        &"5f".repeat(32),
+    ] {
+        assert!(page.contains(words), "{words}: {page}");
+    }
+    assert!(!page.contains("13812341234"), "no number is shown whole");
+    let (agent, _) = desk.sign_in("agent", PASSWORD).await;
+    assert_eq!(desk.page(&agent, "/corrections/C1").await.status, 403);
+    let order = gridbell_server::RunOrder {
+        prefecture: gridbell_model::PrefectureCode(140_100),
+        policy: "arrears-reminder".into(),
+        orgs: vec![],
+        sections: vec![],
+        exclude: vec![],
+        dry_run: false,
+        who: "system".into(),
+    };
+    stand.run_policy(order).await.unwrap();
+    // From a run's page: tried first, then proposed, never without the token.
+    let run = desk.page(&cookie, "/runs/R1").await.text;
+    assert!(run.contains("/runs/R1/correct"), "{run}");
+    let send = async |csrf: &str, act: &str| {
+        let form = format!("csrf={csrf}&text=%E6%AD%89&why=%E8%AF%95%E9%AA%8C&act={act}");
+        let request = Request::builder().method("POST").uri("/runs/R1/correct").header(header::COOKIE, &cookie);
+        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        desk.send(request.body(Body::from(form)).unwrap()).await
+    };
+    assert_eq!(send("", "try").await.status, 403);
+    let tried = send(&csrf, "try").await.text;
+    assert!(tried.contains("将撤回") && tried.contains("138****1234") && tried.contains("提出更正"), "{tried}");
+    let proposed = send(&csrf, "propose").await;
+    assert_eq!((proposed.status.as_u16(), proposed.header("location")), (303, "/corrections/C2"), "{}", proposed.text);
+    assert_eq!(desk.page(&agent, "/runs/R1/correct").await.status, 403);
+    assert_eq!(desk.page(&cookie, "/corrections/C7").await.status, 404);
 }
 
 #[tokio::test]

@@ -224,19 +224,32 @@ async fn one_customer_is_corrected_subscribed_exempted_and_erased() {
     let not_theirs =
         desk.ask(&clerk, "PATCH", ACCOUNT, Some(json!({ "traits": { "do-not-remind": false } })), &[]).await;
     assert_eq!(not_theirs.status, 403);
-    let wishes = json!({ "subscriptions": { "subscribes-bill": true }, "preferences": { "no-sms-marketing": true } });
-    let kept = desk.ask(&clerk, "PUT", &format!("{ACCOUNT}/preferences"), Some(wishes), &[]).await.json();
-    assert_eq!(
-        (kept["subscriptions"]["subscribes-bill"].as_bool(), kept["preferences"]["no-sms-marketing"].as_bool()),
-        (Some(true), Some(true))
-    );
+    let path = format!("{ACCOUNT}/preferences");
+    let say = |body: Value| desk.ask(&clerk, "PUT", &path, Some(body), &[]);
+    assert_eq!(say(json!({ "preferences": { "marketing": false } })).await.status, 422, "from where is to be said");
+    let unknown = say(json!({ "source": "counter", "preferences": { "statutory": false } })).await.json();
+    assert_eq!(unknown["errors"][0]["field"], "preferences/statutory");
+    let wishes = json!({ "source": "counter", "preferences": { "bill-notice": true, "marketing": false } });
+    let kept = say(wishes.clone()).await.json();
+    let entry = |kept: &Value, word: &str| {
+        let items = kept["items"].as_array().cloned().unwrap_or_default();
+        items.into_iter().find(|i| i["preference"]["word"] == word).unwrap_or_default()
+    };
+    let (bill, marketing) = (entry(&kept, "bill-notice"), entry(&kept, "marketing"));
+    assert_eq!((bill["on"].as_bool(), marketing["on"].as_bool()), (Some(true), Some(false)));
+    assert_eq!((bill["source"]["word"].as_str(), bill["at"].is_string()), (Some("counter"), true), "{kept}");
+    assert_eq!(entry(&kept, "service-sms")["source"], Value::Null, "nobody said anything of it");
+    let answer = kept["answer"].as_str().unwrap();
+    assert!(answer.contains("宣传类") && answer.contains("法定通知不能退订"), "{answer}");
+    assert!(kept["cannot_stop"].as_array().unwrap().iter().any(|t| t["word"] == "cut-off"));
+    assert_eq!(say(wishes).await.json(), kept, "said again it is the same");
     assert_eq!(desk.ask(&office, "DELETE", &format!("{ACCOUNT}/contact"), None, &[]).await.status, 204);
     let erased = desk.get(&office, ACCOUNT).await.json();
     assert_eq!((erased["phone"]["class"].as_str(), erased["name"].as_str()), (Some("none"), Some("")));
     assert_eq!(erased["arrears_fen"], 4_096, "what is owed stays");
     let done: Vec<String> =
         actions(&stand).into_iter().map(|(_, action, _)| action).filter(|a| a.starts_with("customer.")).collect();
-    assert_eq!(done, ["customer.change", "customer.change", "customer.change", "customer.erase"]);
+    assert_eq!(done, ["customer.change", "customer.change", "customer.erase"]);
 }
 
 #[tokio::test]
@@ -540,13 +553,7 @@ async fn a_socket_answers_and_a_shutdown_ends_live_views() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let (stand, desk) = with_users(20).await;
     let (cookie, _) = desk.sign_in("boss", "correct horse").await;
-    let options = ServerOptions {
-        addr: "127.0.0.1:0".parse().unwrap(),
-        tls: None,
-        behind_tls_proxy: false,
-        limits: gridbell_server::Limits::default(),
-        host: Arc::new(stand.clone()),
-    };
+    let options = ServerOptions::plain("127.0.0.1:0".parse().unwrap(), Arc::new(stand.clone()));
     let server = Server::start(options).await.unwrap();
     let mut live = tokio::net::TcpStream::connect(server.addr()).await.unwrap();
     live.write_all(format!("GET /live HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n").as_bytes()).await.unwrap();

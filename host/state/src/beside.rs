@@ -38,6 +38,16 @@ pub(crate) struct Waiting {
     pub(crate) paid_on: i32,
 }
 
+/// When and from where a customer asked for something or refused it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct AskedAt {
+    /// Seconds since 1970: a province has millions of these.
+    pub(crate) at: u32,
+    /// [`gridbell_model::WishSource`] as a number.
+    pub(crate) source: u8,
+    pub(crate) on: bool,
+}
+
 /// Numbers that a customer had before, kept of each: the newest count.
 const MAX_FORMER: usize = 8;
 
@@ -53,9 +63,20 @@ pub(crate) struct Beside {
     pub(crate) waiting: BTreeMap<(u32, u64), Waiting>,
     /// Numbers to which messages may have gone before the present one, the newest first: messages are searched by the number that they went to.
     pub(crate) former_numbers: BTreeMap<u32, Vec<u64>>,
+    /// By row and [`gridbell_model::Wish`] as a number: some 24 bytes each.
+    pub(crate) asked: BTreeMap<(u32, u8), AskedAt>,
 }
 
 impl Beside {
+    /// Forgets what `row` asked for; what it refused is kept.
+    pub(crate) fn forget_granted(&mut self, row: u32) {
+        let granted = self.asked.range((row, 0)..=(row, u8::MAX)).filter(|(_, asked)| asked.on);
+        let keys: Vec<_> = granted.map(|(key, _)| *key).collect();
+        for key in keys {
+            self.asked.remove(&key);
+        }
+    }
+
     /// Notes that `row` had `number` until now.
     pub(crate) fn had_number(&mut self, row: u32, number: u64) {
         let former = self.former_numbers.entry(row).or_default();
@@ -67,6 +88,7 @@ impl Beside {
     /// What the rows of one page have.
     pub(crate) fn of_page(&self, rows: Range<u32>) -> PageBeside {
         let waiting = self.waiting.range((rows.start, 0)..(rows.end, 0));
+        let asked = self.asked.range((rows.start, 0)..(rows.end, 0));
         PageBeside {
             extras: self.extras.range(rows.clone()).map(|(row, e)| (*row, e.clone())).collect(),
             since_2: Since2 {
@@ -75,6 +97,7 @@ impl Beside {
                 former_numbers: self.former_numbers.range(rows).map(|(row, n)| (*row, n.clone())).collect(),
                 waiting: waiting.map(|((row, key), w)| (*row, *key, *w)).collect(),
             },
+            since_5: Since5 { asked: asked.map(|((row, wish), a)| (*row, *wish, *a)).collect() },
         }
     }
 
@@ -85,6 +108,7 @@ impl Beside {
         self.warned_below.extend(page.since_2.warned_below);
         self.former_numbers.extend(page.since_2.former_numbers);
         self.waiting.extend(page.since_2.waiting.into_iter().map(|(row, key, w)| ((row, key), w)));
+        self.asked.extend(page.since_5.asked.into_iter().map(|(row, wish, a)| ((row, wish), a)));
     }
 }
 
@@ -94,6 +118,13 @@ impl Beside {
 pub(crate) struct PageBeside {
     extras: Vec<(u32, Extra)>,
     since_2: Since2,
+    since_5: Since5,
+}
+
+/// What data of format 5 added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Since5 {
+    asked: Vec<(u32, u8, AskedAt)>,
 }
 
 /// What data of format 2 added.
@@ -111,13 +142,16 @@ impl PageBeside {
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_extend(&self.since_2, postcard::to_stdvec(&self.extras)?)
+        let bytes = postcard::to_extend(&self.since_2, postcard::to_stdvec(&self.extras)?)?;
+        postcard::to_extend(&self.since_5, bytes)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
         let (extras, rest) = postcard::take_from_bytes(bytes)?;
-        let since_2 = if rest.is_empty() { Since2::default() } else { postcard::from_bytes(rest)? };
-        Ok(Self { extras, since_2 })
+        let (since_2, rest) =
+            if rest.is_empty() { (Since2::default(), rest) } else { postcard::take_from_bytes(rest)? };
+        let since_5 = if rest.is_empty() { Since5::default() } else { postcard::from_bytes(rest)? };
+        Ok(Self { extras, since_2, since_5 })
     }
 }
 
@@ -134,7 +168,10 @@ mod tests {
     fn a_record_of_format_1_is_read() {
         let extras: Vec<(u32, Extra)> = (0..9).map(|row| (row, extra(u64::from(row)))).collect();
         let page = PageBeside::decode(&postcard::to_stdvec(&extras).unwrap()).unwrap();
-        assert_eq!(page, PageBeside { extras, since_2: Since2::default() });
+        assert_eq!(page, PageBeside { extras, ..PageBeside::default() });
+        // One of format 2 ends after its part.
+        let bytes = postcard::to_extend(&Since2::default(), postcard::to_stdvec(&page.extras).unwrap()).unwrap();
+        assert_eq!(PageBeside::decode(&bytes).unwrap(), page);
     }
 
     #[test]
@@ -151,11 +188,20 @@ mod tests {
             for key in [0, 9, u64::MAX] {
                 all.waiting.insert((row, key), Waiting { seq: 4, amount: 100, paid_on: 20_770 });
             }
+            for wish in [0, 7, u8::MAX] {
+                all.asked.insert((row, wish), AskedAt { at: 5, source: 1, on: wish < 9 });
+            }
         }
         let page = all.of_page(512..1024);
         let mut back = Beside::default();
         back.extend(PageBeside::decode(&page.encode().unwrap()).unwrap());
         assert_eq!((back.extras.len(), back.late_fee_dates.len(), back.waiting.len()), (8, 8, 24));
+        assert_eq!(back.asked.len(), 24);
+        back.forget_granted(513);
+        let kept = |wish| back.asked.contains_key(&(513, wish));
+        assert_eq!((back.asked.len(), kept(7), kept(u8::MAX)), (22, false, true), "of one row, what was granted");
+        back.asked.clone_from(&all.asked);
+        back.asked.retain(|(row, _), _| *row >= 512);
         assert_eq!(back.of_page(512..1024), page);
         assert_eq!(back.former_numbers[&519], [15, 20, 19, 18, 17, 16, 14, 13], "the newest, each once");
         assert!(all.of_page(0..510).is_empty());

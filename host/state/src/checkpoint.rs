@@ -55,7 +55,10 @@ pub(crate) struct Marker {
 ///   customers got); carriers' numbers that are none of 64 bits (`Part::ParkedAs`, `ReportsAs`).
 /// - 4 added what follows a message whose route goes on: ops of their own, `Part::Awaiting` and `Part::Chains`, and records with
 ///   [`crate::TRIGGER_HOPS`]; what each link did on each day (`Part::LinkDays`).
-pub const DATA_FORMAT: u32 = 4;
+/// - 5 added records with [`crate::TRIGGER_CORRECTION`], which an earlier program would take for a policy's own, and the reason of what a correction
+///   need not correct; the topic and class of answers to what customers write, records with [`crate::TRIGGER_ANSWERS`], a reply's number at its carrier and
+///   whether it is answered, and where each preference came from (`CustomerChange::Asked`, a part of the record beside each page).
+pub const DATA_FORMAT: u32 = 5;
 
 /// A part of a generation. Variants are appended, never reordered.
 #[derive(Debug, Serialize, Deserialize)]

@@ -169,8 +169,12 @@ impl Core {
                 applied.facts = self.each(rows, ctx, |r| r.account, |p, r| p.apply_payment(r, seq, today));
             }
             Op::Change(account, change) => {
-                applied.facts =
-                    self.each(std::slice::from_ref(change), ctx, |_| *account, |p, c| p.apply_change(*account, c));
+                applied.facts = self.each(
+                    std::slice::from_ref(change),
+                    ctx,
+                    |_| *account,
+                    |p, c| p.apply_change(*account, c, ctx.at),
+                );
             }
             Op::Publish(record, publications) => self.publish(record, publications, &[], ctx),
             Op::PublishSamples(record, publications) => self.publish_samples(record, publications, ctx),

@@ -37,6 +37,11 @@ impl Docs {
         };
     }
 
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        let from = (kind.to_owned(), String::new());
+        self.0.range(from..).take_while(|((k, _), _)| k == kind).count()
+    }
+
     pub(crate) fn list(&self, kind: &str) -> Vec<(String, Doc)> {
         let from = (kind.to_owned(), String::new());
         self.0

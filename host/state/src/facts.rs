@@ -1,6 +1,6 @@
 //! Facts as they come in: what an import's row or an API call says about one customer. Each fact can be told twice without harm.
 
-use gridbell_model::{AccountNumber, ContactSource, Date, Fen, OrgCode, Phone, Preferences, Traits};
+use gridbell_model::{AccountNumber, ContactSource, Date, Fen, OrgCode, Phone, Preferences, Traits, Wish, WishSource};
 use serde::{Deserialize, Serialize};
 
 /// A customer as the archive knows it. Told again, it replaces what the archive owns and leaves bills, balances and what was said alone.
@@ -109,6 +109,15 @@ pub enum CustomerChange {
     },
     /// Name and numbers are erased on the customer's demand; the account and its money stay.
     Erase,
+    /// The customer asked for something, or refused it: kept with time and source. Asked again from the same source it changes nothing.
+    Asked {
+        /// What.
+        wish: Wish,
+        /// Asked for, or refused.
+        on: bool,
+        /// From where.
+        source: WishSource,
+    },
 }
 
 /// Why a row of facts was not taken. It is in the reject report; the other rows go on.

@@ -47,7 +47,7 @@ impl State {
     /// Queues in which something waits.
     #[must_use]
     pub fn queues_waiting(&self) -> Vec<u8> {
-        self.shared().core.outbox.read().depths().into_keys().collect()
+        self.shared().core.outbox.read().backlogs().into_keys().collect()
     }
 
     /// Messages of `queue` that wait with no part at a carrier, whose route goes on, and that `overdue` takes by the moment from which they could go and

@@ -17,7 +17,6 @@ use std::ops::ControlFlow;
 use gridbell_model::{Date, Moment, Phone, PrefectureCode, RunId};
 use gridbell_store::KeyRange;
 use rustc_hash::{FxHashMap, FxHashSet};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditEntry, AuditMark};
@@ -25,8 +24,9 @@ use crate::checkpoint::read_statuses;
 use crate::error::StateError;
 use crate::ops::{Applied, AuditNote, Op};
 use crate::outbox::MessageStatus;
+use crate::replies::InboundMessage;
 use crate::runs::{DecisionRecord, Outcome, RunRecord, RunStatus};
-use crate::state::{InboundMessage, State};
+use crate::state::State;
 use crate::writer::Change;
 use crate::{keys, records};
 
@@ -227,7 +227,7 @@ impl State {
             let nth = alike.entry(likeness).or_default();
             *nth += usize::from(published);
             let kept = first
-                || published && !run.is_hops() && *nth <= cutoffs.like_runs
+                || published && (run.is_occurrence() || run.is_samples()) && *nth <= cutoffs.like_runs
                 || matches!(run.status, RunStatus::Waiting { .. });
             let empty = run.segments.is_empty() || emptied.contains(&run.id);
             if !kept && empty && !unfinished.contains(&run.id) && run.ended.date() < cutoffs.runs {
@@ -252,13 +252,7 @@ impl State {
 
     /// Calls `take` with the records of a table from key `from` on, in order, up to `limit` and as long as they are from before `day`; never with
     /// the newest of the table, from which its numbers go on.
-    fn older<T: DeserializeOwned + Dated>(
-        &self,
-        from: &[u8],
-        limit: u64,
-        day: Date,
-        mut take: impl FnMut(T),
-    ) -> Result<(), StateError> {
+    fn older<T: Dated>(&self, from: &[u8], limit: u64, day: Date, mut take: impl FnMut(T)) -> Result<(), StateError> {
         let shared = self.shared();
         let table = &from[..1];
         let Some((newest, _)) = shared.store.last(table)? else { return Ok(()) };
@@ -267,7 +261,7 @@ impl State {
             if taken >= limit || key >= newest.as_slice() {
                 return Ok(ControlFlow::Break(()));
             }
-            match records::read::<T>(&shared.sealer, key, value) {
+            match records::read_with(&shared.sealer, key, value, T::decode) {
                 Ok(record) if record.at().date() < day => take(record),
                 Ok(_) => return Ok(ControlFlow::Break(())),
                 Err(e) => {
@@ -428,19 +422,28 @@ impl State {
 }
 
 /// A record that knows its time.
-trait Dated {
+trait Dated: Sized {
     fn at(&self) -> Moment;
+    fn decode(bytes: &[u8]) -> Result<Self, postcard::Error>;
 }
 
 impl Dated for InboundMessage {
     fn at(&self) -> Moment {
         self.at
     }
+
+    fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        Self::decode(bytes)
+    }
 }
 
 impl Dated for AuditEntry {
     fn at(&self) -> Moment {
         self.at
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
+        postcard::from_bytes(bytes)
     }
 }
 

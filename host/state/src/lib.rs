@@ -30,12 +30,15 @@ mod outbox;
 mod payments;
 mod prefecture;
 mod records;
+mod replies;
 mod run_writer;
 mod runs;
 mod shared;
 mod shared_phones;
 mod snapshot;
 mod state;
+mod waiting;
+mod wishes;
 mod writer;
 
 pub use accepted::AcceptedPart;
@@ -64,12 +67,15 @@ pub use messages::{LiveMessage, MAX_HISTORY, MAX_SAMPLES_LOOKED, OutboxDepth, Ou
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
 pub use outbox::{MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
 pub use payments::Payments;
+pub use replies::InboundMessage;
 pub use run_writer::{HopDecision, RunWriter};
 pub use runs::{
     DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,
-    StatCounts, StatKey, TRIGGER_HOPS, TRIGGER_SAMPLES,
+    StatCounts, StatKey, TRIGGER_ANSWERS, TRIGGER_CORRECTION, TRIGGER_HOPS, TRIGGER_SAMPLES,
 };
 pub use shared_phones::SharedCount;
 pub use snapshot::Snapshot;
-pub use state::{Handed, InboundMessage, MAX_EVENTS_PER_OP, State};
+pub use state::{Handed, MAX_EVENTS_PER_OP, State};
+pub use waiting::{QueueBacklog, Room, Shares};
+pub use wishes::WishEntry;
 pub use writer::{BULK_QUEUE, CHECKPOINT_JOURNAL_BYTES, MAX_GROUP_CHANGES, SINGLE_QUEUE};

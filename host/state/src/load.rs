@@ -58,6 +58,7 @@ pub(crate) fn load(shared: &Shared) -> Result<Loaded, StateError> {
     // The newest entry, the newest reply and the newest runs never leave, so that their numbers go on from what is here.
     let inbound = shared.store.last(&[keys::INBOUND])?.and_then(|(k, _)| keys::long_of(&k)).unwrap_or(0);
     shared.next_inbound.store(inbound + 1, Ordering::Release);
+    shared.shown_inbound.store(inbound + 1, Ordering::Release);
     if let Some(history) = &shared.history {
         history.load(shared)?;
     }

@@ -4,14 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{AccountNumber, CarrierKey, Date, Lane, MessageId, MessageState, Moment, RunId, Topic};
+use gridbell_model::{
+    AccountNumber, CarrierKey, Date, Lane, MessageId, MessageState, Moment, PrefectureCode, RunId, Topic,
+};
 
 use crate::checkpoint::read_statuses;
 use crate::error::StateError;
 use crate::link_days::LinkCounts;
 use crate::outbox::{MessageStatus, Outbox};
+use crate::replies::InboundMessage;
 use crate::runs::{DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, StatCounts, StatKey};
-use crate::state::{InboundMessage, State};
+use crate::state::State;
+use crate::waiting::{QueueBacklog, Room, Shares};
 use crate::{keys, records};
 
 /// Messages of one customer that a look-up follows at most.
@@ -67,7 +71,7 @@ impl RecallStates {
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
 pub struct OutboxDepth {
     /// Waiting, by queue: urgent and bulk.
-    pub waiting: BTreeMap<u8, (usize, usize)>,
+    pub waiting: BTreeMap<u8, (u64, u64)>,
     /// By state.
     pub by_state: BTreeMap<MessageState, u64>,
     /// Reports that wait for their answer.
@@ -175,10 +179,47 @@ impl State {
         Ok(out)
     }
 
+    /// The decisions of a segment with where their messages stand, in order of row, whether those came to their end or not.
+    ///
+    /// # Errors
+    /// When there is no such segment or the store cannot be read.
+    pub fn decisions_with_status(
+        &self,
+        run: &RunRecord,
+        segment: u32,
+    ) -> Result<Vec<(DecisionRecord, Option<MessageStatus>)>, StateError> {
+        let decisions = self.decisions(run.id, segment)?;
+        let mut block: Option<(u32, BTreeMap<u32, MessageStatus>)> = None;
+        let mut out = Vec::with_capacity(decisions.len());
+        for decision in decisions {
+            let Outcome::Queued(message) = &decision.outcome else {
+                out.push((decision, None));
+                continue;
+            };
+            let id = MessageId::new(run.prefecture, message.number);
+            let live = self.shared().core.outbox.read().live.get(&id).map(|l| l.status.clone());
+            let at = message.number / keys::STATUS_BLOCK;
+            // Of what is on its way nothing is read; of the rest a block at a time, since their numbers follow each other.
+            if live.is_none() && block.as_ref().is_none_or(|(known, _)| *known != at) {
+                block = Some((at, read_statuses(self.shared(), run.prefecture, at)?));
+            }
+            let ended = || block.as_ref()?.1.get(&(message.number % keys::STATUS_BLOCK)).cloned();
+            let status = live.or_else(ended);
+            out.push((decision, status));
+        }
+        Ok(out)
+    }
+
     /// The run that queued message `id`.
     #[must_use]
     pub fn run_of(&self, id: MessageId) -> Option<Arc<RunRecord>> {
         self.shared().core.runs.read().of_message(id).cloned()
+    }
+
+    /// Parts of message `id` that no carrier has accepted, from 1; none of one that came to its end.
+    #[must_use]
+    pub fn open_parts(&self, id: MessageId) -> Vec<u8> {
+        self.shared().core.outbox.read().live.get(&id).map(crate::outbox::Live::open).unwrap_or_default()
     }
 
     /// Whether parts of message `id` are in a link's hands.
@@ -230,6 +271,34 @@ impl State {
             number = next;
         }
         Ok(states)
+    }
+
+    /// The decisions of a segment with where their messages stand now, in order of row; no state of one that left for the archives.
+    ///
+    /// # Errors
+    /// When there is no such segment or it cannot be read.
+    pub fn decisions_and_states(
+        &self,
+        run: &RunRecord,
+        segment: u32,
+    ) -> Result<Vec<(DecisionRecord, Option<MessageStatus>)>, StateError> {
+        let decisions = self.decisions(run.id, segment)?;
+        let mut blocks: BTreeMap<u32, BTreeMap<u32, MessageStatus>> = BTreeMap::new();
+        for decision in &decisions {
+            let Outcome::Queued(message) = &decision.outcome else { continue };
+            let block = message.number / keys::STATUS_BLOCK;
+            if let std::collections::btree_map::Entry::Vacant(e) = blocks.entry(block) {
+                e.insert(read_statuses(self.shared(), run.prefecture, block)?);
+            }
+        }
+        let outbox = self.shared().core.outbox.read();
+        let mut status = |decision: &DecisionRecord| {
+            let Outcome::Queued(message) = &decision.outcome else { return None };
+            let live = outbox.live.get(&MessageId::new(run.prefecture, message.number)).map(|l| l.status.clone());
+            let block = blocks.get_mut(&(message.number / keys::STATUS_BLOCK));
+            live.or_else(|| block?.remove(&(message.number % keys::STATUS_BLOCK)))
+        };
+        Ok(decisions.into_iter().map(|d| (status(&d), d)).map(|(s, d)| (d, s)).collect())
     }
 
     /// Whether message `id` was there and has left for the archives.
@@ -302,13 +371,27 @@ impl State {
     /// Messages of `queue` that may go now, urgent first, as many as fit `parts`; `skip` leaves out those claimed or held.
     #[must_use]
     pub fn ready(&self, queue: u8, parts: usize, skip: impl Fn(MessageId, Topic) -> bool) -> Vec<MessageId> {
-        self.ready_of(&[queue], parts, skip)
+        let room = Room { queues: &[queue], lanes: &[Lane::Urgent, Lane::Bulk], parts };
+        self.ready_of(room, &mut Shares::default(), |_, _| (1, 1), skip)
     }
 
-    /// The same of several queues, which share the room: urgent ones of all of them first, then in order of when they may go.
+    /// The same of several queues, which share the room: those of the first lane first, each prefecture and topic by its `weights` as long as it has a
+    /// backlog, then in order of when they may go. `shares` remembers who had how much.
     #[must_use]
-    pub fn ready_of(&self, queues: &[u8], parts: usize, skip: impl Fn(MessageId, Topic) -> bool) -> Vec<MessageId> {
-        self.shared().core.outbox.read().ready(queues, self.shared().clock.now(), parts, skip)
+    pub fn ready_of(
+        &self,
+        room: Room<'_>,
+        shares: &mut Shares,
+        weights: impl Fn(PrefectureCode, Topic) -> (u16, u16),
+        skip: impl Fn(MessageId, Topic) -> bool,
+    ) -> Vec<MessageId> {
+        self.shared().core.outbox.read().ready(room, self.shared().clock.now(), shares, weights, skip)
+    }
+
+    /// What waits in each queue in which something does, whether its time has come or not.
+    #[must_use]
+    pub fn backlogs(&self) -> BTreeMap<u8, QueueBacklog> {
+        self.shared().core.outbox.read().backlogs()
     }
 
     /// When the next message of `queue` may go; none when nothing waits.
@@ -408,7 +491,7 @@ impl State {
             *by_state.entry(live.status.state).or_default() += 1;
         }
         OutboxDepth {
-            waiting: outbox.depths(),
+            waiting: outbox.backlogs().into_iter().map(|(queue, b)| (queue, (b.urgent, b.bulk))).collect(),
             by_state,
             parked: outbox.parked().count(),
             parked_dropped: outbox.parked_dropped,
@@ -440,14 +523,14 @@ impl State {
     /// # Errors
     /// When the store cannot be read.
     pub fn inbound_messages(&self, before: Option<u64>, limit: usize) -> Result<Vec<InboundMessage>, StateError> {
-        let mut number = before.unwrap_or_else(|| self.shared().next_inbound.load(Ordering::Acquire));
+        let mut number = before.unwrap_or_else(|| self.shared().shown_inbound.load(Ordering::Acquire));
         let archived = self.archive_head().inbound;
         let mut out = Vec::new();
         while number > archived + 1 && out.len() < limit {
             number -= 1;
             let key = keys::long(keys::INBOUND, number);
             if let Some(value) = self.shared().store.get(&key)? {
-                out.push(records::read(&self.shared().sealer, &key, &value)?);
+                out.push(records::read_with(&self.shared().sealer, &key, &value, InboundMessage::decode)?);
             }
         }
         Ok(out)

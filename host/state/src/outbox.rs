@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use gridbell_model::{CarrierKey, Channel, HoldReason, Lane, MessageId, MessageState, Moment, OrgCode, RunId, Topic};
+use gridbell_model::{
+    CarrierKey, Channel, HoldReason, MessageId, MessageState, Moment, OrgCode, PrefectureCode, RunId, Topic,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use crate::accepted::AcceptedPart;
 use crate::hops::{Hops, NO_ANSWER};
 use crate::link_days::LinkDays;
 use crate::runs::Publication;
+use crate::waiting::{Place, QueueBacklog, Room, Shares, Waiting};
 
 /// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
 pub const MAX_PARKED_REPORTS: usize = 100_000;
@@ -155,6 +158,12 @@ pub(crate) struct Live {
     refused: bool,
 }
 
+impl Live {
+    fn place(&self, id: MessageId) -> Place {
+        Place { queue: self.data.queue, lane: self.data.lane, prefecture: id.prefecture(), topic: self.topic }
+    }
+}
+
 /// What a final step asks of the columns and statistics.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) struct Step {
@@ -166,15 +175,12 @@ pub(crate) struct Step {
 /// A link, and the carrier's number for a part on it.
 pub(crate) type LinkKey = (String, CarrierKey);
 
-/// The ready queues of one carrier: urgent and bulk, ordered by when they may go, then by number.
-type Queue = BTreeSet<(Moment, MessageId)>;
-
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) live: FxHashMap<MessageId, Live>,
     /// Those of `live` that go to test numbers and tell no customer anything.
     samples: FxHashSet<MessageId>,
-    queues: BTreeMap<(u8, Lane), Queue>,
+    waiting: Waiting,
     by_carrier_id: FxHashMap<LinkKey, (MessageId, u8)>,
     parked: BTreeMap<LinkKey, (String, Moment)>,
     parked_order: VecDeque<LinkKey>,
@@ -213,7 +219,7 @@ impl Outbox {
             refused: false,
             data,
         };
-        self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((send_after, id));
+        self.waiting.insert(live.place(id), send_after, id, open_parts(&live).len());
         self.live.insert(id, live);
         self.dirty.insert(id);
     }
@@ -231,7 +237,7 @@ impl Outbox {
     /// Puts a message back as a checkpoint knew it.
     pub(crate) fn restore(&mut self, id: MessageId, live: Live) {
         if live.status.state == MessageState::Queued {
-            self.queues.entry((live.data.queue, live.data.lane)).or_default().insert((live.send_after, id));
+            self.waiting.insert(live.place(id), live.send_after, id, open_parts(&live).len());
         }
         for a in &live.status.accepted {
             self.by_carrier_id.insert((a.link.clone(), a.key.clone()), (id, a.part));
@@ -243,11 +249,11 @@ impl Outbox {
     pub(crate) fn apply(&mut self, id: MessageId, event: &MessageEvent, at: Moment) -> Option<Step> {
         let live = self.live.get_mut(&id)?;
         let from = live.status.state;
-        let queue_key = (live.data.queue, live.data.lane);
+        let place = live.place(id);
         let status = &mut live.status;
         match event {
             MessageEvent::Submitting { link } if from == MessageState::Queued => {
-                self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
+                self.waiting.remove(place, live.send_after, id);
                 status.state = MessageState::Submitting;
                 status.link.clone_from(link);
                 live.out = open_parts(live);
@@ -294,20 +300,17 @@ impl Outbox {
                 self.part_late(id, *part, (link.clone(), CarrierKey::text(key)), at)?;
             }
             MessageEvent::Postponed { until } if from == MessageState::Queued => {
-                let queue = self.queues.get_mut(&queue_key)?;
-                queue.remove(&(live.send_after, id));
+                self.waiting.remove(place, live.send_after, id);
                 live.send_after = live.send_after.max(*until);
-                queue.insert((live.send_after, id));
+                self.waiting.insert(place, live.send_after, id, open_parts(live).len());
             }
             MessageEvent::Cancelled { reason } if from == MessageState::Queued && live.status.accepted.is_empty() => {
-                self.queues.get_mut(&queue_key)?.remove(&(live.send_after, id));
+                self.waiting.remove(place, live.send_after, id);
                 live.status.reason = Some(*reason);
                 finish(&mut live.status, MessageState::Cancelled, at);
             }
             MessageEvent::Expired if matches!(from, MessageState::Queued | MessageState::Submitted) => {
-                if let Some(queue) = self.queues.get_mut(&queue_key) {
-                    queue.remove(&(live.send_after, id));
-                }
+                self.waiting.remove(place, live.send_after, id);
                 finish(&mut live.status, MessageState::Expired, at);
             }
             _ => return None,
@@ -339,10 +342,11 @@ impl Outbox {
         self.take_part(id, part, key, at);
         let live = self.live.get_mut(&id)?;
         if live.status.state == MessageState::Queued && open_parts(live).is_empty() {
-            let queue = (live.data.queue, live.data.lane);
-            self.queues.get_mut(&queue)?.remove(&(live.send_after, id));
+            self.waiting.remove(live.place(id), live.send_after, id);
             live.status.state = MessageState::Submitted;
             live.status.submitted_at = Some(at);
+        } else if live.status.state == MessageState::Queued {
+            self.waiting.insert(live.place(id), live.send_after, id, open_parts(live).len());
         }
         self.settle_parts(id, at);
         self.settle_reports(id, at);
@@ -410,8 +414,7 @@ impl Outbox {
         } else {
             live.status.attempts = live.status.attempts.saturating_add(u8::from(live.counted));
             live.status.state = MessageState::Queued;
-            let key = (live.data.queue, live.data.lane);
-            self.queues.entry(key).or_default().insert((live.send_after, id));
+            self.waiting.insert(live.place(id), live.send_after, id, open_parts(live).len());
         }
     }
 
@@ -437,68 +440,44 @@ impl Outbox {
         }
     }
 
-    /// Messages of `queues` that may go at `now`, urgent first, in order of when they may go, until `parts` are reached; `skip` leaves out those
-    /// claimed already. Queues of one link share its room: none waits behind the backlog of another.
+    /// Messages that may go at `now`, as [`Waiting::next`]; `skip` leaves out those claimed already.
     pub(crate) fn ready(
         &self,
-        queues: &[u8],
+        room: Room<'_>,
         now: Moment,
-        mut parts: usize,
+        shares: &mut Shares,
+        weights: impl Fn(PrefectureCode, Topic) -> (u16, u16),
         skip: impl Fn(MessageId, Topic) -> bool,
     ) -> Vec<MessageId> {
-        let mut out = Vec::new();
-        for lane in [Lane::Urgent, Lane::Bulk] {
-            let waiting = queues.iter().filter_map(|queue| self.queues.get(&(*queue, lane)));
-            let mut waiting: Vec<_> = waiting.map(|queue| queue.iter().peekable()).collect();
-            while parts > 0 {
-                let first = waiting.iter_mut().filter_map(|queue| Some((**queue.peek()?, queue)));
-                let Some(((after, id), queue)) = first.min_by_key(|(head, _)| *head) else { break };
-                if after > now {
-                    break;
-                }
-                queue.next();
-                let Some(live) = self.live.get(&id).filter(|l| !skip(id, l.topic)) else { continue };
-                parts = parts.saturating_sub(open_parts(live).len());
-                out.push(id);
-            }
-        }
-        out
+        let parts = |id| {
+            let live = self.live.get(&id).filter(|l| !skip(id, l.topic))?;
+            Some(open_parts(live).len())
+        };
+        self.waiting.next(room, now, shares, weights, parts)
     }
 
     /// Messages of `queue` that no carrier has a part of, whose route goes on, and that `overdue` takes.
     pub(crate) fn stuck(&self, queue: u8, limit: usize, overdue: impl Fn(Moment, u32) -> bool) -> Vec<MessageId> {
-        let waiting = [Lane::Urgent, Lane::Bulk].into_iter().filter_map(|lane| self.queues.get(&(queue, lane)));
-        let waits = |(after, id): &&(Moment, MessageId)| {
+        let waits = |(after, id): &(Moment, MessageId)| {
             let untried = self.live.get(id).is_some_and(|l| l.status.accepted.is_empty());
             untried && self.hops.awaits(*id).is_some_and(|a| overdue(*after, a.wait_minutes))
         };
-        waiting.flatten().filter(waits).map(|(_, id)| *id).take(limit).collect()
+        self.waiting.of_queue(queue).filter(waits).map(|(_, id)| id).take(limit).collect()
     }
 
     /// When the next message of `queue` may go; none when nothing waits.
     pub(crate) fn next_due(&self, queue: u8) -> Option<Moment> {
-        [Lane::Urgent, Lane::Bulk]
-            .into_iter()
-            .filter_map(|lane| self.queues.get(&(queue, lane))?.first().map(|(at, _)| *at))
-            .min()
+        self.waiting.next_due(queue)
     }
 
     /// When the next queued message of any queue may go.
     pub(crate) fn next_due_any(&self) -> Option<Moment> {
-        self.queues.values().filter_map(|q| q.first().map(|(at, _)| *at)).min()
+        self.waiting.next_due_any()
     }
 
-    /// How many messages wait in each queue, urgent and bulk.
-    pub(crate) fn depths(&self) -> BTreeMap<u8, (usize, usize)> {
-        let mut out: BTreeMap<u8, (usize, usize)> = BTreeMap::new();
-        for ((queue, lane), waiting) in &self.queues {
-            let entry = out.entry(*queue).or_default();
-            match lane {
-                Lane::Urgent => entry.0 += waiting.len(),
-                Lane::Bulk => entry.1 += waiting.len(),
-            }
-        }
-        out
+    /// What waits in each queue in which something does.
+    pub(crate) fn backlogs(&self) -> BTreeMap<u8, QueueBacklog> {
+        self.waiting.backlogs()
     }
 
     /// Parts whose submit was cut off by the end of the process: intended and not answered.

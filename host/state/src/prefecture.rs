@@ -256,6 +256,7 @@ impl Prefecture {
         &mut self,
         account: AccountNumber,
         change: &CustomerChange,
+        now: Moment,
     ) -> Result<Applied, FactReject> {
         let row = self.row_of(account).ok_or(FactReject::UnknownAccount)?;
         let (c, at) = self.chunk(row);
@@ -274,6 +275,17 @@ impl Prefecture {
             CustomerChange::Erase => {
                 after.0 = 0;
                 self.names.insert(row, String::new());
+            }
+            CustomerChange::Asked { wish, on, source } => {
+                let (traits, preferences) = wish.with(*on, Traits(before.2), Preferences(before.1));
+                (after.2, after.1) = (traits.0, preferences.0);
+                if after == before && self.is_asked(row, *wish, *on, *source) {
+                    return Ok(Applied::Unchanged);
+                }
+                self.set_asked(row, *wish, *on, *source, now);
+                let (c, at) = self.edit(row);
+                (c.preferences[at], c.traits[at]) = (after.1, after.2);
+                return Ok(Applied::Changed);
             }
         }
         after.2 = with_mobile(Traits(after.2), Phone::from_packed(after.0)).0;
@@ -323,7 +335,8 @@ impl Prefecture {
         c.preferences[at] &= !contact_bit(channel);
     }
 
-    /// Voids what was the holder's own and not the account's: addresses at platforms, subscriptions and consent. The number is the archive's.
+    /// Voids what was the holder's own and not the account's: addresses at platforms, subscriptions and consent. What
+    /// was refused stays refused: nobody is told more for it. The number is the archive's.
     pub(crate) fn void_holder(&mut self, account: &AccountNumber) -> Result<Applied, FactReject> {
         let row = self.row_of(*account).ok_or(FactReject::UnknownAccount)?;
         for channel in gridbell_model::Channel::PLATFORMS {
@@ -337,6 +350,7 @@ impl Prefecture {
         c.traits[at] = Traits(c.traits[at]).with(subscriptions, false).0;
         let consents = Preferences::SUBSCRIBES_OUTAGE | Preferences::MARKETING_CONSENT;
         c.preferences[at] = Preferences(c.preferences[at]).with(consents, false).0;
+        self.beside.forget_granted(row);
         Ok(Applied::Changed)
     }
 

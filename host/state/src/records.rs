@@ -35,8 +35,18 @@ pub(crate) fn write<T: Serialize>(sealer: &Sealer, key: &[u8], value: &T) -> Res
 
 /// A value from a sealed record.
 pub(crate) fn read<T: DeserializeOwned>(sealer: &Sealer, key: &[u8], sealed: &[u8]) -> Result<T, StateError> {
+    read_with(sealer, key, sealed, |bytes| postcard::from_bytes(bytes))
+}
+
+/// The same by `decode`, which knows earlier formats.
+pub(crate) fn read_with<T>(
+    sealer: &Sealer,
+    key: &[u8],
+    sealed: &[u8],
+    decode: impl Fn(&[u8]) -> Result<T, postcard::Error>,
+) -> Result<T, StateError> {
     let bytes = open(sealer, key, sealed)?;
-    postcard::from_bytes(&bytes).map_err(|e| StateError::Record { table: table(key), why: e.to_string() })
+    decode(&bytes).map_err(|e| StateError::Record { table: table(key), why: e.to_string() })
 }
 
 fn table(key: &[u8]) -> char {

@@ -14,8 +14,8 @@ use crate::keys;
 use crate::ops::{Applied, AuditNote, DocChange, Op};
 use crate::records;
 use crate::runs::{
-    DecisionRecord, Outcome, Publication, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo, TRIGGER_HOPS,
-    TRIGGER_SAMPLES,
+    DecisionRecord, Outcome, Publication, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo, TRIGGER_ANSWERS,
+    TRIGGER_HOPS, TRIGGER_SAMPLES,
 };
 use crate::shared::Shared;
 use crate::snapshot::Snapshot;
@@ -63,6 +63,8 @@ enum RunKind {
     Samples,
     /// The next hops of messages.
     Hops,
+    /// Answers to what customers wrote.
+    Answers,
 }
 
 /// A decision about the next hop of a message.
@@ -134,6 +136,13 @@ impl RunWriter {
     pub(crate) async fn begin_hops(state: &State, prefecture: PrefectureCode) -> Result<Self, StateError> {
         let mut writer = Self::begin(state, prefecture, None).await?;
         writer.kind = RunKind::Hops;
+        Ok(writer)
+    }
+
+    /// The same for answers to what customers wrote.
+    pub(crate) async fn begin_answers(state: &State, prefecture: PrefectureCode) -> Result<Self, StateError> {
+        let mut writer = Self::begin(state, prefecture, None).await?;
+        writer.kind = RunKind::Answers;
         Ok(writer)
     }
 
@@ -321,13 +330,14 @@ impl RunWriter {
             RunKind::Policy => {}
             RunKind::Samples => record.trigger = TRIGGER_SAMPLES,
             RunKind::Hops => record.trigger = TRIGGER_HOPS,
+            RunKind::Answers => record.trigger = TRIGGER_ANSWERS,
         }
         let publications = std::mem::take(&mut self.publications);
         let key = keys::run(keys::RUN, self.id);
         let value = records::write(&self.state.shared().sealer, &key, &record)?;
         let its = Box::new(record.clone());
         let mut ops = vec![match self.kind {
-            RunKind::Policy => Op::Publish(its, publications),
+            RunKind::Policy | RunKind::Answers => Op::Publish(its, publications),
             RunKind::Samples => Op::PublishSamples(its, publications),
             RunKind::Hops => Op::PublishHops(its, publications, std::mem::take(&mut self.hopped)),
         }];

@@ -13,8 +13,14 @@ pub const TRIGGER_SAMPLES: u16 = u16::MAX;
 
 /// The same in the record of the next hops of messages, which what became of those triggers.
 pub const TRIGGER_HOPS: u16 = u16::MAX - 1;
-/// What the scope of such a record begins with; the run that decided first follows.
+/// The same in the record of answers to what customers wrote.
+pub const TRIGGER_ANSWERS: u16 = u16::MAX - 3;
+/// What the scope of a record of next hops begins with; the run that decided first follows.
 const HOP_OF: &str = "hop of ";
+/// The same in the record of corrections, which a person proposed and another approved.
+pub const TRIGGER_CORRECTION: u16 = u16::MAX - 2;
+/// What the scope of such a record begins with; the correction's number follows.
+const CORRECTION: &str = "correction ";
 
 /// Decisions of one segment on disk: they are written, read and compressed together.
 pub const SEGMENT_DECISIONS: usize = 512;
@@ -172,7 +178,8 @@ pub struct RunRecord {
     pub digest: String,
     /// Parameters as JSON, as the plugin got them.
     pub params: String,
-    /// Registry id of the trigger; [`TRIGGER_SAMPLES`] of a pilot's samples, which nothing triggers, [`TRIGGER_HOPS`] of next hops.
+    /// Registry id of the trigger; [`TRIGGER_SAMPLES`] of a pilot's samples, which nothing triggers, [`TRIGGER_HOPS`] of next hops,
+    /// [`TRIGGER_CORRECTION`] of corrections, [`TRIGGER_ANSWERS`] of answers.
     pub trigger: u16,
     /// Name of the schedule, empty for none.
     pub schedule: String,
@@ -215,6 +222,41 @@ pub struct RunRecord {
 }
 
 impl RunRecord {
+    /// A run that has come to nothing yet: nobody's plugin, no schedule, no scope, by the system, everything that it counts zero.
+    #[must_use]
+    pub fn blank(prefecture: PrefectureCode, policy: String, topic: Topic, now: CivilMinute, started: Moment) -> Self {
+        Self {
+            id: RunId(0),
+            prefecture,
+            policy,
+            topic,
+            plugin: String::new(),
+            plugin_version: String::new(),
+            digest: String::new(),
+            params: "{}".to_owned(),
+            trigger: 0,
+            schedule: String::new(),
+            scheduled_at: CivilMinute::NONE,
+            now,
+            snapshot: 0,
+            initiator: Initiator::System,
+            scope: String::new(),
+            customers: 0,
+            passed: 0,
+            decided: 0,
+            queued: 0,
+            held: BTreeMap::new(),
+            parts: 0,
+            cost_milli_fen: 0,
+            interest_misses: 0,
+            first_message: 0,
+            segments: Vec::new(),
+            started,
+            ended: started,
+            status: RunStatus::Published,
+        }
+    }
+
     /// Whether it is a pilot's samples: messages to test numbers about customers who are told nothing by them. It is no occurrence of the policy, and
     /// nothing that was said.
     #[must_use]
@@ -228,10 +270,42 @@ impl RunRecord {
         self.trigger == TRIGGER_HOPS
     }
 
-    /// Whether the policy decided here: neither samples nor next hops.
+    /// Whether it is the apologies for messages that other runs sent wrongly. The first number of each of its decisions is the message that it
+    /// corrects, as [`RunRecord::corrects`] reads it.
+    #[must_use]
+    pub fn is_correction(&self) -> bool {
+        self.trigger == TRIGGER_CORRECTION
+    }
+
+    /// Whether it is answers to what customers wrote: no policy decided, the customers asked.
+    #[must_use]
+    pub fn is_answers(&self) -> bool {
+        self.trigger == TRIGGER_ANSWERS
+    }
+
+    /// Whether the policy decided here: neither samples nor next hops nor corrections nor answers.
     #[must_use]
     pub fn is_occurrence(&self) -> bool {
-        !self.is_samples() && !self.is_hops()
+        !self.is_samples() && !self.is_hops() && !self.is_correction() && !self.is_answers()
+    }
+
+    /// The scope of a record of correction number `correction`.
+    #[must_use]
+    pub fn correction_scope(correction: u64) -> String {
+        format!("{CORRECTION}{correction}")
+    }
+
+    /// The number of the correction, where it is one's.
+    #[must_use]
+    pub fn correction(&self) -> Option<u64> {
+        self.scope.strip_prefix(CORRECTION).filter(|_| self.is_correction())?.parse().ok()
+    }
+
+    /// The message that `decision` of it corrects; none of other runs.
+    #[must_use]
+    pub fn corrects(&self, decision: &DecisionRecord) -> Option<MessageId> {
+        let number = u32::try_from(decision.arg0).ok().filter(|_| self.is_correction())?;
+        Some(MessageId::new(self.prefecture, number))
     }
 
     /// The scope of a record of next hops of messages that `first` decided.

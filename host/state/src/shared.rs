@@ -29,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) generation: AtomicU64,
     pub(crate) next_run: AtomicU64,
     pub(crate) next_inbound: AtomicU64,
+    /// Beyond the last message of a customer whose changes are visible too.
+    pub(crate) shown_inbound: AtomicU64,
     /// What has left for the archives.
     pub(crate) archived: RwLock<ArchiveHead>,
     /// Held while a group is applied, so that whoever holds it sees whole groups.
@@ -59,6 +61,7 @@ impl Shared {
             generation: AtomicU64::new(0),
             next_run: AtomicU64::new(1),
             next_inbound: AtomicU64::new(1),
+            shown_inbound: AtomicU64::new(1),
             archived: RwLock::default(),
             applying: RwLock::default(),
             history: history.map(History::new),

@@ -8,8 +8,7 @@ use std::sync::atomic::Ordering;
 
 use gridbell_clock::Clock;
 use gridbell_model::{
-    AccountNumber, CarrierKey, CustomerView, Date, MessageId, Moment, OrgTree, Phone, PrefectureCode, RunId, Topic,
-    Traits,
+    AccountNumber, CarrierKey, CustomerView, Date, MessageId, OrgTree, Phone, PrefectureCode, RunId, Topic, Traits,
 };
 use gridbell_store::{BackupError, BackupSummary, Batch, Sealer, Store};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -22,6 +21,7 @@ use crate::facts::{CustomerChange, CustomerFact};
 use crate::load::{self, LoadReport};
 use crate::ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP, Op};
 use crate::outbox::MessageEvent;
+use crate::replies::InboundMessage;
 use crate::run_writer::RunWriter;
 use crate::runs::{Outcome, RunStatus};
 use crate::shared::Shared;
@@ -53,25 +53,6 @@ pub struct State {
     shared: Arc<Shared>,
     single: mpsc::Sender<Command>,
     bulk: mpsc::Sender<Command>,
-}
-
-/// An inbound message (上行短信) as it came. Number and text are personal.
-#[derive(Clone, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
-pub struct InboundMessage {
-    /// From 1.
-    pub number: u64,
-    /// When it was received.
-    pub at: Moment,
-    /// The link it came by.
-    pub link: String,
-    /// Who sent it.
-    pub from: Phone,
-    /// The number it was sent to.
-    pub to: String,
-    /// What it says.
-    pub text: String,
-    /// What the host made of it: `opt-out`, `inbox`, `test-number` (an opt-out word from a pilot's test number, which changed nothing), …
-    pub handled: String,
 }
 
 impl State {
@@ -347,6 +328,7 @@ impl State {
         change.puts.put(key.clone(), records::write(&self.shared.sealer, &key, &message)?);
         change.audit = audit;
         self.submit(change).await?;
+        self.shared.shown_inbound.fetch_max(message.number + 1, Ordering::AcqRel);
         Ok(message.number)
     }
 
@@ -384,6 +366,15 @@ impl State {
     /// As [`State::begin_run`].
     pub async fn begin_samples(&self, prefecture: PrefectureCode) -> Result<RunWriter, StateError> {
         RunWriter::begin_samples(self, prefecture).await
+    }
+
+    /// Begins the publication of answers to what customers wrote: messages as a run's, which no policy decided;
+    /// [`crate::RunRecord::is_answers`] tells them apart.
+    ///
+    /// # Errors
+    /// As [`State::begin_run`].
+    pub async fn begin_answers(&self, prefecture: PrefectureCode) -> Result<RunWriter, StateError> {
+        RunWriter::begin_answers(self, prefecture).await
     }
 
     /// Begins a run that reads `snapshot`, taken earlier: one that publishes no message, since their numbers go on from the newest.
@@ -582,6 +573,12 @@ impl State {
     #[must_use]
     pub fn docs(&self, kind: &str) -> Vec<(String, Doc)> {
         self.shared.docs.read().list(kind)
+    }
+
+    /// How many documents of a kind there are.
+    #[must_use]
+    pub fn count_docs(&self, kind: &str) -> usize {
+        self.shared.docs.read().count(kind)
     }
 }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use gridbell_model::{BindingSource, Channel, CivilMinute, PlatformId, Preferences, Traits};
+use gridbell_model::{BindingSource, Channel, CivilMinute, PlatformId, Preferences, Traits, Wish, WishSource};
 use gridbell_state::*;
 use proptest::prelude::*;
 
@@ -100,6 +100,9 @@ async fn erased_closed_or_handed_over_nothing_of_the_holders_is_left() {
         let bits = Preferences::MARKETING_CONSENT | Preferences::SUBSCRIBES_OUTAGE | Preferences::NO_SMS_MARKETING;
         let on = CustomerChange::Preferences { bits, on: true };
         w.state.change_customer(account(1), vec![on], vec![], vec![]).await.unwrap();
+        let refused = CustomerChange::Asked { wish: Wish::ServiceSms, on: false, source: WishSource::Counter };
+        let granted = CustomerChange::Asked { wish: Wish::BillNotice, on: true, source: WishSource::Website };
+        w.state.change_customer(account(1), vec![refused, granted], vec![], vec![]).await.unwrap();
         if how == 1 {
             w.state.checkpoint().await.unwrap();
         }
@@ -117,7 +120,11 @@ async fn erased_closed_or_handed_over_nothing_of_the_holders_is_left() {
         let (_, view) = w.state.customer(account(1)).unwrap();
         assert!(bound(&w, 1).is_empty(), "{how}");
         assert!(!view.traits.has(Traits::SUBSCRIBES_BILL), "{how}");
-        assert_eq!(view.preferences, Preferences::NO_SMS_MARKETING, "{how}: what was refused stays refused");
+        let refused = Preferences::NO_SMS_MARKETING | Preferences::NO_SMS_SERVICE;
+        assert_eq!(view.preferences, refused, "{how}: what was refused stays refused");
+        let wishes = w.state.wishes(account(1)).unwrap().2;
+        let said: Vec<_> = wishes.iter().filter_map(|w| Some((w.wish, w.on, w.said?.0))).collect();
+        assert_eq!(said, [(Wish::ServiceSms, false, WishSource::Counter)], "{how}");
         assert_eq!(found(&w, Channel::Wechat, 7), [2], "{how}");
     }
 }
@@ -194,4 +201,41 @@ proptest! {
             }
         });
     }
+}
+
+#[tokio::test]
+async fn each_wish_has_its_time_and_source_and_asked_again_it_is_the_same() {
+    let mut w = World::new().await;
+    w.facts(Facts::Customers((1..4).map(customer).collect())).await;
+    let asked = |wish, on, source| CustomerChange::Asked { wish, on, source };
+    let entry = |w: &World, wish| w.state.wishes(account(1)).unwrap().2.into_iter().find(|e| e.wish == wish).unwrap();
+    let first = w.clock.now();
+    let bill = asked(Wish::BillNotice, true, WishSource::Counter);
+    let applied = w.state.change_customer(account(1), vec![bill.clone()], vec![], vec![]).await.unwrap();
+    assert_eq!(applied.facts.changed, 1);
+    w.clock.advance(std::time::Duration::from_secs(90));
+    let applied = w.state.change_customer(account(1), vec![bill], vec![], vec![]).await.unwrap();
+    assert_eq!(applied.facts.changed, 0, "from the same source again");
+    let later = asked(Wish::Marketing, false, WishSource::SmsWord);
+    w.state.change_customer(account(1), vec![later], vec![], vec![]).await.unwrap();
+    for round in 0..3 {
+        let said = |wish| entry(&w, wish).said.map(|(source, at)| (source, at.unix_ms() / 1000));
+        assert_eq!(said(Wish::BillNotice), Some((WishSource::Counter, first.unix_ms() / 1000)), "{round}");
+        assert_eq!(
+            said(Wish::Marketing).map(|s| s.0),
+            Some(WishSource::SmsWord),
+            "{round}: refused, though no bit changed"
+        );
+        assert!(said(Wish::ServiceSms).is_none() && entry(&w, Wish::ServiceSms).on);
+        if round == 1 {
+            w.state.checkpoint().await.unwrap();
+        }
+        w.crash();
+    }
+    // A file that says otherwise: the entry is no more what was asked.
+    let mut other = customer(1);
+    other.traits_given = other.traits_given | Traits::SUBSCRIBES_BILL;
+    w.facts(Facts::Customers(vec![other])).await;
+    let bill = entry(&w, Wish::BillNotice);
+    assert_eq!((bill.on, bill.said), (false, None));
 }

@@ -30,7 +30,7 @@ async fn publish(state: &State, who: &[u64]) -> RunRecord {
     let mut run = state.begin_run(TAIYUAN).await.unwrap();
     run.follow(waits());
     run.push(who.iter().map(|n| queued(&view(state, *n), 1, 1)).collect()).await.unwrap();
-    run.publish(record(state, 1), vec![], vec![]).await.unwrap().0
+    run.publish(record(1), vec![], vec![]).await.unwrap().0
 }
 
 /// Publishes the next hops of these messages as the conductor does; those that have none are held.
@@ -51,7 +51,7 @@ async fn hop(state: &State, ids: &[MessageId]) -> RunRecord {
     let first = state.run_of(ids[0]).unwrap();
     writer.push_hops(hops).await.unwrap();
     let scope = RunRecord::hop_scope(first.hop_of().unwrap_or(first.id));
-    writer.publish(RunRecord { scope, ..record(state, 1) }, vec![], vec![]).await.unwrap().0
+    writer.publish(RunRecord { scope, ..record(1) }, vec![], vec![]).await.unwrap().0
 }
 
 fn id(run: &RunRecord, nth: u32) -> MessageId {

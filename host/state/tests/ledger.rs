@@ -63,7 +63,7 @@ async fn warn(state: &State, threshold: i64) -> Option<(u8, u16)> {
     let warning = RunRecord {
         topic: Topic::BalanceWarning,
         params: format!("{{\"half\":true,\"threshold\":{threshold}}}"),
-        ..record(state, 1)
+        ..record(1)
     };
     if step <= now.balance_said {
         run.publish(warning, vec![], vec![]).await.unwrap();
@@ -172,7 +172,7 @@ async fn what_a_run_said_counts_for_what_it_was_about() {
     run.push(vec![about(&looked_at, Topic::BalanceWarning, 1)]).await.unwrap();
     balance(&w, 0, 9_000).await;
     let params = "{\"threshold\":3000}".to_owned();
-    let warning = RunRecord { topic: Topic::BalanceWarning, params, ..record(&w.state, 1) };
+    let warning = RunRecord { topic: Topic::BalanceWarning, params, ..record(1) };
     run.publish(warning, vec![], vec![]).await.unwrap();
     balance(&w, 0, 2_400).await;
     let now = view(&w.state, 0);
@@ -229,7 +229,7 @@ async fn a_payment_during_a_run_waits_for_the_next() {
     w.facts(Facts::Payments(vec![paid(0, "a", 30, 0)])).await;
     let run = w.state.begin_run(TAIYUAN).await.unwrap();
     w.facts(Facts::Payments(vec![paid(0, "b", 40, 0)])).await;
-    let seen = RunRecord { topic: Topic::PaymentReceived, ..record(&w.state, TRIGGER_PAYMENT_RECEIVED) };
+    let seen = RunRecord { topic: Topic::PaymentReceived, ..record(TRIGGER_PAYMENT_RECEIVED) };
     run.publish(seen, vec![], vec![]).await.unwrap();
     w.crash();
     assert_eq!(waits(&w.state), [(0, 40, 0)]);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use gridbell_model::{CarrierKey, Fen, HoldReason, MessageId, MessageState, Phone, Topic, Traits};
+use gridbell_model::{CarrierKey, Fen, HoldReason, Lane, MessageId, MessageState, Phone, Topic, Traits};
 use gridbell_state::*;
 use proptest::prelude::*;
 
@@ -356,15 +356,21 @@ async fn no_queue_of_a_link_waits_behind_the_backlog_of_another() {
         // The last two wait for another carrier of the link: one of them could go before all others, one is urgent.
         match count - n {
             2 => (message.queue, message.send_after) = (4, message.send_after.plus_minutes(-1)),
-            1 => (message.queue, message.lane) = (4, gridbell_model::Lane::Urgent),
+            1 => (message.queue, message.lane) = (4, Lane::Urgent),
             _ => {}
         }
     }
     run.push(decisions).await.unwrap();
-    let run = run.publish(record(&world.state, 1), vec![], vec![]).await.unwrap().0;
+    let run = run.publish(record(1), vec![], vec![]).await.unwrap().0;
     let id = |nth: usize| MessageId::new(TAIYUAN, run.first_message + nth as u32);
-    let ready = |parts| world.state.ready_of(&[1, 4], parts, |_, _| false);
+    let lanes = [Lane::Urgent, Lane::Bulk];
+    let of = |queues: &[u8], lanes: &[Lane], parts| {
+        let room = Room { queues, lanes, parts };
+        world.state.ready_of(room, &mut Shares::default(), |_, _| (1, 1), |_, _| false)
+    };
+    let ready = |parts| of(&[1, 4], &lanes, parts);
     assert_eq!(ready(3), [id(count - 1), id(count - 2), id(0)]);
     assert_eq!(ready(100).len(), count);
-    assert_eq!(world.state.ready_of(&[1], 100, |_, _| false), (0..count - 2).map(id).collect::<Vec<_>>());
+    assert_eq!(of(&[1, 4], &[Lane::Urgent], 100), [id(count - 1)]);
+    assert_eq!(of(&[1], &lanes, 100), (0..count - 2).map(id).collect::<Vec<_>>());
 }

@@ -44,7 +44,7 @@ async fn sample(state: &State, about: &[u64]) -> RunRecord {
         decisions.push(decision);
     }
     run.push(decisions).await.unwrap();
-    run.publish(record(state, 1), vec![], vec![]).await.unwrap().0
+    run.publish(record(1), vec![], vec![]).await.unwrap().0
 }
 
 fn id(run: &RunRecord, nth: u32) -> MessageId {

@@ -1,8 +1,8 @@
 //! One logged-in connection as a machine without I/O: octets in, octets out, errands for the outbox. It is told the time and never
 //! waits; [`crate::driver`] moves the octets and runs the errands.
 //!
-//! It keeps these bounds: unanswered parts ≤ window; intended parts without a durable answer ≤ window + its share of the commit group
-//! (beyond the last message's further parts); reports and inbound messages not yet durable ≤ [`MAX_UNSETTLED`].
+//! It keeps these bounds: unanswered parts ≤ window; intended parts without a durable answer ≤ window + its share of the commit group and a quarter
+//! of that for urgent messages (beyond the last message's further parts); reports and inbound messages not yet durable ≤ [`MAX_UNSETTLED`].
 
 mod gateway;
 mod timing;
@@ -16,6 +16,7 @@ use bytes::BytesMut;
 use gridbell_model::MessageId;
 use rustc_hash::FxHashMap;
 
+use crate::config::Terms;
 use crate::dialect::Dialect;
 use crate::inbound::Mailbox;
 use crate::intake::{Batch, Taken};
@@ -296,17 +297,29 @@ impl<D: Dialect> Core<D> {
         self.batch.reports.len() + self.batch.inbound.len() + self.settling.1
     }
 
+    fn may_fetch(&self, now: Duration) -> bool {
+        let blocked = self.suspect || self.throttled_until > now || self.phase != Phase::Running;
+        !blocked && !self.receiving && self.shared.may_submit()
+    }
+
+    /// This connection's share of the parts that may be intended ahead of the windows.
+    fn ahead(&self) -> usize {
+        let config = &self.shared.config;
+        (config.ahead() / config.connections).max(1)
+    }
+
+    /// How many parts of urgent messages to fetch now, whatever else is intended: they overtake it.
+    pub(crate) fn wants_urgent(&self, now: Duration) -> Option<usize> {
+        let room = (self.ahead() / 4).max(1).saturating_sub(self.queue.urgent_parts());
+        (room > 0 && self.may_fetch(now)).then_some(room)
+    }
+
     /// How many parts to fetch now; none while that is not worth an errand.
     pub(crate) fn wants(&self, now: Duration) -> Option<usize> {
-        let blocked = self.suspect || self.throttled_until > now || self.phase != Phase::Running;
-        if blocked || self.receiving || !self.shared.may_submit() {
+        if !self.may_fetch(now) {
             return None;
         }
-        let config = &self.shared.config;
-        let share = |parts: usize| (parts / config.connections).max(1);
-        // No more than half a second's worth ahead: an urgent message overtakes only what is not intended yet.
-        let pace = if config.grant == 0 { usize::MAX } else { (config.grant as usize / 2).max(1) };
-        let ahead = share(config.commit_group.min(pace));
+        let (config, ahead) = (&self.shared.config, self.ahead());
         let settling = self.batch.answers.len() + self.settling.0;
         let waiting = self.queue.parts() + self.asked;
         let exposed = waiting + self.flight.len() + settling;

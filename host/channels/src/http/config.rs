@@ -126,6 +126,9 @@ impl Terms for HttpTerms {
     fn window(&self) -> usize {
         self.window
     }
+    fn commit_group(&self) -> usize {
+        self.commit_group
+    }
 }
 
 impl HttpTerms {

@@ -98,7 +98,7 @@ impl<O, P: Provider, E: Exchange> Delivery<O, P, E> {
         let (mut doubt, mut refreshed, mut repeats) = (false, false, 0);
         loop {
             let mut chores = common.chores.subscribe();
-            let (request, token) = match common.provider.prepare(&self.message, clock.now()) {
+            let (request, token) = match self.prepared().await {
                 Prepared::Go { request, token } => (request, token),
                 Prepared::Never { reason } => {
                     return Done::new(End::Answered(Outcome::Unsendable { reason }), Health::Unknown);
@@ -137,6 +137,19 @@ impl<O, P: Provider, E: Exchange> Delivery<O, P, E> {
                 }
             }
         }
+    }
+
+    /// The request, made beside the runtime where that takes long.
+    async fn prepared(&self) -> Prepared {
+        let (provider, clock) = (Arc::clone(&self.common.provider), &self.common.shared.clock);
+        let now = clock.now();
+        if !provider.is_costly() {
+            return provider.prepare(&self.message, now);
+        }
+        let message = self.message.clone();
+        let made = clock.offload(move || provider.prepare(&message, now)).await;
+        // Only where the process ends: then it goes back as what was never sent.
+        made.unwrap_or(Prepared::NotYet)
     }
 
     /// Asks the platform what became of a message.

@@ -1,17 +1,13 @@
-//! The errand for new messages: claimed, and their intent durable, before the link has them. It decides nothing about them.
+//! What the errand for new messages brings: claimed, and their intent durable, before the link has them. It decides nothing about them.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
 use super::deliver::Common;
 use crate::intake::failing;
-use crate::port::{Outbox, Outgoing, Unsent};
+use crate::port::{Outbox, Outgoing, Unsent, Which};
 use crate::status::AlarmKind;
-
-/// Something under way beside the link.
-pub(super) type Errand<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What was claimed and intended.
 #[derive(Default)]
@@ -21,19 +17,10 @@ pub(super) struct Taken {
     pub(super) nothing: bool,
 }
 
-/// The errand for new messages.
-pub(super) enum Fetching {
-    Idle,
-    /// Waiting until there may be some; may be dropped.
-    Waiting(Errand<()>),
-    /// Under way; runs to its end.
-    Taking(Errand<Taken>),
-}
-
 /// Claims up to `most` messages and makes their intent durable.
-pub(super) async fn take<O: Outbox, P, E>(common: Arc<Common<O, P, E>>, most: usize) -> Taken {
+pub(super) async fn take<O: Outbox, P, E>(common: Arc<Common<O, P, E>>, most: usize, which: Which) -> Taken {
     let (shared, outbox, name) = (&common.shared, &common.outbox, &common.shared.config.name);
-    let claimed = match outbox.claim(name, most).await {
+    let claimed = match outbox.claim(name, most, which).await {
         Ok(claimed) => claimed,
         Err(error) => {
             failing(shared, &error).await;
@@ -56,26 +43,6 @@ pub(super) async fn take<O: Outbox, P, E>(common: Arc<Common<O, P, E>>, most: us
             failing(shared, &error).await;
             taken
         }
-    }
-}
-
-/// Waits until there may be something to take.
-pub(super) fn wait<O: Outbox, P: Send + Sync + 'static, E: Send + Sync + 'static>(
-    common: &Arc<Common<O, P, E>>,
-) -> Fetching {
-    let common = Arc::clone(common);
-    Fetching::Waiting(Box::pin(async move { common.outbox.ready(&common.shared.config.name).await }))
-}
-
-/// What was taken, or none when there may be something to take.
-pub(super) async fn fetched(fetching: &mut Fetching) -> Option<Taken> {
-    match fetching {
-        Fetching::Idle => std::future::pending().await,
-        Fetching::Waiting(errand) => {
-            errand.await;
-            None
-        }
-        Fetching::Taking(errand) => Some(errand.await),
     }
 }
 

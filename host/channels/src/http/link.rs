@@ -13,16 +13,18 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::breaker::{Breaker, Permit};
 use super::config::HttpTerms;
 use super::deliver::{Common, Delivery, Done, End, Flight, Health, Note};
-use super::fetch::{Errand, Fetching, Taken, fetched, take, unsent, wait};
+use super::fetch::{Taken, take, unsent};
 use super::provider::{Chore, Provider};
 use super::quota::Quota;
+use crate::config::Terms;
 use crate::driver::Timer;
 use crate::error::ChannelError;
+use crate::fetching::{Errand, Fetching, errand};
 use crate::intake::insist;
 use crate::link::LinkHandle;
 use crate::pacer::Ticket;
 use crate::parts::PartSet;
-use crate::port::{self, Action, Outbox, Outcome, Outgoing, Unsent};
+use crate::port::{self, Action, Outbox, Outcome, Outgoing, Unsent, Which};
 use crate::shared::Shared;
 use crate::status::{AlarmKind, Anomaly, Counters};
 
@@ -82,6 +84,8 @@ struct Link<O, P, E> {
     flights: JoinSet<Done>,
     known: HashMap<Id, Flight>,
     ledger: Ledger,
+    /// Answers in the errand under way: not durable yet.
+    settling: usize,
     breaker: Breaker,
     quota: Quota,
     /// Whether the operator was told that the day's quota is used.
@@ -113,6 +117,7 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
             flights: JoinSet::new(),
             known: HashMap::new(),
             ledger: Ledger::default(),
+            settling: 0,
             quota_told: false,
             faults: 0,
             throttled_until: Duration::ZERO,
@@ -129,6 +134,7 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
         let mut wish = self.shared.wish.subscribe();
         let mut timer = Timer::new(clock.clone());
         let (mut fetching, mut settling, mut chore) = (Fetching::Idle, None::<Errand<()>>, None::<Errand<ChoreDone>>);
+        let mut hurry = false;
         self.shared.up(super::VERSION);
         loop {
             let now = clock.monotonic();
@@ -141,22 +147,20 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
                 break;
             }
             let chore_due = if chore.is_none() { self.chores(&mut chore) } else { None };
-            if matches!(fetching, Fetching::Idle)
-                && let Some(most) = self.wants(now)
-            {
-                self.asked_after = self.given_back;
-                fetching = Fetching::Taking(Box::pin(take(Arc::clone(&self.common), most)));
-            }
+            fetching = self.fetch(fetching, hurry, now);
+            hurry = false;
             timer.set(self.next_turn(chore_due, now), now);
             // Should everything always be at hand, other tasks have their turn all the same.
             tokio::task::consume_budget().await;
             tokio::select! {
                 biased;
                 Some(done) = self.flights.join_next_with_id() => self.landed(done, &clock),
-                () = errand(&mut settling) => settling = None,
-                taken = fetched(&mut fetching) => {
+                () = errand(&mut settling) => (settling, self.settling) = (None, 0),
+                taken = fetching.ended() => {
+                    hurry = matches!(fetching, Fetching::Watching(_));
                     let nothing = taken.as_ref().is_some_and(|taken| taken.nothing);
-                    fetching = if nothing { wait(&self.common) } else { Fetching::Idle };
+                    let (outbox, link) = (&self.common.outbox, &self.shared.config.name);
+                    fetching = if nothing { Fetching::wait(outbox, link) } else { Fetching::Idle };
                     self.took(taken.unwrap_or_default(), clock.monotonic());
                 }
                 (ticket, result) = errand(&mut chore) => {
@@ -419,6 +423,29 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
         self.shared.want(|wish| wish.submits_stopped = true);
     }
 
+    /// The errand for new messages, once there is room for them, and in a hurry for urgent ones alone, which overtake the others.
+    fn fetch(&mut self, fetching: Fetching<Taken>, hurry: bool, now: Duration) -> Fetching<Taken> {
+        if !fetching.is_free() {
+            return fetching;
+        }
+        let urgent = self.wants_urgent(now);
+        let any = self.wants(now).map(|most| (most, Which::Any));
+        let Some((most, which)) = any.or_else(|| Some((urgent.filter(|_| hurry)?, Which::Urgent))) else {
+            let watches = matches!(fetching, Fetching::Watching(_)) || urgent.is_none();
+            return if watches { fetching } else { Fetching::watch(&self.common.outbox, &self.shared.config.name) };
+        };
+        self.asked_after = self.given_back;
+        Fetching::Taking(Box::pin(take(Arc::clone(&self.common), most, which)))
+    }
+
+    /// How many urgent messages to claim now, whatever else is intended: they overtake it.
+    fn wants_urgent(&mut self, now: Duration) -> Option<usize> {
+        let civil = self.shared.clock.now();
+        let sends = self.shared.may_submit() && self.throttled_until <= now && self.common.provider.is_ready(civil);
+        let room = (self.shared.config.ahead() / 4).max(1).saturating_sub(self.urgent.len());
+        (room > 0 && sends && matches!(self.breaker.permit(now), Permit::All)).then_some(room)
+    }
+
     /// How many to claim now; none while that is not worth an errand.
     fn wants(&mut self, now: Duration) -> Option<usize> {
         let terms = &self.shared.config;
@@ -428,18 +455,19 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
         }
         if self.quota.over_until(civil).is_some() {
             // They need no call, only their next channel.
-            return Some(terms.commit_group);
+            let room = terms.commit_group.saturating_sub(self.ledger.answers.len() + self.settling);
+            return (room > 0).then_some(room);
         }
         if self.throttled_until > now || !self.common.provider.is_ready(civil) {
             return None;
         }
-        // No more than half a second's worth ahead: an urgent message overtakes only what is not intended yet.
-        let pace = if terms.grant == 0 { usize::MAX } else { (terms.grant as usize / 2).max(1) };
-        let ahead = terms.commit_group.min(pace);
+        let ahead = terms.ahead();
         let room = match self.breaker.permit(now) {
-            Permit::All => (terms.window + ahead)
-                .saturating_sub(self.waiting() + self.flights.len())
-                .min(ahead.saturating_sub(self.waiting())),
+            Permit::All => {
+                // What a crash exposes: also what was answered, until that is durable.
+                let exposed = self.waiting() + self.flights.len() + self.ledger.answers.len() + self.settling;
+                (terms.window + ahead).saturating_sub(exposed).min(ahead.saturating_sub(self.waiting()))
+            }
             Permit::Probe => usize::from(self.waiting() + self.flights.len() == 0),
             Permit::Not(_) => 0,
         };
@@ -486,6 +514,7 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
             return None;
         }
         let (ledger, common) = (std::mem::take(&mut self.ledger), Arc::clone(&self.common));
+        self.settling = ledger.answers.len();
         Some(Box::pin(async move {
             let (shared, outbox, name) = (&common.shared, &common.outbox, &common.shared.config.name);
             tokio::join!(
@@ -519,13 +548,6 @@ impl<O: Outbox, P: Provider, E: Exchange> Link<O, P, E> {
 /// A code for an alarm: its number, where it is one; the link's last error has it whole.
 fn number(code: &str) -> u32 {
     code.parse::<i64>().ok().and_then(|code| u32::try_from(code.unsigned_abs()).ok()).unwrap_or(0)
-}
-
-async fn errand<T>(errand: &mut Option<Errand<T>>) -> T {
-    match errand {
-        Some(errand) => errand.await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Also resolves when the sender is gone, which outlives the link.

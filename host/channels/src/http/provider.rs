@@ -12,6 +12,11 @@ pub trait Provider: Send + Sync + 'static {
     /// The request for a message. The same message makes a request that the platform knows again, where it knows any.
     fn prepare(&self, message: &Outgoing, now: Moment) -> Prepared;
 
+    /// Whether preparing takes the processor so long (a millisecond, as signing with RSA does) that it must not be done on the async runtime.
+    fn is_costly(&self) -> bool {
+        false
+    }
+
     /// What an answer to the request says. `token` is what [`Prepared::Go`] gave.
     fn read(&self, message: &Outgoing, token: u64, answer: &Answer, now: Moment) -> Verdict;
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use gridbell_channels::{
     Action, Answer, Inbound, LinkConfig, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report, Unsent,
+    Which,
 };
 use gridbell_clock::Clock;
 use gridbell_cmpp::text;
@@ -246,7 +247,7 @@ impl Inner {
 }
 
 impl Outbox for MemoryOutbox {
-    async fn claim(&self, _: &LinkName, max_parts: usize) -> Result<Vec<Outgoing>, OutboxError> {
+    async fn claim(&self, _: &LinkName, max_parts: usize, which: Which) -> Result<Vec<Outgoing>, OutboxError> {
         let (now, civil) = (self.clock.monotonic(), self.clock.now());
         let mut inner = self.inner.lock();
         while let Some(entry) = inner.later.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -255,7 +256,8 @@ impl Outbox for MemoryOutbox {
             inner.bulk.push_front(id);
         }
         let (mut claimed, mut parts) = (Vec::new(), 0);
-        while let Some(id) = inner.urgent.front().or(inner.bulk.front()).copied() {
+        let bulk = which == Which::Any;
+        while let Some(id) = inner.urgent.front().or(inner.bulk.front().filter(|_| bulk)).copied() {
             let life = inner.lives.get_mut(&id).unwrap();
             if life.message.valid_until.is_some_and(|until| until <= civil) {
                 life.failed = true;
@@ -285,6 +287,15 @@ impl Outbox for MemoryOutbox {
         tokio::select! {
             () = self.wake.notified() => {}
             () = self.clock.sleep(Duration::from_millis(20)) => {}
+        }
+    }
+
+    async fn urgent(&self, _: &LinkName) {
+        while self.inner.lock().urgent.is_empty() {
+            tokio::select! {
+                () = self.wake.notified() => {}
+                () = self.clock.sleep(Duration::from_millis(20)) => {}
+            }
         }
     }
 

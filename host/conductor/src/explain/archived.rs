@@ -7,7 +7,7 @@ use gridbell_state::RunRecord;
 use serde_json::Value;
 
 use super::life::MessageLife;
-use super::{DecisionStory, HopStory, RunBrief, Subject, facts};
+use super::{CorrectionStory, DecisionStory, HopStory, RunBrief, Subject, facts};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::retention::{ArchiveSearch, ArchivedRecord, MAX_FOUND, search_archive};
@@ -51,6 +51,10 @@ impl Host {
         found.retain(|r| r.body["policy"] == policy && begun(&r.body) <= asked);
         // Nobody was told by a sample, and it is no run's decision.
         let (samples, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|r| r.is_sample());
+        // Corrections are told of with what they put right.
+        let (mut corrections, found): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|r| !r.body["correction"].is_null());
+        corrections.sort_by_key(|r| r.at);
         let of_run = run.map(|r| r.id.to_string()).or_else(|| {
             let newest = found.iter().filter(|r| r.body["hop_of"].is_null()).max_by_key(|r| r.at)?;
             newest.body["run"].as_str().map(str::to_owned)
@@ -73,6 +77,12 @@ impl Host {
             let of = decisions.iter_mut().filter(|d| hop.body["step"] == d.step && d.message.is_some());
             if let Some(decision) = of.min_by_key(|d| d.hops.len()) {
                 decision.hops.push(archived_hop(hop));
+            }
+        }
+        for correction in &corrections {
+            let story = archived_correction(correction);
+            if let Some(decision) = decisions.iter_mut().find(|d| d.has_message(&story.corrects)) {
+                decision.corrections.push(story);
             }
         }
         Ok(FromArchives {
@@ -128,7 +138,21 @@ impl Host {
             message: (record.kind == Kind::Message).then(|| MessageLife::of_archived(body)),
             held: held.map(|h| h.chinese().to_owned()).unwrap_or_default(),
             hops: Vec::new(),
+            corrections: Vec::new(),
         }
+    }
+}
+
+fn archived_correction(record: &ArchivedRecord) -> CorrectionStory {
+    let hop = archived_hop(record);
+    CorrectionStory {
+        correction: format!("C{}", record.body["correction"]),
+        corrects: record.body["corrects"].as_str().unwrap_or_default().to_owned(),
+        source: hop.source,
+        run: hop.run,
+        at: hop.at,
+        message: hop.message,
+        held: hop.held,
     }
 }
 

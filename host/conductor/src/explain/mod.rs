@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use gridbell_model::{AccountNumber, CivilMinute, CustomerView, Moment, OrgCode, PrefectureCode, Topic};
-use gridbell_planner::{GuardVerdict, Policy, RecordKind};
+use gridbell_planner::{ANSWERS, GuardVerdict, Policy, RecordKind};
 use gridbell_state::{MessageDetail, Outcome, RunRecord, RunStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,6 +25,7 @@ pub use present::{FORESEEN_DAYS, Forecast, Present};
 pub(crate) use present::{prepare_recorded, run_of};
 pub(crate) use recorded::titles;
 
+use crate::answers::is_answers;
 use crate::archive::blocking;
 use crate::error::HostError;
 use crate::host::Host;
@@ -152,6 +153,29 @@ pub struct DecisionStory {
     /// What followed the message by further hops of its route, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hops: Vec<HopStory>,
+    /// What was told to put the message right, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<CorrectionStory>,
+}
+
+/// A correction of a message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CorrectionStory {
+    /// `store`, or the archive's file.
+    pub source: String,
+    /// Its name: C12.
+    pub correction: String,
+    /// The run that published it.
+    pub run: String,
+    /// When.
+    pub at: String,
+    /// The message that was wrong.
+    pub corrects: String,
+    /// The message that puts it right and its life; none when it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageLife>,
+    /// Why it is held, for an office; empty when it is not.
+    pub held: String,
 }
 
 /// A further hop of a message's route.
@@ -286,9 +310,14 @@ impl Host {
             .unwrap_or_default();
         // Of policies that are gone the runs are told of still.
         for run in self.state().runs(None, usize::MAX, of) {
-            if !there.contains(&run.policy) {
+            if !there.contains(&run.policy) && !run.is_answers() {
                 there.push(run.policy.clone());
             }
+        }
+        if self.last_answers(subject.account, subject.at)?.is_some()
+            || request.policy.as_deref().is_some_and(is_answers)
+        {
+            there.push(ANSWERS.to_owned());
         }
         match &request.policy {
             None => Ok(there),
@@ -306,7 +335,11 @@ impl Host {
         let of = |r: &RunRecord| {
             r.prefecture == subject.prefecture && r.policy == policy && r.started <= subject.at && r.is_occurrence()
         };
-        let run = self.state().runs(None, 1, of).into_iter().next();
+        let run = if is_answers(policy) {
+            self.last_answers(subject.account, subject.at)?
+        } else {
+            self.state().runs(None, 1, of).into_iter().next()
+        };
         let (host, about, name, its) = (self.clone(), Arc::clone(subject), policy.to_owned(), run.clone());
         let FromArchives { decisions, run: archived, samples: older } = blocking(self.clock(), move || match &its {
             Some(run) if !run.segments.is_empty() => {
@@ -330,7 +363,7 @@ impl Host {
         samples.truncate(MAX_SAMPLES_SHOWN);
         let mut story = PolicyStory {
             policy: policy.to_owned(),
-            title: here.map_or_else(|| policy.to_owned(), |p| p.title),
+            title: here.map_or_else(|| title_of(policy), |p| p.title),
             topic: topic.unwrap_or(Topic::Staff),
             summary: String::new(),
             not_kept: self.not_kept(run.as_deref(), &decisions, silence.as_ref()),
@@ -406,6 +439,30 @@ impl HopStory {
     }
 }
 
+impl CorrectionStory {
+    fn sentence(&self) -> String {
+        match &self.message {
+            Some(message) => {
+                format!("；已按更正 {} 发{}更正：{}", self.correction, message.channel_title, message.sentence())
+            }
+            None => format!("；更正 {} 未发送（{}）", self.correction, self.held),
+        }
+    }
+}
+
+impl DecisionStory {
+    /// Whether `message` is what it came to, or what followed that by another channel.
+    fn has_message(&self, message: &str) -> bool {
+        let hops = self.hops.iter().filter_map(|hop| hop.message.as_ref());
+        self.message.iter().chain(hops).any(|life| life.id == message)
+    }
+}
+
+/// What an office reads of a policy that is not there: the host's own answers, or its name.
+fn title_of(policy: &str) -> String {
+    if is_answers(policy) { Topic::Answer.chinese().to_owned() } else { policy.to_owned() }
+}
+
 /// The story in a sentence, for an office.
 fn summary(story: &PolicyStory) -> String {
     let then = match (&story.run, story.decisions.as_slice(), &story.silence) {
@@ -414,7 +471,9 @@ fn summary(story: &PolicyStory) -> String {
         (_, [.., last], _) => match &last.message {
             Some(message) => {
                 let hops: Vec<String> = last.hops.iter().map(HopStory::sentence).collect();
-                format!("{}：{}，{}{}", last.reason, last.notice, message.sentence(), hops.concat())
+                let put_right: Vec<String> = last.corrections.iter().map(CorrectionStory::sentence).collect();
+                let then = [hops.concat(), put_right.concat()].concat();
+                format!("{}：{}，{}{then}", last.reason, last.notice, message.sentence())
             }
             None => format!("{}：{}，未发送（{}）", last.reason, last.notice, last.held),
         },

@@ -162,7 +162,7 @@ impl Host {
                 let same = Policy { plugin, version: version_of, ..live } == found.candidate;
                 policy == name && version.as_deref() == Some(found.plugin.as_str()) && same
             }
-            Proposed::Rules { .. } => false,
+            Proposed::Rules { .. } | Proposed::Correction { .. } => false,
         })
     }
 }

@@ -3,6 +3,7 @@
 use gridbell_state::{AuditNote, DocChange};
 
 use super::{Decided, Decision, Proposal, ProposalState, Proposed};
+use crate::correction::CorrectionState;
 use crate::deployment::DeployOrder;
 use crate::documents::{self, PROPOSAL, note};
 use crate::error::HostError;
@@ -32,6 +33,9 @@ impl Host {
         proposal.state = state;
         let why: String = why.chars().take(crate::versions::MAX_WHY).collect();
         proposal.decided = Some(Decided { by: who.to_owned(), at: self.clock().now(), why: why.clone() });
+        if let Proposed::Correction { correction, .. } = proposal.what {
+            return self.close_correction(proposal, correction, action).await;
+        }
         // It is written once when it is made and once when it is decided about.
         let doc = documents::put(PROPOSAL, &proposal.key(), &proposal, Some(1))?;
         let subject = format!("{} {}", proposal.key(), proposal.what.subject(proposal.prefecture));
@@ -45,10 +49,32 @@ impl Host {
         Ok(proposal)
     }
 
+    /// Decides about a correction: what is approved is told from then on, by the list that was shown.
+    async fn close_correction(&self, proposal: Proposal, correction: u64, action: &str) -> Result<Proposal, HostError> {
+        let decision = match proposal.state {
+            ProposalState::Applied => CorrectionState::Approved,
+            ProposalState::Refused => CorrectionState::Refused,
+            _ => CorrectionState::Withdrawn,
+        };
+        let Some(decided) = proposal.decided.clone() else { return Ok(proposal) };
+        let (version, mut its) = self.kept_correction(correction)?;
+        let detail = serde_json::json!({ "by": proposal.by, "why": decided.why, "list": its.digest });
+        let subject = format!("{} {}", proposal.key(), proposal.what.subject(proposal.prefecture));
+        let audit = vec![note(&decided.by, action, &subject, detail)];
+        let mut docs = its.close(decision, decided, version)?;
+        docs.push(documents::put(PROPOSAL, &proposal.key(), &proposal, Some(1))?);
+        self.state().put_docs(docs, audit).await?;
+        self.clear_alarm("correction.waiting", &its.name());
+        self.correction_work().look();
+        Ok(proposal)
+    }
+
     /// Makes the change, as its author's, with the proposal in its commit.
     async fn make_true(&self, p: &Proposal, beside: Beside) -> Result<(), HostError> {
         let prefecture = || p.prefecture.ok_or_else(|| HostError::Invalid("it is some prefecture's".to_owned()));
         match &p.what {
+            // Decided about in its own commit: see `close_correction`.
+            Proposed::Correction { .. } => Ok(()),
             Proposed::Policies { document, text } => {
                 self.apply_policies_beside(document, text, Some(p.base), &p.by, false, beside).await.map(|_| ())
             }

@@ -9,13 +9,14 @@ pub use record::{
     Decided, MAX_KEPT_PROPOSALS, MAX_OPEN_PROPOSALS, Needs, PROPOSAL_DAYS, Proposal, ProposalState, Proposed,
 };
 
-use gridbell_model::PrefectureCode;
+use gridbell_model::{Moment, PrefectureCode};
 use gridbell_planner::{Change, PolicyFile, PolicySet};
-use gridbell_state::StateError;
+use gridbell_state::{DocChange, StateError};
 
 use crate::deployment::DeployOrder;
-use crate::documents::{self, DEPLOYMENT, POLICY, PROPOSAL, PROVINCE, note};
+use crate::documents::{self, CORRECTION, DEPLOYMENT, POLICY, PROPOSAL, PROVINCE, note};
 use crate::error::HostError;
+use crate::forecast::SeenPreview;
 use crate::host::Host;
 use crate::person::same_person;
 use crate::province::{ProvinceFile, ProvinceProposal};
@@ -65,6 +66,18 @@ pub enum Decision {
     Withdraw,
 }
 
+/// A proposal before it has a number.
+pub(crate) struct Draft {
+    pub(crate) prefecture: Option<PrefectureCode>,
+    pub(crate) base: u64,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) needs: Needs,
+    pub(crate) by: String,
+    pub(crate) why: String,
+    pub(crate) expires: Moment,
+    pub(crate) preview: Option<SeenPreview>,
+}
+
 /// What an order comes to before it is a proposal.
 struct Weighed {
     changes: Vec<Change>,
@@ -88,40 +101,59 @@ impl Host {
         }
         let preview = order.preview.as_deref();
         let preview = preview.map(|digest| self.seen_preview(digest, order.prefecture, &order.what)).transpose()?;
-        let now = self.clock().now();
+        let draft = Draft {
+            prefecture: order.prefecture,
+            base: weighed.base,
+            needs: weighed.needs,
+            by: order.who.clone(),
+            why: order.why.clone(),
+            expires: self.clock().now().plus_ms(PROPOSAL_DAYS * 86_400_000),
+            preview,
+            changes: weighed.changes,
+        };
+        self.open_proposal(draft, |_| Ok((order.what.clone(), Vec::new()))).await.map(Some)
+    }
+
+    /// Keeps a proposal until another person decides, under the next number; `made` says with it what is proposed, and what else goes into the commit.
+    pub(crate) async fn open_proposal(
+        &self,
+        draft: Draft,
+        made: impl Fn(u64) -> Result<(Proposed, Vec<DocChange>), HostError>,
+    ) -> Result<Proposal, HostError> {
         for _ in 0..TRIES {
             let all = self.proposals();
             if all.iter().filter(|p| p.state == ProposalState::Open).count() >= MAX_OPEN_PROPOSALS {
                 let text = format!("{MAX_OPEN_PROPOSALS} proposals wait; decide about some or withdraw them first");
                 return Err(HostError::Busy(text));
             }
-            let more = weighed.changes.len().saturating_sub(MAX_LISTED) as u64;
+            let id = all.iter().map(|p| p.id).max().unwrap_or(0) + 1;
+            let (what, mut docs) = made(id)?;
             let proposal = Proposal {
-                id: all.iter().map(|p| p.id).max().unwrap_or(0) + 1,
-                prefecture: order.prefecture,
-                what: order.what.clone(),
-                base: weighed.base,
-                changes: weighed.changes.iter().take(MAX_LISTED).cloned().collect(),
-                more,
-                needs: weighed.needs,
-                by: order.who.clone(),
-                why: order.why.chars().take(crate::versions::MAX_WHY).collect(),
-                at: now,
-                expires: now.plus_ms(PROPOSAL_DAYS * 86_400_000),
-                preview: preview.clone(),
+                id,
+                prefecture: draft.prefecture,
+                what,
+                base: draft.base,
+                changes: draft.changes.iter().take(MAX_LISTED).cloned().collect(),
+                more: draft.changes.len().saturating_sub(MAX_LISTED) as u64,
+                needs: draft.needs,
+                by: draft.by.clone(),
+                why: draft.why.chars().take(crate::versions::MAX_WHY).collect(),
+                at: self.clock().now(),
+                expires: draft.expires,
+                preview: draft.preview.clone(),
                 state: ProposalState::Open,
                 decided: None,
             };
-            let mut docs = vec![documents::put(PROPOSAL, &proposal.key(), &proposal, Some(0))?];
+            docs.push(documents::put(PROPOSAL, &proposal.key(), &proposal, Some(0))?);
             docs.extend(record::too_old(&all));
             let detail = serde_json::json!({
                 "what": proposal.what.word(), "needs": proposal.needs, "why": proposal.why,
-                "preview": preview.as_ref().map(|p| &p.digest),
+                "preview": proposal.preview.as_ref().map(|p| &p.digest),
             });
-            let subject = format!("{} {}", proposal.key(), proposal.what.subject(order.prefecture));
-            let audit = vec![note(&order.who, "proposal.create", &subject, detail)];
+            let subject = format!("{} {}", proposal.key(), proposal.what.subject(draft.prefecture));
+            let audit = vec![note(&draft.by, "proposal.create", &subject, detail)];
             match self.state().put_docs(docs, audit).await {
-                Ok(_) => return Ok(Some(proposal)),
+                Ok(_) => return Ok(proposal),
                 Err(StateError::Conflict { .. }) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -207,6 +239,7 @@ impl Host {
             Proposed::Policies { .. } | Proposed::Parameters { .. } => (POLICY, city),
             Proposed::Deployment { policy, .. } => (DEPLOYMENT, format!("{city}/{policy}")),
             Proposed::Rules { .. } => (PROVINCE, RULES.to_owned()),
+            Proposed::Correction { correction, .. } => (CORRECTION, crate::correction::key(*correction)),
         };
         self.state().doc(kind, &key).map_or(0, |d| d.version)
     }
@@ -250,6 +283,10 @@ impl Host {
                     dry_run: true,
                 };
                 (self.apply_province(&proposal).await?.changes, Needs::Province)
+            }
+            Proposed::Correction { .. } => {
+                let text = "a correction is proposed with its list of recipients: `gridbell correct`";
+                return Err(HostError::Invalid(text.to_owned()));
             }
         };
         Ok(Weighed { changes, needs, base })

@@ -1,6 +1,8 @@
 //! What is kept of a proposal.
 
-use gridbell_model::{Moment, PrefectureCode};
+use std::collections::BTreeMap;
+
+use gridbell_model::{Channel, Moment, PrefectureCode, Topic};
 use gridbell_planner::Change;
 use gridbell_state::DocChange;
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,27 @@ pub enum Proposed {
         /// TOML.
         text: String,
     },
+    /// Telling everybody who may have a wrong message what is right.
+    Correction {
+        /// Its number, which is that of the proposal.
+        correction: u64,
+        /// What was wrong.
+        scope: String,
+        /// What that was about.
+        topic: Topic,
+        /// What is said.
+        texts: BTreeMap<Channel, String>,
+        /// Customers who are told.
+        told: u64,
+        /// Customers who are not.
+        held: u64,
+        /// Parts as carriers count them.
+        parts: u64,
+        /// What they cost, in 1/1000 fen.
+        cost_milli_fen: u64,
+        /// SHA-256 of the list of recipients, hex.
+        list: String,
+    },
 }
 
 impl Proposed {
@@ -66,6 +89,7 @@ impl Proposed {
             Self::Parameters { .. } => "parameters",
             Self::Deployment { .. } => "deployment",
             Self::Rules { .. } => "rules",
+            Self::Correction { .. } => "correction",
         }
     }
 
@@ -77,6 +101,7 @@ impl Proposed {
             Self::Parameters { .. } => "策略参数",
             Self::Deployment { .. } => "插件版本启用",
             Self::Rules { .. } => "全省规则",
+            Self::Correction { .. } => "更正消息",
         }
     }
 
@@ -87,6 +112,7 @@ impl Proposed {
             Self::Parameters { policy, .. } => format!("policy/{city}/{policy}"),
             Self::Deployment { policy, .. } => format!("deployment/{city}/{policy}"),
             Self::Rules { .. } => "province/rules".to_owned(),
+            Self::Correction { correction, scope, .. } => format!("correction/C{correction} {scope}"),
         }
     }
 }

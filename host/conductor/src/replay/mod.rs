@@ -208,8 +208,17 @@ fn check(record: &RunRecord) -> Result<(), HostError> {
         let text = format!("{} is a pilot's samples, which decided for nobody: there is no run to do again", record.id);
         return Err(HostError::Refused(text));
     }
+    if record.is_answers() {
+        let text =
+            format!("{} is answers to what customers wrote: no policy decided, there is no run to do again", record.id);
+        return Err(HostError::Refused(text));
+    }
     if let Some(first) = record.hop_of() {
         let text = format!("{} is next hops of messages that {first} decided: do that run again instead", record.id);
+        return Err(HostError::Refused(text));
+    }
+    if record.is_correction() {
+        let text = format!("{} is a correction, which people decided: there is no plugin's run to do again", record.id);
         return Err(HostError::Refused(text));
     }
     if record.is_archived() {

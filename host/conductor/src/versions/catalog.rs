@@ -82,9 +82,10 @@ impl Catalog {
         listed.values().any(|d| *d == plugin.digest()).then_some(plugin)
     }
 
-    /// Manifests of what policies may use.
+    /// Manifests of what speaks to customers: plugins that policies may use, and the host where it answers.
     pub(crate) fn manifests(&self) -> Vec<Manifest> {
-        self.plugins().map(|p| p.manifest().clone()).collect()
+        let own = gridbell_planner::answers_manifest().clone();
+        self.plugins().map(|p| p.manifest().clone()).chain([own]).collect()
     }
 
     /// What policies may use, by name and version.

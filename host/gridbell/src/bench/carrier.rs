@@ -13,7 +13,7 @@ use gridbell_simulators::cmpp::{Account, Config, Gateway};
 use super::rig::WHO;
 use crate::error::CommandError;
 
-/// Name, SP_Id, protocol and carriers of each link: as the demo has them.
+/// Name, SP_Id, protocol and carriers of each link.
 pub(super) const LINKS: [(&str, &str, &str, &[&str]); 3] = [
     ("mobile", "901001", "cmpp2", &["mobile", "broadnet"]),
     ("unicom", "901002", "cmpp3", &["unicom"]),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use gridbell_conductor::{Host, StopScope};
 use gridbell_model::{
-    Channel, CivilMinute, CustomerView, Decision, Fen, Initiator, Lane, MessageId, PrefectureCode, Preferences, RunId,
-    Segments, Served, Topic, Traits,
+    Channel, CivilMinute, CustomerView, Decision, Fen, Lane, MessageId, PrefectureCode, Preferences, Segments, Served,
+    Topic, Traits,
 };
-use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, RunRecord, RunStatus};
+use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, RunRecord};
 
 use super::carrier::{Carrier, LINKS};
 use super::figures::Report;
@@ -150,33 +150,8 @@ async fn urgent(host: &Host, carrier: &Carrier, of: &[PrefectureCode]) -> Result
 
 fn notice_run(prefecture: PrefectureCode, now: CivilMinute, started: gridbell_model::Moment) -> RunRecord {
     RunRecord {
-        id: RunId(0),
-        prefecture,
-        policy: POLICY.to_owned(),
-        topic: Topic::Outage,
-        plugin: String::new(),
-        plugin_version: String::new(),
-        digest: String::new(),
-        params: "{}".to_owned(),
         trigger: 1,
-        schedule: String::new(),
-        scheduled_at: CivilMinute::NONE,
-        now,
-        snapshot: 0,
-        initiator: Initiator::System,
         scope: "bench".to_owned(),
-        customers: 0,
-        passed: 0,
-        decided: 0,
-        queued: 0,
-        held: std::collections::BTreeMap::new(),
-        parts: 0,
-        cost_milli_fen: 0,
-        interest_misses: 0,
-        first_message: 0,
-        segments: Vec::new(),
-        started,
-        ended: started,
-        status: RunStatus::Published,
+        ..RunRecord::blank(prefecture, POLICY.to_owned(), Topic::Outage, now, started)
     }
 }

@@ -4,12 +4,15 @@
 
 mod carrier;
 mod compiled;
+mod crowd;
 mod dispatch;
 mod evaluate;
+mod fallback;
 mod figures;
 mod guests;
 mod host;
 mod machine;
+mod mixed;
 mod preview;
 mod rig;
 mod upload;
@@ -88,6 +91,10 @@ enum Part {
     Cmpp,
     /// A backlog under carriers' grants, and urgent notices beside it
     Dispatch,
+    /// All channels at once
+    Mixed,
+    /// Who is told nothing or twice by a host that is killed
+    Fallback,
 }
 
 impl BenchArgs {
@@ -140,14 +147,23 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
     } else {
         Ok(())
     };
-    let alone =
-        |part: &Part| matches!(part, Part::Evaluate | Part::Guests | Part::Upload | Part::Preview | Part::Dispatch);
+    let mixed = if args.wants(Part::Mixed) && !args.province {
+        mixed::measure(today, &scratch, &mut report, &say).await
+    } else {
+        Ok(())
+    };
+    let fallen = if args.wants(Part::Fallback) && !args.province {
+        fallback::measure(&scratch, &mut report, &say).await
+    } else {
+        Ok(())
+    };
+    let on_host = [Part::Memory, Part::Import, Part::Load, Part::Update, Part::Outbox, Part::Cmpp];
     let measured = if args.province {
         host::province(PROVINCE, today, &scratch, &mut report, &say).await
-    } else if !args.only.is_empty() && args.only.iter().all(alone) {
-        Ok(())
-    } else {
+    } else if on_host.into_iter().any(|part| args.wants(part)) {
         host::measure(&args, today, &scratch, &mut report, &say).await
+    } else {
+        Ok(())
     };
     report.note(machine::describe());
     // What was measured before something failed is worth the time that it took.
@@ -156,5 +172,5 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
     } else {
         println!("{}", report.table())
     }
-    previewed.and(dispatched).and(measured)
+    previewed.and(dispatched).and(mixed).and(fallen).and(measured)
 }

@@ -118,19 +118,15 @@ impl Rig {
 
     /// Opens `data` as a host; how long that took.
     pub(super) async fn open(&self, data: &Path) -> Result<(Host, Duration), CommandError> {
-        let config = Config { seed: SEED, ..Config::of_data(data.to_owned()) };
-        let clock = self.clock.clone();
-        let began = clock.monotonic();
-        let opened = tokio::task::spawn_blocking(move || open::open(&config, clock))
-            .await
-            .map_err(|e| CommandError::Failed(e.to_string()))??;
-        Ok((opened.host, self.clock.monotonic() - began))
+        let began = self.clock.monotonic();
+        let host = open_at(data, self.clock.clone()).await?;
+        Ok((host, self.clock.monotonic() - began))
     }
 
     /// Gives a host plugins, rules, the bench's texts and policies, and holds its links until they are measured.
     pub(super) async fn prepare(&self, host: &Host) -> Result<(), CommandError> {
         open::install_defaults(host).await?;
-        host.apply_templates("bench-templates.toml", TEMPLATES, WHO).await?;
+        host.apply_templates("bench-templates.toml", TEXTS, WHO).await?;
         for (prefecture, _) in self.province.prefectures() {
             let text = policy(PrefectureCode(prefecture.code), prefecture.name);
             host.apply_policies("bench-policy.toml", &text, None, WHO, false).await?;
@@ -138,6 +134,13 @@ impl Rig {
         host.stop(StopScope::Province, "bench", WHO).await?;
         Ok(())
     }
+}
+
+/// Opens `data`, or makes it, as a host of this clock.
+pub(super) async fn open_at(data: &Path, clock: Clock) -> Result<Host, CommandError> {
+    let config = Config { seed: SEED, ..Config::of_data(data.to_owned()) };
+    let opened = tokio::task::spawn_blocking(move || open::open(&config, clock));
+    Ok(opened.await.map_err(|e| CommandError::Failed(e.to_string()))??.host)
 }
 
 /// Folds the journal and closes, so that the next start reads pages.
@@ -189,7 +192,7 @@ catch_up_minutes = 0
 }
 
 /// Texts of one part each, so that a message is one SUBMIT.
-const TEMPLATES: &str = r#"
+pub(super) const TEXTS: &str = r#"
 [[template]]
 topic = "arrears-reminder"
 notice = "reminder"

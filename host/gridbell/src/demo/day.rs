@@ -45,6 +45,8 @@ impl Day<'_> {
         loop {
             self.host.serve_due(&stop).await;
             self.host.serve_hops().await;
+            self.host.serve_corrections().await;
+            self.host.serve_answers().await;
             self.quiet(until).await?;
             let Some(next) = self.next(&payments, end) else { break };
             self.host.clock().advance_to(next.moment());
@@ -56,7 +58,7 @@ impl Day<'_> {
                 }
             }
             let depth = self.host.state().depth();
-            let waiting: usize = depth.waiting.values().map(|(u, b)| u + b).sum();
+            let waiting: u64 = depth.waiting.values().map(|(u, b)| u + b).sum();
             (self.say)(format!("  {next}  {waiting} waiting"));
         }
         self.quiet(MessageState::Submitted).await?;
@@ -68,6 +70,8 @@ impl Day<'_> {
         while let Some(at) = self.next_message() {
             self.host.clock().advance_to(at);
             self.host.serve_hops().await;
+            self.host.serve_corrections().await;
+            self.host.serve_answers().await;
             (self.say)(format!("  {at}  the messages that waited for this window"));
             self.quiet(MessageState::Submitted).await?;
         }

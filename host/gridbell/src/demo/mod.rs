@@ -62,7 +62,7 @@ pub(crate) struct DemoArgs {
     /// Where the console listens
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Write what the gateway accepts, one JSON object a line
+    /// Write what the carriers' gateways accepted in the day, one JSON object a line
     #[arg(long, value_name = "FILE")]
     gateway_log: Option<PathBuf>,
 }
@@ -71,11 +71,9 @@ pub(crate) struct DemoArgs {
 pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let (year, month, day) = DEMO_DAY;
     let today = Date::from_ymd(year, month, day).unwrap_or(Date::NONE);
-    if args.grants.len() != 3 {
-        return Err(CommandError::Usage(
-            "--grants takes three figures, for Mobile, Unicom and Telecom: 100,100,50".to_owned(),
-        ));
-    }
+    let grants: [u32; 3] = args.grants.clone().try_into().map_err(|_| {
+        CommandError::Usage("--grants takes three figures, for Mobile, Unicom and Telecom: 100,100,50".to_owned())
+    })?;
     let clock = Clock::starting_at(today.at(0, 1).moment());
     let began = clock.monotonic();
     let scratch = Scratch::new(args.data.clone(), args.seed)?;
@@ -90,7 +88,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     write_inputs(&province, &inputs)?;
     say(format!("  generated the province's files in {}", inputs.display()));
 
-    let gateway = gateway::start(&args.grants, args.seed, args.gateway_log.clone(), &clock).await?;
+    let carriers = gateway::Carriers::start(&grants, args.seed, &clock).await?;
     let mut config = Config::of_data(scratch.path.join("data"));
     (config.seed, config.listen) = (args.seed, args.listen);
     let opened = open::open(&config, clock.clone())?;
@@ -105,7 +103,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         platforms::install(&host).await?;
     }
     open::install_policies(&host).await?;
-    for link in gateway::links(&gateway, &args.grants, &scratch.path)? {
+    for link in carriers.links(&grants, &scratch.path)? {
         host.start_link(link, Tcp)?;
     }
     let first = gridbell_server::bootstrap(host.state(), host.clock()).await?;
@@ -118,9 +116,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     }
     // Platforms call the server, so that there are none without it.
     let platforms = match &server {
-        Some(server) if !args.sms_only => {
-            Some(platforms::Platforms::start(&host, server.addr(), args.seed, &scratch.path).await?)
-        }
+        Some(server) if !args.sms_only => Some(platforms::start(&host, server.addr(), args.seed, &scratch.path).await?),
         _ => None,
     };
     let stop = CancellationToken::new();
@@ -142,6 +138,10 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         export::write(&host, &province, dir)?;
         say(format!("  inputs, decisions and messages are in {}", dir.display()));
     }
+    if let Some(path) = &args.gateway_log {
+        carriers.write_log(path)?;
+        say(format!("  what the carriers' gateways accepted is in {}", path.display()));
+    }
     if !args.once {
         say("  the day is over; the console goes on until Ctrl-C".to_owned());
         let _ = tokio::signal::ctrl_c().await;
@@ -153,7 +153,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     }
     host.drain_links().await;
     host.state().close().await;
-    gateway.shutdown().await;
+    carriers.shutdown().await;
     if let Some(platforms) = platforms {
         platforms.shutdown().await;
     }
@@ -169,13 +169,7 @@ async fn serve(
     if args.once {
         addr.set_port(0);
     }
-    let options = gridbell_server::ServerOptions {
-        addr,
-        tls: None,
-        behind_tls_proxy: false,
-        limits: gridbell_server::Limits::default(),
-        host: Arc::new(host.clone()),
-    };
+    let options = gridbell_server::ServerOptions::plain(addr, Arc::new(host.clone()));
     match gridbell_server::Server::start(options).await {
         Ok(server) => Ok(Some(server)),
         Err(e) if args.once => {

@@ -1,95 +1,39 @@
-//! The simulated platforms of the demo, WeChat and Alipay, with followers among the province's customers, and what the policies say there. The ids and
-//! the keys are invented, and everybody has them.
+//! Who of the demo's customers follows at the simulated platforms, and what the policies say there.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use gridbell_conductor::Host;
 use gridbell_model::{PrefectureCode, Traits};
-use gridbell_providers::AccountConfig;
 use gridbell_simulators::province::Province;
-use gridbell_simulators::web::{Callbacks, Faults, Gateway};
-use gridbell_simulators::{alipay, wechat};
+use gridbell_simulators::web::Faults;
 
+use crate::defaults;
 use crate::error::CommandError;
-use crate::{defaults, platforms};
+use crate::simulated::{Platforms, SMS_ROUTE, TEXTS, Terms, alipay_id, openid};
 
-/// Texts of the platforms' templates, beside the province's SMS texts.
-const TEXTS: &str = include_str!("platforms.toml");
-/// The route of the shipped policies, and the demo's: who follows is told where he follows.
-const SMS_ROUTE: &str = "routes = { sms = [{ channel = \"sms\" }] }";
+/// Messages that WeChat takes a day.
+const DAY_QUOTA: u64 = 100_000;
+/// Calls under way at once.
+const WINDOW: usize = 16;
+/// Messages intended ahead of them.
+const COMMIT_GROUP: usize = 64;
+/// The demo's route: who follows is told where he follows.
 const ROUTE: &str = "routes = { sms = [{ channel = \"wechat\", wait_minutes = 30 }, { channel = \"alipay\", wait_minutes = 30 }, { channel = \"sms\" }] }";
-const TOKEN: &str = "gridbell";
-const SECRET: &str = "demo-secret";
 
-/// The platforms while they run.
-pub(super) struct Platforms {
-    wechat: wechat::Gateway,
-    alipay: Gateway<alipay::Alipay>,
-}
-
-impl Platforms {
-    /// Starts the platforms, which call the host's server at `callbacks`, and the host's links to them; secrets are kept in files of `dir`, as an
-    /// operator would.
-    pub(super) async fn start(host: &Host, callbacks: SocketAddr, seed: u64, dir: &Path) -> Result<Self, CommandError> {
-        let failed = |e: gridbell_simulators::web::Error| CommandError::Failed(e.to_string());
-        let here = SocketAddr::from(([127, 0, 0, 1], 0));
-        // The same ones each time do not follow any more: their messages go on by the route.
-        let faults = Faults { unreachable: 0.02, report_delay_ms: (5, 120), ..Faults::default() };
-        let call = |name: &str| Callbacks {
-            url: Some(format!("http://{callbacks}/callbacks/{name}")),
-            tries: 50,
-            retry_ms: 200,
-        };
-        let config = wechat::Config {
-            secret: SECRET.to_owned(),
-            token: TOKEN.to_owned(),
-            seed,
-            faults: faults.clone(),
-            callbacks: call("wechat"),
-            ..wechat::Config::default()
-        };
-        let wechat = wechat::Gateway::start(config.clone(), host.clock().clone(), here).await.map_err(failed)?;
-        let of_alipay = alipay::Config { seed, faults, callbacks: call("alipay"), ..alipay::Config::default() };
-        let app_id = of_alipay.app_id.clone();
-        let alipay = Gateway::<alipay::Alipay>::start(of_alipay, host.clock().clone(), here).await.map_err(failed)?;
-        for (name, text) in [
-            ("wechat.secret", SECRET),
-            ("wechat.token", TOKEN),
-            ("alipay-app.pem", alipay::APP_PRIVATE_KEY),
-            ("alipay.pem", alipay::PLATFORM_PUBLIC_KEY),
-        ] {
-            let path = dir.join(name);
-            std::fs::write(&path, text).map_err(CommandError::file("write", &path))?;
-        }
-        let accounts = [
-            serde_json::json!({
-                "address": format!("http://{}", wechat.addr()), "plain-http": true, "link": { "name": "wechat" },
-                "account": {
-                    "kind": "wechat", "appid": config.appid, "secret": { "file": dir.join("wechat.secret") },
-                    "callback-token": { "file": dir.join("wechat.token") },
-                },
-            }),
-            serde_json::json!({
-                "address": format!("http://{}", alipay.addr()), "plain-http": true, "link": { "name": "alipay" },
-                "account": {
-                    "kind": "alipay", "app-id": app_id, "app-key": dir.join("alipay-app.pem"), "alipay-key": dir.join("alipay.pem"),
-                },
-            }),
-        ];
-        let mut built = Vec::new();
-        for account in accounts {
-            let account: AccountConfig = serde_json::from_value(account)?;
-            built.push(account.build(host.clock().clone()).map_err(|e| CommandError::Failed(e.to_string()))?);
-        }
-        platforms::start(host, built)?;
-        Ok(Self { wechat, alipay })
-    }
-
-    pub(super) async fn shutdown(&self) {
-        self.wechat.shutdown().await;
-        self.alipay.shutdown().await;
-    }
+/// Starts the platforms, which call the host's server at `callbacks`, and the host's links to them.
+pub(super) async fn start(
+    host: &Host,
+    callbacks: SocketAddr,
+    seed: u64,
+    dir: &Path,
+) -> Result<Platforms, CommandError> {
+    // The same ones each time do not follow any more: their messages go on by the route.
+    let faults = Faults { unreachable: 0.02, report_delay_ms: (5, 120), ..Faults::default() };
+    let terms = Terms { seed, faults, day_quota: DAY_QUOTA, window: WINDOW, commit_group: COMMIT_GROUP };
+    let platforms = Platforms::start(host.clock(), callbacks, terms, dir).await?;
+    platforms.link(host)?;
+    Ok(platforms)
 }
 
 /// The bindings of those who read there, as a website would send them.
@@ -103,10 +47,7 @@ pub(super) fn write_contacts(province: &Province, path: &Path) -> Result<(), Com
     for (prefecture, _) in province.prefectures() {
         for customer in province.customers(PrefectureCode(prefecture.code)) {
             n += 1;
-            let ids = [
-                (Traits::READS_WECHAT, "wechat", format!("oGridbell{n:019}")),
-                (Traits::READS_ALIPAY, "alipay", format!("2088{n:012}")),
-            ];
+            let ids = [(Traits::READS_WECHAT, "wechat", openid(n)), (Traits::READS_ALIPAY, "alipay", alipay_id(n))];
             for (_, channel, id) in ids.into_iter().filter(|(reads, ..)| customer.traits.has(*reads)) {
                 rows.write_record([customer.account.to_string().as_str(), channel, &id, "website", &bound])
                     .map_err(failed)?;

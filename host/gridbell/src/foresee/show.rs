@@ -8,6 +8,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use gridbell_conductor::{PolicyPreview, PreviewDifference, PreviewPlugin, PreviewSample, PreviewTotals};
 use gridbell_planner::LinkLoad;
 
+use crate::output::yuan;
+
 /// Samples of each kind of difference; all twenty are for `--json`.
 const FEW: usize = 5;
 
@@ -83,14 +85,6 @@ fn section(out: &mut String, title: &str, table: Table) {
     if table.row_count() > 0 {
         let _ = writeln!(out, "\n{title}\n{table}");
     }
-}
-
-/// Yuan with everything down to a thousandth of a fen that is not zero.
-fn yuan(milli_fen: u64) -> String {
-    let (yuan, rest) = (milli_fen / 100_000, milli_fen % 100_000);
-    let text = format!("{yuan}.{rest:05}");
-    let kept = text.trim_end_matches('0').len().max(text.len() - 3);
-    text[..kept].to_owned()
 }
 
 /// The difference with its sign, written by `text`.

@@ -71,6 +71,19 @@ pub(crate) struct MaybeRemote {
 }
 
 impl MaybeRemote {
+    /// The running host, of a command that needs one in some of its forms only.
+    pub(crate) fn needed(&self) -> Result<Remote, CommandError> {
+        match (&self.url, &self.token) {
+            (Some(url), Some(token)) => {
+                let (url, token, ca) = (url.clone(), token.clone(), self.ca.clone());
+                Ok(Remote { url, token, ca, agent: OnceLock::new() })
+            }
+            _ => Err(CommandError::Usage(
+                "say which running host, by --url and --token (GRIDBELL_URL, GRIDBELL_TOKEN)".to_owned(),
+            )),
+        }
+    }
+
     /// The running host; none where `place` is given.
     pub(crate) fn given(self, place: &Place) -> Result<Option<Remote>, CommandError> {
         match (self.url, self.token) {

@@ -49,7 +49,7 @@ pub(super) fn has_consent(class: TopicClass, topic: Topic, view: &CustomerView) 
             Some(Subscription::Preference(bit)) => view.preferences.has(bit),
             None => false,
         },
-        TopicClass::Statutory | TopicClass::Service | TopicClass::Staff => true,
+        TopicClass::Statutory | TopicClass::Service | TopicClass::Staff | TopicClass::Answer => true,
     }
 }
 
@@ -84,6 +84,13 @@ pub(super) fn bad_phone(view: &CustomerView) -> Option<HoldReason> {
         _ if view.phone.is_sendable() => None,
         _ => Some(HoldReason::BadAddress),
     }
+}
+
+/// The same where the message is about `topic`. An answer without an account's data goes to whoever wrote: that the number is somebody else's is what
+/// it answers to.
+pub(super) fn unreachable_about(topic: Topic, names_account: bool, view: &CustomerView) -> Option<HoldReason> {
+    let asked = topic == Topic::Answer && !names_account;
+    bad_phone(view).filter(|why| !(asked && *why == HoldReason::SuspendedAddress))
 }
 
 /// Whether the fact that `topic` states is older than `days` at `now`, or not known at all.
@@ -139,7 +146,8 @@ impl Guard {
     ) -> Result<&'t Compiled, HoldReason> {
         let text = text.ok_or(HoldReason::NoTemplate)?;
         let address = match channel {
-            Channel::Sms => bad_phone(view),
+            // Whether an answer names the account is chosen by who chooses the notice, and looked at again before it goes.
+            Channel::Sms => unreachable_about(self.topic, false, view),
             _ => (!ctx.has_address(view.row, channel)).then_some(HoldReason::NoAddress),
         };
         if let Some(reason) = address {

@@ -10,6 +10,7 @@
 
 mod caps;
 mod checks;
+mod correct;
 mod follow;
 mod foresee;
 mod recheck;
@@ -28,6 +29,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 pub use caps::DayCaps;
 pub use checks::EXEMPTIONS;
 pub(crate) use checks::subscription_of;
+pub use correct::{CorrectionSetup, Corrector, WrongMessage, correction_times, recheck_correction};
 pub use follow::Earlier;
 pub use foresee::Foreseen;
 pub use recheck::{QueuedFacts, recheck};

@@ -4,7 +4,7 @@ use gridbell_model::{
     Channel, CivilMinute, CustomerView, Fen, Guardrail, HoldReason, Phone, PhoneClass, Topic, Traits,
 };
 
-use super::checks::{bad_phone, exemption, has_consent, is_stale, opted_out, reaches_closed};
+use super::checks::{exemption, has_consent, is_stale, opted_out, reaches_closed, unreachable_about};
 use crate::guard::lower;
 use crate::rules::ProvinceRules;
 use crate::template::fact_of;
@@ -16,7 +16,7 @@ pub struct QueuedFacts {
     pub topic: Topic,
     /// Where it goes.
     pub channel: Channel,
-    /// The bill, episode or payment that it is about.
+    /// The bill, episode or payment that it is about; of an answer not 0 where it names the account.
     pub business_key: u64,
     /// The amount that its text states: [`super::Planned::stated`].
     pub stated: Fen,
@@ -65,7 +65,8 @@ pub fn recheck(
     stale.then_some(HoldReason::StaleFacts)
 }
 
-fn address(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
+/// Why the number that a message was queued for is none to send to any more.
+pub(super) fn address(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
     if queued.channel != Channel::Sms {
         return None;
     }
@@ -75,7 +76,7 @@ fn address(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
     if queued.sample {
         return None;
     }
-    let bad = bad_phone(view);
+    let bad = unreachable_about(queued.topic, queued.business_key != 0, view);
     // A number that was corrected is told as such, whatever is wrong with the new one.
     if view.phone.class() != PhoneClass::Bad && view.phone.number() != queued.phone.number() {
         return Some(HoldReason::AddressChanged);
@@ -97,7 +98,7 @@ pub(super) fn facts(topic: Topic, business_key: u64, stated: Fen, view: &Custome
         Topic::BillNotice => (!same_key || amount != stated).then_some(HoldReason::FactsChanged),
         Topic::BalanceWarning => balance(stated, view, same_key),
         Topic::PaymentReceived => reversed(view),
-        Topic::Outage | Topic::Restore | Topic::Campaign | Topic::Staff | Topic::Correction => None,
+        Topic::Outage | Topic::Restore | Topic::Campaign | Topic::Staff | Topic::Correction | Topic::Answer => None,
     }
 }
 

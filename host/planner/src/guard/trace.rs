@@ -96,7 +96,9 @@ impl Check {
             R::BlastRadius => G::BlastRadius,
             R::RenderFailed => return Some(Self::Text),
             R::NoLink => return Some(Self::Link),
-            R::Paid | R::FactsChanged | R::AddressChanged | R::Recalled | R::DeliveredMeanwhile => return None,
+            R::Paid | R::FactsChanged | R::AddressChanged | R::Recalled | R::DeliveredMeanwhile | R::NeverCame => {
+                return None;
+            }
         }))
     }
 

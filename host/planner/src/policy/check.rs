@@ -5,6 +5,7 @@ use semver::{Version, VersionReq};
 
 use super::file::{is_kebab, named};
 use super::{MAX_ENTRIES, MAX_POLICIES, Policy, PolicySet};
+use crate::answers::ANSWERS;
 use crate::error::Problem;
 use crate::rules::ProvinceRules;
 use crate::times::OpenMinutes;
@@ -52,6 +53,11 @@ pub fn check_set(set: &PolicySet, plugins: &dyn Plugins, rules: &ProvinceRules) 
     for (i, policy) in set.policies.iter().enumerate() {
         if set.policies[..i].iter().any(|p| p.name == policy.name) {
             let message = format!("a second policy is called `{}`: names are unique", policy.name);
+            list.push(Problem { place: None, field: format!("policies[{i}].name"), message });
+        }
+        if policy.name == ANSWERS {
+            let message =
+                format!("`{ANSWERS}` is how the host's own answers to customers are called: choose another name");
             list.push(Problem { place: None, field: format!("policies[{i}].name"), message });
         }
         for problem in check(policy, plugins, rules) {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gridbell_model::{Topic, TopicClass};
+use gridbell_model::{PrefectureCode, Topic, TopicClass};
 
 use super::{
     BlastRules, ClassRule, DEFAULT_SHARED_PHONE_ACCOUNTS, MAX_COUNT, MAX_DAYS, MAX_MINUTES, ParameterLimit,
-    ProvinceRules, RecordKind, Senders, TopicRule,
+    ProvinceRules, RecordKind, Senders, ShareRules, TopicRule,
 };
+use crate::answers::{AnswerRules, MAX_ANSWERS_PER_MINUTE};
 use crate::error::Problems;
 use crate::policy::Caps;
 use crate::read::{Document, Fields, Item};
@@ -57,6 +58,8 @@ fn read_rules(mut f: Fields<'_, '_>) -> Option<ProvinceRules> {
     let retention_days = f.optional("retention_days").and_then(|i| i.fields()).map(read_retention).unwrap_or_default();
     let limits = f.optional("parameter_limits").map(|i| i.list(MAX_LIMITS)).unwrap_or_default();
     let parameter_limits = limits.iter().filter_map(|item| item.fields().and_then(read_limit)).collect();
+    let share = f.optional("share").and_then(|i| i.fields()).map(read_share).unwrap_or_default();
+    let answers = f.optional("answers").and_then(|i| i.fields()).map(read_answers).unwrap_or_default();
     f.finish();
     Some(ProvinceRules {
         name: name?,
@@ -71,7 +74,37 @@ fn read_rules(mut f: Fields<'_, '_>) -> Option<ProvinceRules> {
         shared_phone_accounts,
         retention_days,
         parameter_limits,
+        share,
+        answers,
     })
+}
+
+fn read_share(mut f: Fields<'_, '_>) -> ShareRules {
+    let weight = |item: &Item<'_, '_>| item.integer(1..=i64::from(MAX_COUNT));
+    let prefectures = f.optional("prefecture").and_then(|i| i.fields());
+    let prefectures = prefectures.map(|f| keyed(f, |_: &PrefectureCode, item| weight(item))).unwrap_or_default();
+    let topics = f.optional("topic").and_then(|i| i.fields());
+    let topics = topics.map(|f| keyed(f, |_: &Topic, item| weight(item))).unwrap_or_default();
+    f.finish();
+    ShareRules { prefectures, topics }
+}
+
+fn read_answers(mut f: Fields<'_, '_>) -> AnswerRules {
+    let default = AnswerRules::default();
+    let most = i64::from(MAX_COUNT);
+    let enabled = f.optional("enabled").and_then(|i| i.boolean()).unwrap_or(default.enabled);
+    let per_hour = f.optional("per_hour").and_then(|i| i.integer(1..=most)).unwrap_or(default.per_hour);
+    let per_day = f.optional("per_day").and_then(|i| i.integer(1..=most)).unwrap_or(default.per_day);
+    let in_all = f.optional("per_minute_in_all").and_then(|i| i.integer(1..=i64::from(MAX_ANSWERS_PER_MINUTE)));
+    let cost = f.optional("cost_per_part_milli_fen").and_then(|i| i.integer(0..=1_000_000));
+    f.finish();
+    AnswerRules {
+        enabled,
+        per_hour,
+        per_day,
+        per_minute_in_all: in_all.unwrap_or(default.per_minute_in_all),
+        cost_per_part_milli_fen: cost.unwrap_or(default.cost_per_part_milli_fen),
+    }
 }
 
 fn read_limit(mut f: Fields<'_, '_>) -> Option<ParameterLimit> {

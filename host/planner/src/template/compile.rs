@@ -73,6 +73,16 @@ impl From<Missing> for RenderError {
 
 impl Compiled {
     pub(super) fn new(template: &Template, notice: &Notice, rules: &ProvinceRules) -> Result<Self, PlannerError> {
+        Self::of_class(template, notice, rules, rules.topic(template.topic).class)
+    }
+
+    /// The same for a text of `class`, whatever class its facts' topic is in.
+    pub(super) fn of_class(
+        template: &Template,
+        notice: &Notice,
+        rules: &ProvinceRules,
+        class: TopicClass,
+    ) -> Result<Self, PlannerError> {
         let text = template.text.trim();
         let names = slots_of(template.topic, notice);
         let tags = Tags::scan(text)?;
@@ -85,7 +95,7 @@ impl Compiled {
             None => Body::Engine { env: Box::new(env.clone()), slots: used.clone() },
         };
         let sms = template.channel == Channel::Sms;
-        let marketing = rules.topic(template.topic).class == TopicClass::Marketing;
+        let marketing = class == TopicClass::Marketing;
         let mut compiled = Self {
             version: template.version,
             channel: template.channel,
@@ -121,6 +131,14 @@ impl Compiled {
             (units, 0) => Some(sum + units),
             _ => None,
         })
+    }
+
+    /// Whether the text says a slot of which `wanted` is true.
+    pub(super) fn says(&self, wanted: impl Fn(Slot) -> bool) -> bool {
+        match &self.body {
+            Body::Segments(segments) => segments.iter().any(|s| matches!(s, Segment::Slot(slot) if wanted(*slot))),
+            Body::Engine { slots, .. } => slots.iter().any(|(_, slot)| wanted(*slot)),
+        }
     }
 
     /// The template's version.
@@ -241,7 +259,7 @@ fn engine(text: &str) -> Result<Environment<'static>, PlannerError> {
 }
 
 /// An error at a byte offset of `text`.
-fn at(text: &str, offset: usize, message: impl Into<String>) -> PlannerError {
+pub(super) fn at(text: &str, offset: usize, message: impl Into<String>) -> PlannerError {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |i| i + 1);
     let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);

@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 
 use gridbell_contract::Manifest;
+use gridbell_model::Topic;
 
-use super::{MAX_TEMPLATE_CHARS, MAX_TEMPLATES, Template, TemplateSet, TemplateStatus};
+use super::{
+    CorrectionText, MAX_TEMPLATE_CHARS, MAX_TEMPLATES, Template, TemplateSet, TemplateStatus, corrected_topic,
+};
+use crate::answers::answers_manifest;
 use crate::error::{Place, PlannerError, Problem, Problems};
 use crate::read::{Document, Fields, Item};
 use crate::rules::ProvinceRules;
@@ -57,6 +61,7 @@ impl TemplateFile {
         for (i, (template, place)) in self.set.templates.iter().zip(&self.places).enumerate() {
             let notices: Vec<_> = manifests
                 .iter()
+                .chain([answers_manifest()])
                 .filter(|m| m.topic() == template.topic)
                 .flat_map(|m| m.notices())
                 .filter(|n| n.name == template.notice)
@@ -64,20 +69,33 @@ impl TemplateFile {
             let mut note = |message: String| {
                 list.push(Problem { place: *place, field: format!("template[{i}].text"), message });
             };
+            if template.topic == Topic::Correction {
+                let checked = corrected_topic(template)
+                    .and_then(|topic| CorrectionText::new(&template.text, template.channel, topic, rules));
+                if let Err(e) = checked {
+                    note(in_text(e));
+                }
+                continue;
+            }
             if notices.is_empty() {
                 note(format!("no plugin for {} has a notice `{}`", template.topic, template.notice));
             }
             for notice in notices {
-                match template.compile(notice, rules) {
-                    Ok(_) => {}
-                    Err(PlannerError::Template { line, column, message }) => {
-                        note(format!("line {line}, column {column} of the text: {message}"));
-                    }
-                    Err(e) => note(e.to_string()),
+                if let Err(e) = template.compile(notice, rules) {
+                    note(in_text(e));
                 }
             }
         }
         Problems::refuse(&self.document, list)
+    }
+}
+
+fn in_text(e: PlannerError) -> String {
+    match e {
+        PlannerError::Template { line, column, message } => {
+            format!("line {line}, column {column} of the text: {message}")
+        }
+        e => e.to_string(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! a text is saved. Never sends anything and never sees a name.
 
 mod compile;
+mod correction;
 mod file;
 mod parts;
 mod platform;
@@ -12,6 +13,7 @@ use gridbell_model::{Channel, Topic};
 use serde::{Deserialize, Serialize};
 
 pub use compile::{Compiled, RenderError};
+pub use correction::{CORRECTED_AMOUNT, CorrectionText, corrected_topic, correction_notice};
 pub use file::TemplateFile;
 pub use parts::{MAX_PARTS, PART_UNITS, SINGLE_UNITS, TextPlan, TextSize, parts, utf16_units};
 pub use platform::PlatformText;
@@ -41,7 +43,7 @@ pub enum TemplateStatus {
 pub struct Template {
     /// What it is about.
     pub topic: Topic,
-    /// Which of the plugin's notices it words.
+    /// Which of the plugin's notices it words; of a correction the topic that it corrects.
     pub notice: String,
     /// For which channel.
     pub channel: Channel,
@@ -76,6 +78,12 @@ pub struct TemplateSet {
 }
 
 impl TemplateSet {
+    /// Whether the province has a text for any answer to what customers write.
+    #[must_use]
+    pub fn has_answers(&self) -> bool {
+        self.templates.iter().any(|t| t.topic == Topic::Answer && t.status == TemplateStatus::Approved)
+    }
+
     /// The newest approved version, if there is one.
     #[must_use]
     pub fn approved(&self, topic: Topic, notice: &str, channel: Channel) -> Option<&Template> {

@@ -3,6 +3,8 @@
 use gridbell_contract::{Arg, Notice, Unit};
 use gridbell_model::{AccountNumber, CivilMinute, CustomerView, Date, Fen, Topic};
 
+use crate::answers::states_account;
+
 /// A placeholder that the house fills, whatever the plugin.
 #[derive(Clone, Copy, Debug)]
 pub struct HostPlaceholder {
@@ -62,7 +64,9 @@ pub fn fact_of(topic: Topic, view: &CustomerView) -> Option<Fact> {
         Topic::BillNotice => (view.arrears_as_of, view.bill_amount),
         Topic::BalanceWarning => (view.balance_as_of, view.balance),
         Topic::PaymentReceived => (view.paid_on, view.paid_amount),
-        Topic::Outage | Topic::Restore | Topic::Campaign | Topic::Staff | Topic::Correction => return None,
+        Topic::Outage | Topic::Restore | Topic::Campaign | Topic::Staff | Topic::Correction | Topic::Answer => {
+            return None;
+        }
     };
     Some(Fact { as_of, amount })
 }
@@ -171,7 +175,11 @@ pub(crate) fn slots_of(topic: Topic, notice: &Notice) -> Vec<(String, Slot)> {
     let own: Vec<(String, Slot)> = [arg(0, &notice.arg0), arg(1, &notice.arg1)].into_iter().flatten().collect();
     // A plugin's number comes before the house's fact of the same name: it is what the plugin decided by.
     let own_names: Vec<String> = own.iter().map(|(name, _)| name.clone()).collect();
-    let host = HOST_PLACEHOLDERS.iter().filter(|p| p.is_for(topic)).map(|p| (p.name.to_owned(), p.slot));
+    // An answer may go to whoever has the number: only where it states an account's data may it say whose.
+    let anybody = topic == Topic::Answer && !states_account(&notice.name);
+    let hidden =
+        |p: &HostPlaceholder| anybody && matches!(p.slot, Slot::AccountTail | Slot::Station | Slot::Prefecture);
+    let host = HOST_PLACEHOLDERS.iter().filter(|p| p.is_for(topic) && !hidden(p)).map(|p| (p.name.to_owned(), p.slot));
     own.into_iter().chain(host.filter(|(name, _)| !own_names.contains(name))).collect()
 }
 

@@ -225,7 +225,9 @@ pub struct Sample {
 
 impl Sample {
     pub fn of(topic: Topic) -> Self {
-        let low = template(topic, "low", "您好，户号尾号{{ account_tail }}当前余额{{ amount }}元，请留意。");
+        // An answer of another name than those that state an account's data cannot say whose it is.
+        let whose = if topic == Topic::Answer { "" } else { "户号尾号{{ account_tail }}" };
+        let low = template(topic, "low", &format!("您好，{whose}当前余额{{{{ amount }}}}元，请留意。"));
         Self {
             rules: rules(),
             policy: policy(topic),

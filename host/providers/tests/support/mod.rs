@@ -15,7 +15,7 @@ use std::time::Duration;
 use gridbell_channels::http::{Callback, CallbackDesk, Followers, HttpHandle, Provider, Said, start_http};
 use gridbell_channels::{
     Action, Address, Answer, Body, Inbound, LinkName, Outbox, OutboxError, Outcome, Outgoing, PartSet, Report,
-    TemplateBody, Unsent,
+    TemplateBody, Unsent, Which,
 };
 use gridbell_clock::Clock;
 use gridbell_exchange::{Handler, Incoming, Reply, serve};
@@ -52,6 +52,7 @@ struct Inner {
     said: Vec<Said>,
     failing: u32,
     next: u32,
+    most_in_hand: usize,
 }
 
 pub struct Memory {
@@ -59,12 +60,14 @@ pub struct Memory {
     inner: Mutex<Inner>,
     wake: Notify,
     told: watch::Sender<u64>,
+    /// While it is shut no answer becomes durable.
+    pub shut: watch::Sender<bool>,
 }
 
 impl Memory {
     pub fn new(clock: &Clock) -> Arc<Self> {
         let (inner, wake, told) = (Mutex::default(), Notify::new(), watch::Sender::new(0));
-        Arc::new(Self { clock: clock.clone(), inner, wake, told })
+        Arc::new(Self { clock: clock.clone(), inner, wake, told, shut: watch::Sender::new(false) })
     }
 
     pub fn put(&self, to: Address, body: Body) -> MessageId {
@@ -121,6 +124,11 @@ impl Memory {
         self.inner.lock().lives.values().filter(|life| life.in_hand).count()
     }
 
+    /// The most that ever were in a link's hands.
+    pub fn most_in_hand(&self) -> usize {
+        self.inner.lock().most_in_hand
+    }
+
     pub fn reports(&self) -> Vec<Report> {
         self.inner.lock().reports.clone()
     }
@@ -174,7 +182,7 @@ impl Inner {
 }
 
 impl Outbox for Memory {
-    async fn claim(&self, _: &LinkName, max: usize) -> Result<Vec<Outgoing>, OutboxError> {
+    async fn claim(&self, _: &LinkName, max: usize, _: Which) -> Result<Vec<Outgoing>, OutboxError> {
         let now = self.clock.monotonic();
         let mut inner = self.inner.lock();
         while let Some(entry) = inner.later.first_entry().filter(|entry| entry.key().0 <= now) {
@@ -191,6 +199,8 @@ impl Outbox for Memory {
             life.in_hand = true;
             claimed.push(life.message.clone());
         }
+        let in_hand = inner.lives.values().filter(|life| life.in_hand).count();
+        inner.most_in_hand = inner.most_in_hand.max(in_hand);
         drop(inner);
         self.told.send_modify(|n| *n += 1);
         Ok(claimed)
@@ -215,6 +225,7 @@ impl Outbox for Memory {
     }
 
     async fn answered(&self, _: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
+        self.shut.subscribe().wait_for(|shut| !shut).await.unwrap();
         self.commit()?;
         let now = self.clock.monotonic();
         {

@@ -132,6 +132,8 @@ pub enum Action {
     StopRelease,
     /// Take back messages that have not left.
     Recall,
+    /// Propose to tell everybody who may have a wrong message what is right; another person agrees.
+    Correct,
     /// See statistics.
     StatsRead,
     /// Read the audit log.
@@ -208,6 +210,7 @@ impl Role {
                     | A::StopSet
                     | A::StopRelease
                     | A::Recall
+                    | A::Correct
                     | A::StatsRead
                     | A::InboundRead
                     | A::WorkOrderRead

@@ -400,57 +400,6 @@ pub(crate) async fn erase_contact(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Subscriptions and opt-outs of one customer, each by its word.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PreferencesBody {
-    /// Subscriptions: `subscribes-bill`, `subscribes-balance`.
-    #[serde(default)]
-    subscriptions: BTreeMap<String, bool>,
-    /// Opt-outs and consent: `no-sms-service`, `marketing-consent`, …
-    #[serde(default)]
-    preferences: BTreeMap<String, bool>,
-}
-
-/// What the customer asked for: every subscription and preference, on or off.
-#[utoipa::path(get, path = "/v1/customers/{account}/preferences", tag = "preferences", params(("account" = String, Path, description = "户号")),
-    responses((status = 200, body = PreferencesBody), (status = 404, body = ProblemBody)))]
-pub(crate) async fn get_preferences(
-    State(app): State<App>,
-    caller: Caller,
-    At(account): At<String>,
-) -> Result<axum::Json<PreferencesBody>, Problem> {
-    let (_, row) = look_up(&app, &caller, named(&account)?, Action::CustomerRead)?;
-    let subscriptions = Traits::WORDS.iter().filter(|(bit, _)| SUBSCRIPTIONS.has(*bit));
-    Ok(axum::Json(PreferencesBody {
-        subscriptions: subscriptions.map(|(bit, word)| ((*word).to_owned(), row.traits.has(*bit))).collect(),
-        preferences: Preferences::WORDS
-            .iter()
-            .map(|(bit, word)| ((*word).to_owned(), row.preferences.has(*bit)))
-            .collect(),
-    }))
-}
-
-/// Sets subscriptions and preferences; what is left out stays as it is.
-#[utoipa::path(put, path = "/v1/customers/{account}/preferences", tag = "preferences", params(("account" = String, Path, description = "户号")),
-    request_body = PreferencesBody, responses((status = 200, body = PreferencesBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 422, body = ProblemBody)))]
-pub(crate) async fn put_preferences(
-    State(app): State<App>,
-    caller: Caller,
-    At(account): At<String>,
-    Json(body): Json<PreferencesBody>,
-) -> Result<axum::Json<PreferencesBody>, Problem> {
-    look_up(&app, &caller, named(&account)?, Action::PreferenceWrite)?;
-    if let Some(word) = body.subscriptions.keys().find(|w| !Traits::from_word(w).is_some_and(|b| SUBSCRIPTIONS.has(b)))
-    {
-        return Err(Problem::field(format!("subscriptions/{word}"), "there is no such subscription"));
-    }
-    let change =
-        CustomerPatch { traits: body.subscriptions, preferences: body.preferences, ..CustomerPatch::default() };
-    patch(&app, &caller, &account, change).await?;
-    get_preferences(State(app), caller, At(account)).await
-}
-
 /// A decision that became no message.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct HeldView {

@@ -26,8 +26,11 @@ pub(crate) struct InboundView {
     /// What it says, for roles that may unmask.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     text: Option<String>,
-    /// What the host made of it: `opt-out`, `inbox`, …
+    /// What the host made of it: `opt-out`, `subscribe`, `wrong-number`, `balance`, `outage`, `help`, `inbox`, …
     handled: String,
+    /// Whether it was answered: `due`, or why not: `hour-limit`, `day-limit`, `repeated`, `busy`, `machine`, `off`. Empty where nothing was to be said.
+    #[serde(default)]
+    answer: String,
 }
 
 /// Customers' replies, newest first. They belong to the province: a number may serve accounts of several cities.
@@ -54,5 +57,6 @@ pub(crate) async fn inbound(app: &App, caller: &Caller, page: &PageQuery) -> Res
         to: m.to,
         text: text.then_some(m.text),
         handled: m.handled,
+        answer: m.answer,
     }))
 }

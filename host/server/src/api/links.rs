@@ -33,6 +33,8 @@ pub(crate) struct LinkView {
     pub(crate) grant: u32,
     /// Parts written in the last whole second.
     pub(crate) rate: u64,
+    /// What waits for it.
+    pub(crate) backlog: BacklogView,
     /// Parts unanswered.
     pub(crate) window_used: usize,
     /// Parts that may be.
@@ -53,6 +55,20 @@ pub(crate) struct LinkView {
     pub(crate) last_error: Option<String>,
     /// What a person should know of it, oldest first; cleared by what it is about coming right, or by letting the link go on.
     pub(crate) alarms: Vec<LinkAlarmView>,
+}
+
+/// What waits in the queues that a link takes from; links of one carrier share it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct BacklogView {
+    /// Urgent messages.
+    pub(crate) urgent: u64,
+    /// All others, those whose time has not come too.
+    pub(crate) bulk: u64,
+    /// Parts of all of them.
+    pub(crate) parts: u64,
+    /// When the last of them will have left at what is granted, or without a grant at the present rate; none where nothing waits, or nothing goes.
+    /// Hours in which nothing may be sent are not counted.
+    pub(crate) clears_at: Option<String>,
 }
 
 /// Connections that a gateway opens to bring reports and inbound messages.
@@ -112,6 +128,12 @@ pub(crate) fn links(app: &App, caller: &Caller) -> Result<Vec<LinkView>, Problem
         }),
         grant: l.grant,
         rate: l.rate,
+        backlog: BacklogView {
+            urgent: l.backlog.urgent,
+            bulk: l.backlog.bulk,
+            parts: l.backlog.parts,
+            clears_at: l.backlog.clears_at.map(|at| at.to_string()),
+        },
         window_used: l.window_used,
         window: l.window,
         sent: l.sent,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use gridbell_model::{AccountNumber, MessageId, Phone};
+use gridbell_planner::answers_manifest;
 use gridbell_state::{DecisionRecord, MAX_HISTORY, MessageDetail, Outcome, RunRecord};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -129,6 +130,9 @@ fn view(app: &App, detail: &MessageDetail, text: bool, unmask: bool) -> Option<M
 
 /// What the run's plugin calls its reasons; empty if that plugin is no longer there.
 pub(crate) fn reason_titles(app: &App, run: &RunRecord) -> Vec<String> {
+    if run.is_answers() {
+        return answers_manifest().reasons().iter().map(|r| r.title.clone()).collect();
+    }
     let manifest = app.conduct.version_manifest(&run.digest);
     manifest.map(|m| m.reasons().iter().map(|r| r.title.clone()).collect()).unwrap_or_default()
 }

@@ -10,6 +10,7 @@ mod backups;
 mod carrier_codes;
 mod communities;
 mod contacts;
+mod corrections;
 mod customers;
 mod deployments;
 mod explain;
@@ -23,6 +24,7 @@ mod notices;
 mod page;
 mod plugins;
 mod policies;
+mod preferences;
 mod previews;
 mod proposals;
 mod province;
@@ -34,6 +36,7 @@ mod screens;
 mod statistics;
 mod stops;
 mod templates;
+mod undelivered;
 mod view;
 mod work_orders;
 
@@ -50,6 +53,9 @@ pub(crate) use access::{
     TokenBody, UserBody, drop_token, drop_user, make_token, save_user, visible_tokens, visible_users,
 };
 pub(crate) use audit::{AuditFilter, search as search_audit, verify as verify_audit};
+pub(crate) use corrections::{
+    CorrectionBody, correct, list as correction_list, one as correction_one, recipients as correction_recipients,
+};
 pub(crate) use customers::{
     CustomerPatch, Unmask, by_phone, formerly_by_phone, held_of, look_up, one as one_customer, patch as patch_customer,
 };
@@ -77,6 +83,7 @@ pub(crate) use stops::{StopBody, clear as clear_stop, set as set_stop, visible a
 pub(crate) use templates::{
     ApprovalBody, TemplateBody, approve as approve_template, preview as preview_template, save as save_template,
 };
+pub(crate) use undelivered::{UndeliveredParams, csv as undelivered_csv, undelivered as undelivered_list};
 pub(crate) use view::{CustomerView, RunView};
 pub(crate) use work_orders::{WorkOrderQuery, orders as work_order_list};
 
@@ -113,7 +120,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(customers::erase_contact))
         .routes(routes!(contacts::list_contacts))
         .routes(routes!(contacts::put_contact, contacts::delete_contact))
-        .routes(routes!(customers::get_preferences, customers::put_preferences))
+        .routes(routes!(preferences::get_preferences, preferences::put_preferences))
         .routes(routes!(customers::held_decisions))
         .routes(routes!(explain::explain))
         .routes(routes!(facts::post_bills))
@@ -172,6 +179,9 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(stops::list_stops, stops::post_stop))
         .routes(routes!(stops::delete_stop))
         .routes(routes!(recalls::post_recall))
+        .routes(routes!(corrections::list_corrections, corrections::post_correction))
+        .routes(routes!(corrections::get_correction))
+        .routes(routes!(corrections::get_recipients))
         .routes(routes!(communities::list_communities))
         .routes(routes!(communities::get_community, communities::put_community, communities::delete_community))
         .routes(routes!(screens::list_screens, screens::post_screen))
@@ -185,6 +195,7 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(audit::list_audit))
         .routes(routes!(inbound::list_inbound))
         .routes(routes!(work_orders::list_work_orders))
+        .routes(routes!(undelivered::list_undelivered))
         .routes(routes!(access::list_users))
         .routes(routes!(access::put_user, access::delete_user))
         .routes(routes!(access::list_tokens, access::post_token))

@@ -189,7 +189,7 @@ pub(crate) fn csv(lines: &[StatLine]) -> Response {
 }
 
 /// A unit's name as a cell: quoted where needed, and never the start of a formula.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     let safe = name.trim_start_matches(['=', '+', '-', '@', '\t', '\r']);
     if safe.contains([',', '"', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe.to_owned() }
 }

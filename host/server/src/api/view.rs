@@ -213,6 +213,9 @@ pub(crate) struct MessageView {
     /// Whether it is a pilot's sample: it goes to a test number of the office's, and the customer is told nothing by it.
     #[serde(default)]
     pub(crate) sample: bool,
+    /// The message that it puts right, where it is a correction.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) corrects: Option<String>,
     /// 户号; of a sample, whose facts it shows.
     pub(crate) account: String,
     /// Where it goes.
@@ -281,6 +284,7 @@ impl MessageView {
             policy: run.policy.clone(),
             topic: word!(run.topic),
             sample: run.is_samples(),
+            corrects: run.corrects(&detail.decision).map(|id| id.to_string()),
             account: detail.decision.account.to_string(),
             channel: word!(message.channel),
             phone: shown(message.phone, unmask),
@@ -351,6 +355,9 @@ pub(crate) struct RunView {
     /// The run that decided, where this is no run but the next channel of its messages: they failed, or no report of them came in time.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) hop_of: Option<String>,
+    /// The correction, where it is no run of the policy but the apologies for messages that were wrong: C12.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) correction: Option<String>,
     /// The plugin.
     pub(crate) plugin: String,
     /// Its version.
@@ -410,6 +417,7 @@ impl RunView {
             topic: word!(run.topic),
             samples: run.is_samples(),
             hop_of: run.hop_of().map(|first| first.to_string()),
+            correction: run.correction().map(|id| format!("C{id}")),
             plugin: run.plugin.clone(),
             plugin_version: run.plugin_version.clone(),
             digest: run.digest.clone(),

@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::page::{Said, data};
 use crate::access::{Action, Session};
 use crate::api::{
-    CustomerPatch, CustomerView, Unmask, WorkOrderQuery, by_phone, formerly_by_phone, held_of, look_up, of_account,
-    one_customer, patch_customer, work_order_list,
+    CustomerPatch, CustomerView, Page, UndeliveredParams, Unmask, WorkOrderQuery, by_phone, formerly_by_phone, held_of,
+    look_up, of_account, one_customer, patch_customer, undelivered_csv, undelivered_list, visible_prefectures,
+    work_order_list,
 };
 use crate::app::App;
 use crate::extract::{Form, Query};
@@ -155,4 +156,57 @@ pub(super) async fn work_orders(
     let found = work_order_list(&app, &session.caller, &query).await?;
     let more = context! { orders => data(&found.items), next => found.next, all => query.all };
     Ok(app.pages.show(&app, &session, "work-orders.html", "/work-orders", more))
+}
+
+/// Lines that the page of undelivered subscriptions shows.
+const UNDELIVERED_SHOWN: usize = 100;
+
+/// What the form of the list asks.
+#[derive(Deserialize)]
+pub(super) struct UndeliveredForm {
+    #[serde(default)]
+    prefecture: Option<u32>,
+    #[serde(default)]
+    day: Option<String>,
+    #[serde(default)]
+    topic: Option<String>,
+    #[serde(default)]
+    cursor: Option<String>,
+    #[serde(default)]
+    format: Option<String>,
+}
+
+/// Subscriptions that were due on a day and did not come.
+pub(super) async fn undelivered(
+    State(app): State<App>,
+    session: Session,
+    Query(form): Query<UndeliveredForm>,
+) -> Result<Response, Problem> {
+    session.caller.require(Action::MessageRead)?;
+    let places: Vec<(u32, String)> = visible_prefectures(&app, &session.caller)
+        .into_iter()
+        .map(|p| (p.prefecture.code, p.prefecture.name))
+        .collect();
+    let prefecture = form.prefecture.or(places.first().map(|(code, _)| *code)).unwrap_or_default();
+    let day = form.day.filter(|d| !d.trim().is_empty()).unwrap_or_else(|| app.clock().today().to_string());
+    let params = UndeliveredParams {
+        prefecture,
+        day: Some(day.clone()),
+        topic: form.topic.clone(),
+        format: None,
+        cursor: form.cursor,
+        limit: None,
+    };
+    let as_table = form.format.as_deref() == Some("csv");
+    let most = if as_table { gridbell_conductor::MAX_UNDELIVERED - 1 } else { UNDELIVERED_SHOWN };
+    let found = undelivered_list(&app, &session.caller, &params, most).await;
+    let (page, said) = match found {
+        Ok(page) if as_table => return Ok(undelivered_csv(&page)),
+        Ok(page) => (page, None),
+        Err(problem) => (Page::whole(Vec::new()), Some(Said::problem(&problem))),
+    };
+    let more = context! {
+        items => data(&page.items), next => page.next, said => data(said), places, prefecture, day, topic => form.topic,
+    };
+    Ok(app.pages.show(&app, &session, "undelivered.html", "/undelivered", more))
 }

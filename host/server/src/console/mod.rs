@@ -1,6 +1,7 @@
 //! The console at `/`: Chinese first, rendered here, readable on a telephone, useful without its script. Every page asks the same functions as the
 //! API, so that no page shows or does what the API would refuse. Every form carries its session's token.
 
+mod corrections;
 mod dashboard;
 mod files;
 mod form;
@@ -49,6 +50,8 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/plugins/retire", post(release::retire))
         .route("/proposals", get(release::list))
         .route("/proposals/decide", post(release::decide))
+        .route("/corrections", get(corrections::list))
+        .route("/corrections/{id}", get(corrections::show))
         .route("/people", get(people::show))
         .route("/people/user", post(people::user))
         .route("/people/user/delete", post(people::delete_user))
@@ -63,7 +66,9 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/runs/{id}/release", post(runs::release))
         .route("/runs/{id}/refuse", post(runs::refuse))
         .route("/runs/{id}/recall", get(runs::ask_recall).post(runs::do_recall))
+        .route("/runs/{id}/correct", get(corrections::draft).post(corrections::propose))
         .route("/work-orders", get(lookup::work_orders))
+        .route("/undelivered", get(lookup::undelivered))
         .route("/run", get(runs::order).post(runs::send))
         .route("/templates", get(templates::list))
         .route("/templates/edit", get(templates::edit).post(templates::save))

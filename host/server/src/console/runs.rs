@@ -53,7 +53,7 @@ async fn page(
     let params = serde_json::to_string_pretty(&run.parameters).unwrap_or_default();
     let more = context! {
         run => data(&run), params, decisions => data(&decisions.items), next => decisions.next, said => data(said),
-        may => context! { decide => caller.may(Action::RunDecide), customer => caller.may(Action::CustomerRead), recall => caller.may(Action::Recall) },
+        may => context! { decide => caller.may(Action::RunDecide), customer => caller.may(Action::CustomerRead), recall => caller.may(Action::Recall), correct => caller.may(Action::Correct) },
     };
     Ok(app.pages.show(app, session, "run.html", "/runs", more))
 }

@@ -53,7 +53,21 @@ pub(super) fn add_filters(env: &mut Environment<'static>) {
         "inbox" => pill("warn", "待人工处理"),
         h if h.starts_with("opt-out") => pill("good", "已退订"),
         "test-number" => pill("", "试点测试号码，未退订"),
+        "subscribe" => pill("good", "已订阅"),
+        "wrong-number" => pill("warn", "号码错误，已转工单"),
+        "balance" => pill("", "查询余额"),
+        "outage" => pill("", "查询停电"),
+        "help" => pill("", "查询口令"),
         _ => pill("", "已记录"),
+    });
+    env.add_filter("answer_words", |answer: String| match answer.as_str() {
+        "" => "",
+        "due" => "已自动答复",
+        "hour-limit" | "day-limit" => "答复次数已满，未答复",
+        "repeated" => "一分钟内重复，未答复",
+        "busy" => "上行过多，未答复",
+        "machine" => "非手机号码，未答复",
+        _ => "自动答复已关闭",
     });
     env.add_filter("link_pill", |state: String| {
         let (kind, text) = match state.as_str() {
@@ -130,6 +144,9 @@ fn cron(text: &str) -> String {
 
 /// Chinese for the words of traits, preferences and sources.
 const WORDS: &[(&str, &str)] = &[
+    ("sms", "短信"),
+    ("wechat", "微信"),
+    ("alipay", "支付宝"),
     ("resident", "居民"),
     ("important", "重要客户"),
     ("prepaid", "费控"),

@@ -9,6 +9,7 @@
 )]
 
 mod ask;
+mod correct;
 pub mod previews;
 mod release;
 mod stand;
@@ -160,6 +161,8 @@ pub async fn reply(stand: &Stand, n: u64, text: &str) {
         to: "95598".into(),
         text: text.into(),
         handled: "inbox".into(),
+        key: String::new(),
+        answer: String::new(),
     };
     stand.state.inbound(message, vec![], vec![]).await.unwrap();
 }

@@ -68,7 +68,7 @@ impl Stand {
                 let outcome = self.apply_province(rules_of(&o.what, who, expected, true)).await?;
                 return Ok((outcome.changes, outcome.version));
             }
-            Proposed::Deployment { .. } => return Ok((vec![], version)),
+            Proposed::Deployment { .. } | Proposed::Correction { .. } => return Ok((vec![], version)),
         };
         Ok((outcome.changes, version))
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_model::{
-    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Initiator, Lane, MessageId, OrgCode,
-    OrgLevel, OrgTree, OrgUnit, Phone, PrefectureCode, RunId, Topic, Traits,
+    AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Lane, MessageId, OrgCode, OrgLevel, OrgTree,
+    OrgUnit, Phone, PrefectureCode, Topic, Traits,
 };
 use gridbell_state::*;
 use gridbell_store::{Key, MemStore, Sealer};
@@ -104,37 +104,16 @@ pub(crate) fn payment(n: u64, id: &str, yuan: i64) -> PaymentFact {
     PaymentFact { account: account(n), key: payment_key(id), amount: Fen(yuan * 100), paid_on: today() }
 }
 
-pub(crate) fn record(state: &State, trigger: u16) -> RunRecord {
+pub(crate) fn record(trigger: u16) -> RunRecord {
     let now = CivilMinute(today().at(9, 0).0);
     RunRecord {
-        id: RunId(0),
-        prefecture: TAIYUAN,
-        policy: "arrears-reminder".into(),
-        topic: Topic::ArrearsReminder,
         plugin: "arrears-reminder".into(),
         plugin_version: "0.1.0".into(),
         digest: "00".into(),
-        params: "{}".into(),
         trigger,
         schedule: "morning".into(),
         scheduled_at: now,
-        now,
-        snapshot: 0,
-        initiator: Initiator::System,
-        scope: String::new(),
-        customers: 0,
-        passed: 0,
-        decided: 0,
-        queued: 0,
-        held: Default::default(),
-        parts: 0,
-        cost_milli_fen: 0,
-        interest_misses: 0,
-        first_message: 0,
-        segments: vec![],
-        started: state.snapshot(TAIYUAN).map_or(today().at(9, 0).moment(), |_| today().at(9, 0).moment()),
-        ended: today().at(9, 0).moment(),
-        status: RunStatus::Published,
+        ..RunRecord::blank(TAIYUAN, "arrears-reminder".into(), Topic::ArrearsReminder, now, now.moment())
     }
 }
 
@@ -199,7 +178,7 @@ pub(crate) async fn tell_payments(state: &State) -> Vec<(gridbell_model::Custome
     let payments = run.snapshot().payments();
     let views: Vec<_> = (0..payments.len() as u32).map(|n| payments.view(n).unwrap()).collect();
     run.push(views.iter().map(|v| about(v, Topic::PaymentReceived, 1)).collect()).await.unwrap();
-    let record = RunRecord { topic: Topic::PaymentReceived, ..record(state, TRIGGER_PAYMENT_RECEIVED) };
+    let record = RunRecord { topic: Topic::PaymentReceived, ..record(TRIGGER_PAYMENT_RECEIVED) };
     let record = run.publish(record, vec![], vec![]).await.unwrap().0;
     let ids = (record.first_message..).map(|n| MessageId::new(TAIYUAN, n));
     views.into_iter().zip(ids).collect()
@@ -221,5 +200,5 @@ pub(crate) async fn remind(state: &State, parts: u8) -> RunRecord {
         }
     }
     run.push(decisions).await.unwrap();
-    run.publish(record(state, 1), vec![], vec![]).await.unwrap().0
+    run.publish(record(1), vec![], vec![]).await.unwrap().0
 }
