@@ -7,6 +7,7 @@ use gridbell_cmpp::Stat;
 use serde::{Deserialize, Serialize};
 
 use super::gateway::Error;
+use crate::NotTheirs;
 
 /// A gateway's configuration; every field has a default, the specification's where it has one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -139,6 +140,8 @@ pub struct Faults {
     pub throttle: f64,
     /// Share of numbers, always the same ones for a seed, refused with result 13.
     pub bad_number: f64,
+    /// Numbers that are another carrier's.
+    pub not_theirs: NotTheirs,
     /// A submit is answered with another result.
     pub results: Vec<ResultFault>,
     /// The connection breaks after a submit was accepted and before it is answered.
@@ -196,6 +199,7 @@ impl Default for Faults {
             refuse_connections: false,
             throttle: 0.0,
             bad_number: 0.0,
+            not_theirs: NotTheirs::default(),
             results: Vec::new(),
             drop_connection: 0.0,
             lose_response: 0.0,
@@ -229,6 +233,7 @@ impl Faults {
         for (field, probability) in [
             ("throttle", self.throttle),
             ("bad_number", self.bad_number),
+            ("not_theirs.share", self.not_theirs.share),
             ("drop_connection", self.drop_connection),
             ("lose_response", self.lose_response),
             ("report_reorder", self.report_reorder),
@@ -252,6 +257,7 @@ impl Faults {
         require(self.report_reorder == 0.0 || self.report_reorder_ms > 0, "report_reorder_ms", "is at least 1")?;
         let weights: u64 = self.failure_stats.iter().map(|stat| u64::from(stat.weight)).sum();
         require(self.failure_share == 0.0 || weights > 0, "failure_stats", "has a word with a weight")?;
+        require(Stat::new(&self.not_theirs.report).is_ok(), "not_theirs.report", "has at most 7 octets")?;
         for weighted in &self.failure_stats {
             require(Stat::new(&weighted.stat).is_ok(), "failure_stats.stat", "has at most 7 octets")?;
         }

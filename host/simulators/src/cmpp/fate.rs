@@ -45,7 +45,9 @@ pub(super) fn is_bad(seed: Seed, faults: &Faults, number: &Number) -> bool {
 
 /// What a message to `number` comes to.
 pub(super) fn final_stat(seed: Seed, faults: &Faults, number: &Number) -> Stat {
-    let word = if lies_below(seed, b"fails", number, faults.failure_share) {
+    let word = if let Some(word) = faults.not_theirs.reported(seed, number) {
+        word
+    } else if lies_below(seed, b"fails", number, faults.failure_share) {
         failure_word(hash(seed, b"word", number), faults)
     } else {
         "DELIVRD"

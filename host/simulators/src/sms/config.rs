@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::gateway::Error;
+use crate::NotTheirs;
 
 /// A gateway's configuration; every field has a default, the specification's where it has one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,6 +125,8 @@ pub struct Faults {
     pub throttle: f64,
     /// Share of numbers, always the same ones for a seed, refused as bad.
     pub bad_number: f64,
+    /// Numbers that are another carrier's.
+    pub not_theirs: NotTheirs,
     /// A submit is answered with another result.
     pub results: Vec<ResultFault>,
     /// The connection breaks after a submit was accepted and before it is answered.
@@ -178,6 +181,7 @@ impl Default for Faults {
             refuse_connections: false,
             throttle: 0.0,
             bad_number: 0.0,
+            not_theirs: NotTheirs::default(),
             results: Vec::new(),
             drop_connection: 0.0,
             lose_response: 0.0,
@@ -208,6 +212,7 @@ impl Faults {
         for (field, probability) in [
             ("throttle", self.throttle),
             ("bad_number", self.bad_number),
+            ("not_theirs.share", self.not_theirs.share),
             ("drop_connection", self.drop_connection),
             ("lose_response", self.lose_response),
             ("report_reorder", self.report_reorder),
@@ -218,6 +223,8 @@ impl Faults {
         ] {
             require((0.0..=1.0).contains(&probability), field, "lies from 0 to 1")?;
         }
+        let report = &self.not_theirs.report;
+        require(report.is_empty() || report.parse::<u8>().is_ok(), "not_theirs.report", "is a code from 0 to 255")?;
         for fault in &self.results {
             require((0.0..=1.0).contains(&fault.probability), "results.probability", "lies from 0 to 1")?;
             require(fault.result > 0, "results.result", "lies from 1 to 255")?;

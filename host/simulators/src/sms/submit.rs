@@ -89,6 +89,9 @@ impl<P: Protocol> Connection<P> {
             return Err(fault.result.into());
         }
         let seed = Seed(self.shared.config.seed);
+        if let Some(code) = offer.destinations.iter().find_map(|number| faults.not_theirs.refusal(seed, number)) {
+            return Err(code);
+        }
         if offer.destinations.iter().any(|number| fate::lies_below(seed, b"bad", number, faults.bad_number)) {
             return Err(P::CODES.bad_number);
         }
@@ -173,6 +176,9 @@ impl<P: Protocol> Connection<P> {
 
 /// What a message to `number` comes to.
 fn fate_of(seed: Seed, faults: &Faults, number: &Number) -> Fate {
+    if let Some(code) = faults.not_theirs.reported(seed, number).and_then(|code| code.parse().ok()) {
+        return Fate::Failed(code);
+    }
     if !fate::lies_below(seed, b"fails", number, faults.failure_share) {
         return Fate::Delivered;
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use gridbell_clock::Seed;
 use gridbell_cmpp::{Cancel, MsgId, Pdu, Submit, Version};
+use gridbell_simulators::NotTheirs;
 use gridbell_simulators::cmpp::{Account, Faults, Gateway, ResultFault};
 use rand_core::RngCore as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -194,4 +195,30 @@ async fn rubbish_ends_a_connection_at_worst() {
     let mut client = Client::login(&gateway, Version::V3_0).await;
     client.acknowledge_everything().await;
     assert_eq!(client.submit(message("13800001234", "停电")).await.result, 0);
+}
+
+#[tokio::test]
+async fn numbers_that_are_not_its_own_are_refused_or_reported_so() {
+    let account = Account { rate: 0, window: 2000, deliver_window: 2000, ..Account::default() };
+    let theirs = NotTheirs { numbers: vec!["1380000000".into()], share: 0.2, ..NotTheirs::default() };
+    let refused = Faults { not_theirs: NotTheirs { result: 101, ..theirs.clone() }, ..Faults::default() };
+    let (gateway, _clock) = gateway(config(account, refused)).await;
+    let mut client = Client::login(&gateway, Version::V3_0).await;
+    let to = |index: u64| message(&(13_800_000_000 + index).to_string(), "停电");
+    let reported = Faults { not_theirs: NotTheirs { report: "MK:0045".into(), ..theirs }, ..Faults::default() };
+    for faults in [None, Some(reported)] {
+        if let Some(faults) = faults {
+            gateway.set_faults(faults).unwrap();
+        }
+        for index in 0..500 {
+            client.send(&Pdu::Submit(to(index))).await;
+            while !matches!(client.next().await.unwrap().pdu, Pdu::SubmitResp(_)) {}
+        }
+    }
+    let stats = gateway.stats().account(SP);
+    let refused = stats.results[&101];
+    assert!((60..160).contains(&refused), "{refused}: ten by their first digits, a fifth of the others");
+    assert_eq!(stats.reports["MK:0045"], refused, "the same numbers");
+    let reached: std::collections::BTreeSet<String> = gateway.log().into_iter().map(|e| e.destination).collect();
+    assert_eq!(reached.len(), 500, "the second time all were taken");
 }

@@ -88,6 +88,9 @@ impl Session {
             return Err(fault.result);
         }
         let seed = Seed(self.shared.config.seed);
+        if let Some(result) = submit.destinations.iter().find_map(|number| faults.not_theirs.refusal(seed, number)) {
+            return Err(result);
+        }
         if submit.destinations.iter().any(|number| fate::is_bad(seed, faults, number)) {
             return Err(result::DESTINATION);
         }
