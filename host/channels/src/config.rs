@@ -158,6 +158,16 @@ pub enum CodeAction {
     BadNumber,
     /// Nothing will go through: stop the link, raise an alarm.
     Stop,
+    /// The number is another carrier's (携号转网): another one is asked, and what that teaches is kept.
+    OtherCarrier,
+}
+
+/// What a word in a report means on this link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportAction {
+    /// As [`CodeAction::OtherCarrier`].
+    OtherCarrier,
 }
 
 /// Every time that a link waits for something. The first three are the specification's C, T and N.
@@ -305,6 +315,10 @@ pub struct LinkConfig {
     /// not there either is retried.
     #[serde(default, deserialize_with = "codes")]
     pub codes: BTreeMap<u32, CodeAction>,
+    /// What words of failed reports mean here, as the link shows them: `"MK:0045" = "other-carrier"` (CMPP), `"UNDELIV 054"` (SMGP), `"error 36"` (SGIP). One
+    /// that is not listed means what the specification says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub report_codes: BTreeMap<String, ReportAction>,
     /// Whose customers it reaches: carriers, or a channel whose addresses are no numbers.
     pub serves: Vec<Served>,
     /// Whether it sends only while no other link of the carrier has been able to for some time, see [`Timers::standby_s`].
@@ -349,6 +363,12 @@ impl Terms for LinkConfig {
 }
 
 impl LinkConfig {
+    /// Whether a report with the word `stat` says that the number is another carrier's.
+    #[must_use]
+    pub fn sends_on(&self, stat: &str) -> bool {
+        self.report_codes.get(stat) == Some(&ReportAction::OtherCarrier)
+    }
+
     /// Checks every field.
     ///
     /// # Errors

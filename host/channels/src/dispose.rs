@@ -42,6 +42,7 @@ pub(crate) fn refusal(
         Verdict::AnotherDay => (again(DAY), Consequence::None),
         Verdict::GiveUp => (Action::GiveUp, Consequence::None),
         Verdict::BadNumber => (Action::BadNumber, Consequence::None),
+        Verdict::NotTheirs => (Action::OtherCarrier, Consequence::None),
         Verdict::StopLink => (Action::Requeue, Consequence::Stop),
         Verdict::OurBug => (Action::GiveUp, Consequence::OurBug),
     }
@@ -55,6 +56,7 @@ const fn said(action: CodeAction) -> Verdict {
         CodeAction::GiveUp => Verdict::GiveUp,
         CodeAction::BadNumber => Verdict::BadNumber,
         CodeAction::Stop => Verdict::StopLink,
+        CodeAction::OtherCarrier => Verdict::NotTheirs,
     }
 }
 

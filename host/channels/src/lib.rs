@@ -36,7 +36,7 @@ mod secret;
 mod shared;
 mod status;
 
-pub use config::{CodeAction, LinkConfig, LinkName, Protocol, Terms, Timers};
+pub use config::{CodeAction, LinkConfig, LinkName, Protocol, ReportAction, Terms, Timers};
 pub use connector::{Connector, Tcp};
 pub use error::ChannelError;
 pub use link::{LinkHandle, start};

@@ -268,6 +268,8 @@ pub enum Action {
     Requeue,
     /// The number will never take it: the message fails and the contact is flagged.
     BadNumber,
+    /// The number is not this carrier's: the message goes on to another's links.
+    OtherCarrier,
     /// The message fails.
     GiveUp,
     /// This customer cannot be reached on this channel: the message fails here, its route goes on with the next.
@@ -318,6 +320,8 @@ pub enum ReportOutcome {
     Failed,
     /// Final: not delivered, and the number will never take a message: the contact is flagged.
     BadNumber,
+    /// Final: not delivered, because the number is another carrier's: the message goes on to another's links.
+    OtherCarrier,
     /// Not final.
     Pending,
 }

@@ -200,17 +200,23 @@ async fn it_logs_in_sends_and_matches_reports<P: Spoken>() {
 }
 
 async fn failures_say_why<P: Spoken>() {
-    for ((code, word), outcome) in [(P::FAILED, ReportOutcome::Failed), (P::DEAD, ReportOutcome::BadNumber)] {
+    // What the operator says of a word goes before what the specification says.
+    let elsewhere = format!("report-codes = {{ \"{}\" = \"other-carrier\" }}", P::DEAD.1);
+    for ((code, word), outcome, more) in [
+        (P::FAILED, ReportOutcome::Failed, &*elsewhere),
+        (P::DEAD, ReportOutcome::BadNumber, ""),
+        (P::DEAD, ReportOutcome::OtherCarrier, &elsewhere),
+    ] {
         let codes = vec![CodeWeight { code, weight: 1 }];
         let faults = Faults { failure_share: 1.0, failure_codes: codes, ..Faults::default() };
         let bench = Bench::<P>::new(open(), faults).await;
-        let link = bench.link("");
+        let link = bench.link(more);
         bench.put_many(1);
         bench.outbox.until(|outbox| outbox.reports().len() == 1).await;
         let report = &bench.outbox.reports()[0];
         assert_eq!((report.stat.as_str(), report.outcome), (word, outcome));
         let dead = link.config().protocol.calls_number_dead(&report.stat);
-        assert_eq!(dead, outcome == ReportOutcome::BadNumber, "{report:?}");
+        assert_eq!(dead, outcome != ReportOutcome::Failed, "{report:?}");
         drained(&link).await;
     }
 }

@@ -246,12 +246,14 @@ async fn a_message_is_not_retried_without_end() {
 #[tokio::test]
 async fn vendor_codes_mean_what_the_operator_says() {
     let bench = Bench::new(open(), Faults::default()).await;
-    let link = bench.link("codes = { 101 = \"give-up\", 102 = \"bad-number\", 103 = \"defer-day\", 104 = \"stop\" }");
+    let codes = "101 = \"give-up\", 102 = \"bad-number\", 103 = \"defer-day\", 104 = \"stop\", 105 = \"other-carrier\"";
+    let link = bench.link(&format!("codes = {{ {codes} }}"));
     let day = std::time::Duration::from_secs(86_400);
     let actions = [
         (101, Action::GiveUp),
         (102, Action::BadNumber),
         (103, Action::Retry { after: day }),
+        (105, Action::OtherCarrier),
         (13, Action::BadNumber),
         (4, Action::GiveUp),
         (104, Action::Requeue),

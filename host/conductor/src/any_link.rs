@@ -76,6 +76,22 @@ impl AnyLink {
         }
     }
 
+    /// Whether a report with the word `stat` says that its number is another carrier's.
+    pub(crate) fn sends_on(&self, stat: &str) -> bool {
+        match self {
+            Self::Carrier(link) => link.config().sends_on(stat),
+            Self::Platform(_) => false,
+        }
+    }
+
+    /// Whether words of reports may say so at all.
+    pub(crate) fn reads_report_codes(&self) -> bool {
+        match self {
+            Self::Carrier(link) => !link.config().report_codes.is_empty(),
+            Self::Platform(_) => false,
+        }
+    }
+
     /// What a forecast counts with, where the link takes from `queues`.
     pub(crate) fn capacity(&self, queues: Vec<u8>) -> LinkCapacity {
         let parts_per_s = of!(self, link => link.config().grant);

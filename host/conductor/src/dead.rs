@@ -48,7 +48,11 @@ impl StateOutbox {
     /// Messages whose number or address `answers` call dead, or a report that waited for one of them.
     fn dead_of_answers(&self, link: &LinkName, answers: &[Answer]) -> Vec<MessageId> {
         let protocol = self.0.link_handles().iter().find(|l| l.name() == link).and_then(AnyLink::protocol);
-        let waiting = |key: &CarrierKey| self.0.state().report_waiting(link.as_str(), key);
+        // What the operator's table calls another carrier's number is not dead, whatever the specification says of the word.
+        let links = self.0.link_handles();
+        let elsewhere = |stat: &str| links.iter().any(|l| l.name() == link && l.sends_on(stat));
+        let waiting =
+            |key: &CarrierKey| self.0.state().report_waiting(link.as_str(), key).filter(|stat| !elsewhere(stat));
         let is_dead = |answer: &&Answer| match &answer.outcome {
             Outcome::Refused { action, .. } | Outcome::Declined { action, .. } => *action == Action::BadNumber,
             Outcome::Accepted { key } | Outcome::Late { key } => {

@@ -1,15 +1,36 @@
 //! Rows as they come from files and forms, as facts of the state.
 
-use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow};
-use gridbell_model::AccountNumber;
-use gridbell_state::{Address, BalanceFact, BillFact, ContactFact, CustomerFact, PaymentFact, payment_key};
+use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow, PortedRow};
+use gridbell_model::{AccountNumber, Phone};
+use gridbell_state::{
+    Address, BalanceFact, BillFact, ContactFact, CustomerFact, PaymentFact, PortedFact, PortedSaid, payment_key,
+};
+
+/// What a row is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Subject {
+    /// A customer.
+    Account(AccountNumber),
+    /// A number, whosever it is.
+    Number(Phone),
+}
+
+impl Subject {
+    /// Our name of the field that says it, and what stood there; personal where it is a number.
+    pub(crate) fn field(self) -> (&'static str, String) {
+        match self {
+            Self::Account(account) => ("account", account.to_string()),
+            Self::Number(phone) => ("number", phone.expose()),
+        }
+    }
+}
 
 /// A row that becomes a fact.
 pub trait IntoFact {
     /// The fact.
     type Fact;
-    /// Whose it is.
-    fn account(&self) -> AccountNumber;
+    /// What it is about.
+    fn subject(&self) -> Subject;
     /// The same as a fact of the state.
     fn into_fact(self) -> Self::Fact;
 }
@@ -17,8 +38,8 @@ pub trait IntoFact {
 impl IntoFact for CustomerRow {
     type Fact = CustomerFact;
 
-    fn account(&self) -> AccountNumber {
-        self.account
+    fn subject(&self) -> Subject {
+        Subject::Account(self.account)
     }
 
     fn into_fact(self) -> CustomerFact {
@@ -39,8 +60,8 @@ impl IntoFact for CustomerRow {
 impl IntoFact for BillRow {
     type Fact = BillFact;
 
-    fn account(&self) -> AccountNumber {
-        self.account
+    fn subject(&self) -> Subject {
+        Subject::Account(self.account)
     }
 
     fn into_fact(self) -> BillFact {
@@ -52,8 +73,8 @@ impl IntoFact for BillRow {
 impl IntoFact for BalanceRow {
     type Fact = BalanceFact;
 
-    fn account(&self) -> AccountNumber {
-        self.account
+    fn subject(&self) -> Subject {
+        Subject::Account(self.account)
     }
 
     fn into_fact(self) -> BalanceFact {
@@ -69,8 +90,8 @@ impl IntoFact for BalanceRow {
 impl IntoFact for PaymentRow {
     type Fact = PaymentFact;
 
-    fn account(&self) -> AccountNumber {
-        self.account
+    fn subject(&self) -> Subject {
+        Subject::Account(self.account)
     }
 
     fn into_fact(self) -> PaymentFact {
@@ -86,12 +107,25 @@ impl IntoFact for PaymentRow {
 impl IntoFact for ContactRow {
     type Fact = ContactFact;
 
-    fn account(&self) -> AccountNumber {
-        self.account
+    fn subject(&self) -> Subject {
+        Subject::Account(self.account)
     }
 
     fn into_fact(self) -> ContactFact {
         let Self { account, channel, id, app, source, bound_at } = self;
         ContactFact { account, channel, address: Some(Address { app, id, source, bound: bound_at }) }
+    }
+}
+
+impl IntoFact for PortedRow {
+    type Fact = PortedFact;
+
+    fn subject(&self) -> Subject {
+        Subject::Number(self.phone)
+    }
+
+    fn into_fact(self) -> PortedFact {
+        let said = if self.own { PortedSaid::Own(self.on) } else { PortedSaid::Listed(self.carrier, self.on) };
+        PortedFact { number: self.phone.number(), said }
     }
 }

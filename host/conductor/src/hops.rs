@@ -13,13 +13,13 @@ use gridbell_state::{
     DecisionRecord, DueHop, HopDecision, MAX_EVENTS_PER_OP, MessageDetail, MessageEvent, Outcome, QueuedMessage,
     RunRecord, Snapshot,
 };
-use rustc_hash::FxHashSet;
 
 use crate::basis::Recorded;
 use crate::error::HostError;
 use crate::host::Host;
 use crate::runs::{Basis, Ground, Prepared, RunRequest, RunTrigger};
-use crate::settle::{Context, message, queue_of};
+use crate::settle::{Context, message};
+use crate::ways::Ways;
 
 /// Next hops of one run and one look at most; the others are due still and follow with the next.
 pub const MAX_HOPS: usize = 16_384;
@@ -179,13 +179,14 @@ impl Host {
         let prepared = &following.prepared;
         let queues = self.queues();
         let context = Context::new(self.state(), prepared, snapshot, &queues);
+        let ways = Ways::new(&prepared.settings.segments, snapshot.ported(), &queues);
         let mut caps = prepared.guard.day_caps();
         messages.sort_by_key(|m| (m.decision.row, m.id));
         let mut hops = Vec::with_capacity(messages.len());
         for detail in messages {
             let Outcome::Queued(before) = &detail.decision.outcome else { continue };
             let mut counted = true;
-            let judged = judge(following, snapshot, &queues, &context, &detail).and_then(|(planned, view, queue)| {
+            let judged = judge(following, snapshot, &ways, &context, &detail).and_then(|(planned, view, queue)| {
                 // One telling counts once a day: the caps let its first message pass.
                 counted = planned.not_before.date() != before.send_after.date();
                 if counted {
@@ -224,7 +225,7 @@ impl Host {
 fn judge(
     following: &Following,
     snapshot: &Snapshot,
-    queues: &FxHashSet<u8>,
+    ways: &Ways<'_>,
     context: &Context,
     detail: &MessageDetail,
 ) -> Result<(Box<Planned>, CustomerView, u8), HoldReason> {
@@ -241,7 +242,7 @@ fn judge(
     match prepared.guard.follow(&detail.decision.decision(), &view, context, &earlier) {
         Verdict::Held(why) => Err(why),
         Verdict::Queue(planned) => {
-            let queue = queue_of(&planned, &prepared.settings.segments, queues)?;
+            let queue = ways.of(&planned, view.row)?;
             Ok((planned, view, queue))
         }
     }

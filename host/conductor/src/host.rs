@@ -92,6 +92,8 @@ struct Inner {
     alarms: Mutex<Alarms>,
     /// Runs whose next hops could not be published, until when they are left alone.
     hop_pauses: Mutex<FxHashMap<RunId, Moment>>,
+    /// What carriers took of each segment.
+    taken: Mutex<crate::learn::Taken>,
     corrections: crate::correction::Work,
     run_locks: Mutex<BTreeMap<PrefectureCode, Arc<tokio::sync::Mutex<()>>>>,
     /// Messages in a link's hands, with the parts that it was given; in memory only, it ends with the process.
@@ -155,6 +157,7 @@ impl Host {
             held_links: Mutex::default(),
             alarms: Mutex::default(),
             hop_pauses: Mutex::default(),
+            taken: Mutex::default(),
             corrections: crate::correction::Work::default(),
             run_locks: Mutex::default(),
             claimed: Mutex::default(),
@@ -417,6 +420,10 @@ impl Host {
 
     pub(crate) fn run_lock(&self, prefecture: PrefectureCode) -> Arc<tokio::sync::Mutex<()>> {
         Arc::clone(self.0.run_locks.lock().entry(prefecture).or_default())
+    }
+
+    pub(crate) fn taken(&self) -> &Mutex<crate::learn::Taken> {
+        &self.0.taken
     }
 
     pub(crate) fn hop_pauses(&self) -> &Mutex<FxHashMap<RunId, Moment>> {

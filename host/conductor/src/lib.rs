@@ -26,6 +26,7 @@ mod hops;
 mod host;
 mod imports;
 mod inbound;
+mod learn;
 mod links;
 mod person;
 mod platforms;
@@ -46,6 +47,7 @@ mod settle;
 mod stops;
 mod undelivered;
 mod versions;
+mod ways;
 mod words;
 mod work_orders;
 
@@ -72,7 +74,7 @@ pub use explain::{
     CorrectionStory, DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, HopStory,
     MessageLife, NoDecision, NotKept, PolicyStory, Present, RunBrief,
 };
-pub use facts::IntoFact;
+pub use facts::{IntoFact, Subject};
 pub use forecast::{
     Candidate, ForeseeRequest, ForeseenMessage, Foresight, MAX_PREVIEW_DAYS, MAX_PREVIEW_MESSAGES, MAX_PREVIEW_RUNS,
     MAX_PREVIEW_SAMPLES, MAX_PREVIEWS_AT_ONCE, MAX_SEEN_PREVIEWS, PluginChoice, PolicyPreview, PreviewCount,
@@ -91,6 +93,7 @@ pub use imports::{
     ImportFile, ImportId, ImportOrder, ImportRecord, ImportState, ImportTally, Imports, MAX_IMPORT_BYTES,
     MAX_KEPT_IMPORTS, MAX_UPLOADS, MAX_WAITING_IMPORTS, Upload, take_file,
 };
+pub use learn::{SEGMENT_NUMBERS, SEGMENT_PERCENT};
 pub use links::REPORT_WAIT_MS;
 pub use person::{BY_TOKEN, person_of, same_person};
 pub use platforms::{IncomingCallback, PlatformLink};

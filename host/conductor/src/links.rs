@@ -76,6 +76,7 @@ impl Host {
             if let Err(e) = self.give_up_stuck().await {
                 self.raise("state.refused", "hops", e.to_string());
             }
+            self.doubt_segments();
             if let Some(why) = self.state().failure() {
                 self.raise("state.failed", "state", format!("the state takes no more changes: {why}"));
             }

@@ -15,6 +15,7 @@ use crate::addresses::{self, addresses_of};
 use crate::any_link::AnyLink;
 use crate::error::HostError;
 use crate::host::Host;
+use crate::learn::{self, Lessons};
 
 /// How long a link waits at most before it asks again: bounds how late a jump of the clock or a released stop is noticed.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -95,8 +96,9 @@ impl Outbox for StateOutbox {
 
     async fn intend(&self, link: &LinkName, messages: &[MessageId]) -> Result<Vec<MessageId>, OutboxError> {
         let host = self.0.clone();
-        let (name, handed) = (link.clone(), self.handed(messages));
-        let judged = self.0.clock().offload(move || last_look(&host, &name, &handed)).await.map_err(failed)?;
+        let handed = self.handed(messages);
+        let (name, looked) = (link.clone(), handed.clone());
+        let judged = self.0.clock().offload(move || last_look(&host, &name, &looked)).await.map_err(failed)?;
         let (events, mut going, mut gone) = judged.map_err(failed)?;
         self.0.state().message_events(events).await.map_err(failed)?;
         // What a person recalled, or a late answer settled, between the look and the commit does not go.
@@ -108,18 +110,33 @@ impl Outbox for StateOutbox {
             goes
         });
         self.unclaim(&gone);
+        // A part that a report opened again meanwhile was not handed out: it goes by itself when the others are settled.
+        let now = self.0.clock().now();
+        let not_handed = handed.iter().flat_map(|(id, parts)| {
+            let out = self.0.state().parts_out(*id).into_iter().filter(|part| !parts.contains(*part));
+            out.map(|part| (*id, back_untried(part, now)))
+        });
+        let not_handed: Vec<(MessageId, MessageEvent)> = not_handed.collect();
+        if !not_handed.is_empty() {
+            self.0.state().message_events(not_handed).await.map_err(failed)?;
+        }
         Ok(going)
     }
 
     async fn answered(&self, link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
         let now = self.0.clock().now();
         let mut events = Vec::with_capacity(answers.len());
+        let _turn = learn::turn(&self.0, link).await;
         self.mark_by_answers(link, answers).await?;
+        let mut lessons = Lessons::of(&self.0, link);
         for answer in answers {
             let parts = if answer.part == 0 { self.0.state().open_parts(answer.message) } else { vec![answer.part] };
-            events.extend(parts.into_iter().map(|part| (answer.message, event_of(link, answer, part, now))));
+            let sent_on = lessons.of_answer(answer);
+            let event = |part| sent_on.as_ref().map_or_else(|| event_of(link, answer, part, now), |on| on.event(part));
+            events.extend(parts.into_iter().map(|part| (answer.message, event(part))));
         }
-        self.0.state().message_events(events).await.map_err(failed)?;
+        let applied = self.0.state().message_events_with(events, lessons.facts()).await.map_err(failed)?;
+        self.0.told_of_lessons(&applied);
         // A late answer is about a part that left the link's hands before; its message may be claimed again.
         let settled = answers.iter().filter(|a| !matches!(a.outcome, Outcome::Late { .. }));
         self.settle_claims(settled.map(|a| a.message));
@@ -127,8 +144,21 @@ impl Outbox for StateOutbox {
     }
 
     async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
+        let _turn = learn::turn(&self.0, link).await;
         self.mark_by_reports(link, reports).await?;
-        let told = reports.iter().map(|r| (r.key.clone(), r.stat.clone())).collect();
+        let mut lessons = Lessons::of(&self.0, link);
+        let (mut events, mut told) = (Vec::new(), Vec::with_capacity(reports.len()));
+        for report in reports {
+            match lessons.of_report(report) {
+                Some(event) => events.push(event),
+                None => told.push((report.key.clone(), report.stat.clone())),
+            }
+        }
+        let learned = lessons.facts();
+        if !events.is_empty() || !learned.is_empty() {
+            let applied = self.0.state().message_events_with(events, learned).await.map_err(failed)?;
+            self.0.told_of_lessons(&applied);
+        }
         self.0.state().reports(link.as_str(), told).await.map_err(failed)?;
         Ok(())
     }
@@ -144,15 +174,8 @@ impl Outbox for StateOutbox {
         let now = self.0.clock().now();
         let mut events = Vec::new();
         for unsent in parts {
-            let back = |part| MessageEvent::PartBack {
-                part,
-                not_before: now,
-                code: String::new(),
-                may_go_twice: false,
-                counted: false,
-            };
             let numbers = (1..=gridbell_channels::MAX_PARTS).filter(|p| unsent.parts.contains(*p));
-            events.extend(numbers.map(|p| (unsent.message, back(p))));
+            events.extend(numbers.map(|p| (unsent.message, back_untried(p, now))));
         }
         // Those that were claimed and never intended have no part out: their events change nothing, and the claim ends below.
         self.0.state().message_events(events).await.map_err(failed)?;
@@ -230,6 +253,11 @@ impl StateOutbox {
         self.unclaim(&rest);
         Ok(handed)
     }
+}
+
+/// Part `part` was never written: it waits again as if nothing had been.
+fn back_untried(part: u8, now: Moment) -> MessageEvent {
+    MessageEvent::PartBack { part, not_before: now, code: String::new(), may_go_twice: false, counted: false }
 }
 
 /// The lanes from which is claimed, in their order.
@@ -363,9 +391,12 @@ fn event_of(link: &LinkName, answer: &Answer, part: u8, now: Moment) -> MessageE
     let refused = |action, code| match action {
         Action::Retry { after: wait } => back(after(wait), code, false, true),
         Action::Requeue => back(now, code, false, false),
-        Action::BadNumber | Action::GiveUp | Action::NextChannel | Action::NextChannelUntil { .. } => {
-            MessageEvent::PartRefused { part, code }
-        }
+        // Of another carrier's only on a link that serves no carrier.
+        Action::BadNumber
+        | Action::OtherCarrier
+        | Action::GiveUp
+        | Action::NextChannel
+        | Action::NextChannelUntil { .. } => MessageEvent::PartRefused { part, code },
     };
     match &answer.outcome {
         Outcome::Accepted { key } => MessageEvent::accepted(part, key),

@@ -1,14 +1,13 @@
 //! From verdicts to records: caps, links and numbers, one decision after another in order of row, so that the outcome does not depend on threads.
 
-use gridbell_model::{
-    Channel, CustomerView, Date, Decision, HoldReason, PrefectureCode, Segments, Served, Topic, TopicClass,
-};
+use gridbell_model::{Channel, CustomerView, Date, Decision, PrefectureCode, Served, Topic, TopicClass};
 use gridbell_planner::{GuardContext, Planned, Told, Verdict};
 use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, Snapshot, State};
 use rustc_hash::FxHashSet;
 
 use crate::host::Host;
 use crate::runs::Prepared;
+use crate::ways::Ways;
 
 /// Caps, links and numbers: what must be done one decision after another, in order of row.
 pub(crate) fn settle(
@@ -20,14 +19,15 @@ pub(crate) fn settle(
 ) -> Vec<DecisionRecord> {
     let queues = host.queues();
     let context = Context::new(host.state(), prepared, snapshot, &queues);
-    settle_with(prepared, &context, &queues, verdicts, caps)
+    let ways = Ways::new(&prepared.settings.segments, snapshot.ported(), &queues);
+    settle_with(prepared, &context, &ways, verdicts, caps)
 }
 
 /// The same with nothing of the present in it.
 pub(crate) fn settle_with(
     prepared: &Prepared,
     context: &Context,
-    queues: &FxHashSet<u8>,
+    ways: &Ways<'_>,
     verdicts: Vec<(Decision, CustomerView, Verdict)>,
     caps: &mut gridbell_planner::DayCaps,
 ) -> Vec<DecisionRecord> {
@@ -36,7 +36,7 @@ pub(crate) fn settle_with(
         .map(|(decision, view, verdict)| {
             let outcome = match verdict {
                 Verdict::Held(why) => Outcome::Held(why),
-                Verdict::Queue(planned) => match queue_of(&planned, &prepared.settings.segments, queues) {
+                Verdict::Queue(planned) => match ways.of(&planned, decision.row) {
                     Err(why) => Outcome::Held(why),
                     Ok(queue) => match caps.admit(&planned, context) {
                         Err(why) => Outcome::Held(why),
@@ -47,26 +47,6 @@ pub(crate) fn settle_with(
             DecisionRecord::new(&decision, view.account, outcome)
         })
         .collect()
-}
-
-/// The queue whose links take the message.
-pub(crate) fn queue_of(planned: &Planned, segments: &Segments, served: &FxHashSet<u8>) -> Result<u8, HoldReason> {
-    carrier_queue(planned.channel, planned.phone.number(), segments, served)
-}
-
-/// The queue whose links take a message on `channel`; of SMS, that of the carrier of `number`.
-pub(crate) fn carrier_queue(
-    channel: Channel,
-    number: u64,
-    segments: &Segments,
-    served: &FxHashSet<u8>,
-) -> Result<u8, HoldReason> {
-    let served_by = match channel {
-        Channel::Sms => Served::Carrier(segments.carrier_of(number).ok_or(HoldReason::BadAddress)?),
-        other => Served::Channel(other),
-    };
-    let queue = served_by.queue();
-    if served.contains(&queue) { Ok(queue) } else { Err(HoldReason::NoLink) }
 }
 
 pub(crate) fn message(planned: Planned, view: &CustomerView, topic: Topic, queue: u8) -> QueuedMessage {

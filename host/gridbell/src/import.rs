@@ -52,6 +52,8 @@ pub(crate) enum ImportKind {
     Payments,
     /// 渠道绑定: account, channel (wechat, alipay), id there, app, source, bound at
     Contacts,
+    /// 携号转网: number, carrier, ported on
+    Ported,
 }
 
 impl From<ImportKind> for Kind {
@@ -62,6 +64,7 @@ impl From<ImportKind> for Kind {
             ImportKind::Balances => Self::Balances,
             ImportKind::Payments => Self::Payments,
             ImportKind::Contacts => Self::Contacts,
+            ImportKind::Ported => Self::Ported,
         }
     }
 }

@@ -18,6 +18,7 @@ mod error;
 mod explain;
 mod foresee;
 mod import;
+mod number;
 mod open;
 mod platforms;
 mod plugin;
@@ -78,7 +79,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Run the host: API, console, schedules, links
     Serve(serve::ServeArgs),
-    /// Import customers, bills, balances or payments from CSV or XLSX
+    /// Import customers, bills, balances, payments, bindings or ported numbers from CSV or XLSX
     Import(admin::ImportArgs),
     /// Run a policy once by hand: list whom it would reach, then send; do a run again, compare two
     Run(replay::RunCommand),
@@ -103,6 +104,8 @@ enum Command {
     Correct(Box<correct::CorrectArgs>),
     /// What a customer wants to be told and what not, on a running host: show it, and take down what is said at a counter
     Preferences(preferences::PreferencesArgs),
+    /// Whose a number is (携号转网), on a running host: from a file, learned from carriers' answers, or by its segment
+    Number(number::NumberArgs),
     /// Subscriptions that were due on a day and did not come, with the reason of each, on a running host
     Undelivered(undelivered::UndeliveredArgs),
     /// Compare what the links did each day with what their carriers counted (对账), on a running host
@@ -176,6 +179,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Recall(args) => recall::recall(args).await,
         Command::Correct(args) => correct::correct(*args).await,
         Command::Preferences(args) => preferences::preferences(args).await,
+        Command::Number(args) => number::number(args).await,
         Command::Undelivered(args) => undelivered::undelivered(args).await,
         Command::Reconcile(args) => reconcile::reconcile(args).await,
         Command::Screens(command) => screens::screens(command).await,

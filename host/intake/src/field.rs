@@ -22,11 +22,14 @@ pub enum Kind {
     Payments,
     /// Customers' addresses at platforms: WeChat, Alipay.
     Contacts,
+    /// Numbers that were taken to another carrier.
+    Ported,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Customers, Self::Bills, Self::Balances, Self::Payments, Self::Contacts];
+    pub const ALL: &'static [Self] =
+        &[Self::Customers, Self::Bills, Self::Balances, Self::Payments, Self::Contacts, Self::Ported];
 
     /// The word for it on the command line and in the mapping file.
     #[must_use]
@@ -37,6 +40,7 @@ impl Kind {
             Self::Balances => "balances",
             Self::Payments => "payments",
             Self::Contacts => "contacts",
+            Self::Ported => "ported",
         }
     }
 
@@ -49,6 +53,7 @@ impl Kind {
             Self::Balances => "余额",
             Self::Payments => "缴费",
             Self::Contacts => "渠道绑定",
+            Self::Ported => "携号转网",
         }
     }
 
@@ -61,6 +66,7 @@ impl Kind {
             Self::Balances => balance::FIELDS,
             Self::Payments => payment::FIELDS,
             Self::Contacts => contact::FIELDS,
+            Self::Ported => ported::FIELDS,
         }
     }
 }
@@ -328,6 +334,39 @@ pub(crate) mod contact {
     ];
 }
 
+/// Fields of a file of ported numbers.
+pub(crate) mod ported {
+    use super::{FieldSpec, Sort, may, must};
+
+    pub(crate) const NUMBER: usize = 0;
+    pub(crate) const CARRIER: usize = 1;
+    pub(crate) const ON: usize = 2;
+
+    pub(crate) const FIELDS: &[FieldSpec] = &[
+        must(
+            "number",
+            Sort::Personal,
+            &[
+                "号码",
+                "手机号",
+                "手机号码",
+                "携号转网号码",
+                "转网号码",
+                "用户号码",
+                "移动电话",
+                "msisdn",
+                "phone number",
+            ],
+        ),
+        must(
+            "carrier",
+            Sort::Word,
+            &["运营商", "转入运营商", "携入运营商", "携入方", "转入网络", "现运营商", "归属运营商", "recipient"],
+        ),
+        may("ported-on", Sort::Date, &["转网日期", "携转日期", "携入日期", "携号转网日期", "生效日期", "date"]),
+    ];
+}
+
 /// The most fields that a kind has.
 pub(crate) const MAX_FIELDS: usize = customer::FIELDS.len();
 
@@ -369,6 +408,7 @@ mod tests {
             (balance::FIELDS[balance::DEBIT_PENDING].name, "debit-pending"),
             (payment::FIELDS[payment::REVERSAL].name, "reversal"),
             (contact::FIELDS[contact::BOUND_AT].name, "bound-at"),
+            (ported::FIELDS[ported::ON].name, "ported-on"),
         ];
         for (is, should) in named {
             assert_eq!(is, should);

@@ -1,4 +1,5 @@
-//! Imports: files of customers, bills, balances, payments and addresses at platforms become typed rows and a report of what was refused.
+//! Imports: files of customers, bills, balances, payments, addresses at platforms and ported numbers become typed rows and a report of what was
+//! refused.
 //!
 //! CSV (UTF-8, GB18030, UTF-16 with its mark) and XLSX, Chinese or English headers or a mapping file, streaming: memory stays the same however
 //! long the file is. A row whose identity or money is wrong is refused with its line, column and reason and the import goes on; anything else that
@@ -36,6 +37,6 @@ pub use input::CustomerInput;
 pub use mapping::Mapping;
 pub use parse::Row;
 pub use reject::{Place, Reason, Reject, RejectFile};
-pub use rows::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow, Refusal};
+pub use rows::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow, PortedRow, Refusal};
 pub use segments::read_segments;
 pub use summary::{Summary, Warning, WarningCount};

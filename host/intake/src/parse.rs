@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use gridbell_model::{BindingSource, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits};
+use gridbell_model::{
+    BindingSource, Carrier, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits,
+};
 
 use crate::cell;
-use crate::field::{Kind, balance, bill, contact, customer, payment};
+use crate::field::{Kind, balance, bill, contact, customer, payment, ported};
 use crate::layout::Layout;
 use crate::reject::Reason;
-use crate::rows::{BalanceRow, BillRow, ContactRow, CustomerRow, MAX_NAME, PaymentRow, Refusal};
+use crate::rows::{BalanceRow, BillRow, ContactRow, CustomerRow, MAX_NAME, PaymentRow, PortedRow, Refusal};
 use crate::summary::Warning;
 
 /// What parsing a row needs to know besides the row.
@@ -72,6 +74,9 @@ impl Row for PaymentRow {
 }
 impl Row for ContactRow {
     const KIND: Kind = Kind::Contacts;
+}
+impl Row for PortedRow {
+    const KIND: Kind = Kind::Ported;
 }
 
 /// A field that must not be blank, through `read`.
@@ -331,5 +336,40 @@ impl Parse for ContactRow {
 
     fn repeat_key(&self) -> Option<(u64, u32)> {
         Some((self.account.packed(), self.channel as u32))
+    }
+}
+
+/// A carrier's word, its Chinese name, or that without 中国, as lists of ported numbers have it.
+fn carrier(text: &str) -> Result<Carrier, Reason> {
+    let word = text.to_ascii_lowercase();
+    let known =
+        |c: &&Carrier| c.word() == word || c.chinese() == text || c.chinese().strip_prefix("中国") == Some(text);
+    Carrier::ALL.iter().find(known).copied().ok_or(Reason::Carrier)
+}
+
+impl Parse for PortedRow {
+    fn parse(texts: &impl Texts, context: &Context, _: &mut impl FnMut(Warning)) -> Result<Self, Bad> {
+        let number = |t: &str| {
+            let phone = cell::phone(t, &context.segments);
+            match phone.class() {
+                PhoneClass::Mobile => Ok(phone),
+                PhoneClass::UnknownSegment => Err(Reason::Segment),
+                _ => Err(Reason::Mobile),
+            }
+        };
+        let phone = need(texts, ported::NUMBER, number)?;
+        let carrier = need(texts, ported::CARRIER, carrier)?;
+        let row = Self {
+            phone,
+            carrier,
+            own: context.segments.carrier_of(phone.number()) == Some(carrier),
+            on: given(texts, ported::ON, cell::date)?,
+        };
+        let check = row.check(context.today);
+        checked(row, Kind::Ported, check)
+    }
+
+    fn repeat_key(&self) -> Option<(u64, u32)> {
+        Some((self.phone.number(), 0))
     }
 }

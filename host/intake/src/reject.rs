@@ -107,6 +107,14 @@ codes! {
     OtherPrefecture = "other-prefecture", "the account belongs to another prefecture", "户号属于其他地市";
     /// For those who apply the rows: outside the importer's scope.
     OutsideScope = "outside-scope", "the customer lies outside your part of the org units", "该客户不在您的管辖范围内";
+    /// Not a mobile number.
+    Mobile = "mobile", "a mobile number has 11 digits and begins with 13 to 19", "手机号码应为以 13 至 19 开头的 11 位数字";
+    /// A mobile number of a segment that nobody was given.
+    Segment = "segment", "the number's segment is in no carrier's list: correct the number segments first", "号段不在号段表中：请先更新号段表";
+    /// Not a carrier.
+    Carrier = "carrier", "the carrier is `mobile`, `unicom`, `telecom` or `broadnet`", "运营商应为 移动、联通、电信 或 广电";
+    /// For those who apply the rows: no room for more ported numbers.
+    PortedFull = "ported-full", "as many ported numbers are known as there is room for", "携号转网号码已达上限";
     /// For those who apply the rows: the prefecture has no room for more customers.
     Full = "full", "the prefecture holds no more customers", "该地市客户数已达上限";
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use gridbell_model::{
-    AccountNumber, BindingSource, Channel, CivilMinute, Date, Fen, MAX_PLATFORM_ID, OrgCode, Phone, PlatformId, Traits,
+    AccountNumber, BindingSource, Carrier, Channel, CivilMinute, Date, Fen, MAX_PLATFORM_ID, OrgCode, Phone,
+    PlatformId, Traits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -267,6 +268,33 @@ impl ContactRow {
             return refuse("bound-at", Reason::Minute);
         }
         not_ahead("bound-at", self.bound_at.date(), today)
+    }
+}
+
+/// A number that was taken to another carrier (携号转网), or came back. The key is the number: told again, the later row counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PortedRow {
+    /// A mobile number of a known segment. Personal.
+    pub phone: Phone,
+    /// Whose it is now.
+    pub carrier: Carrier,
+    /// Whether that is the carrier to whom its segment was given: it came back.
+    pub own: bool,
+    /// Since when, where the file says it.
+    pub on: Option<Date>,
+}
+
+impl PortedRow {
+    /// Whether the row may be taken on `today`.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(&self, today: Date) -> Result<(), Refusal> {
+        let Some(on) = self.on else { return Ok(()) };
+        if !is_plausible(on) {
+            return refuse("ported-on", Reason::Date);
+        }
+        not_ahead("ported-on", on, today)
     }
 }
 

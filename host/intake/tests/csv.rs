@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use gridbell_intake::{
     BalanceRow, BillRow, ContactRow, CustomerInput, CustomerRow, Encoding, Import, IntakeError, Mapping, Options,
-    PaymentRow, Reason, Reject, RejectFile, Row, Summary, Warning, read_segments,
+    PaymentRow, PortedRow, Reason, Reject, RejectFile, Row, Summary, Warning, read_segments,
 };
-use gridbell_model::{BindingSource, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits};
+use gridbell_model::{
+    BindingSource, Carrier, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits,
+};
 use proptest::prelude::*;
 
 fn segments() -> Arc<Segments> {
@@ -447,4 +449,35 @@ proptest! {
         file.extend(bytes);
         let _ = try_read::<CustomerRow>(&file, &options());
     }
+}
+
+#[test]
+fn a_list_of_ported_numbers() {
+    let o = read::<PortedRow>(
+        "手机号码,转入运营商,携转日期\n\
+         13812341234,中国联通,2024-05-01\n\
+         +86 138 1234 1235,电信,\n\
+         13812341236,MOBILE,2023-01-01\n\
+         13812341237,某某通信,\n\
+         0351-4123456,移动,\n\
+         17412341234,移动,\n\
+         13812341238,broadnet,2026-12-01\n\
+         ,联通,\n",
+    );
+    let rows: Vec<_> =
+        o.rows.iter().map(|r| (r.phone.number(), r.carrier, r.own, r.on.map(|d| d.to_string()))).collect();
+    let day = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        rows,
+        [
+            (13_812_341_234, Carrier::Unicom, false, day("2024-05-01")),
+            (13_812_341_235, Carrier::Telecom, false, None),
+            (13_812_341_236, Carrier::Mobile, true, day("2023-01-01")),
+        ]
+    );
+    let why =
+        [(5, Reason::Carrier), (6, Reason::Mobile), (7, Reason::Segment), (8, Reason::Future), (9, Reason::Missing)];
+    assert_eq!(reasons(&o), why);
+    assert!(o.rejects.iter().all(|r| !r.value.contains("12341234")), "masked: {:?}", o.rejects);
+    assert!(!format!("{:?}", o.rows).contains("12341234"));
 }

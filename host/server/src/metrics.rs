@@ -112,10 +112,21 @@ fn exposition(app: &App) -> String {
     links(&mut out, app);
     out.one("gridbell_alarms", "gauge", "Alarms raised.", app.conduct.alarms().len());
     out.one("gridbell_stops", "gauge", "Emergency stops in force.", app.conduct.stops().len());
+    ported(&mut out, app);
     archives(&mut out, app);
     history(&mut out, app);
     app.metrics.write(&mut out);
     out.text
+}
+
+fn ported(out: &mut Exposition, app: &App) {
+    let ported = app.state().ported();
+    out.family("gridbell_ported_numbers", "gauge", "Numbers known to be with another carrier than their segment's.");
+    for count in ported.counts() {
+        let carrier = count.carrier.map_or("unknown", |c| c.word());
+        out.line("", &format!("carrier=\"{carrier}\",source=\"{}\"", count.source.word()), count.numbers);
+    }
+    out.one("gridbell_ported_bytes", "gauge", "Memory of what is known of ported numbers.", ported.bytes());
 }
 
 fn archives(out: &mut Exposition, app: &App) {

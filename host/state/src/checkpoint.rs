@@ -23,6 +23,8 @@ use crate::error::StateError;
 use crate::hops::{Awaiting, Member};
 use crate::link_days::LinkCounts;
 use crate::outbox::{Live, MessageStatus};
+use crate::ported::Ported;
+use crate::rerouted::Rerouted;
 use crate::runs::{StatCounts, StatKey};
 use crate::shared::Shared;
 use crate::writer::{Change, Command};
@@ -57,7 +59,8 @@ pub(crate) struct Marker {
 ///   [`crate::TRIGGER_HOPS`]; what each link did on each day (`Part::LinkDays`).
 /// - 5 added records with [`crate::TRIGGER_CORRECTION`], which an earlier program would take for a policy's own, and the reason of what a correction
 ///   need not correct; the topic and class of answers to what customers write, records with [`crate::TRIGGER_ANSWERS`], a reply's number at its carrier and
-///   whether it is answered, and where each preference came from (`CustomerChange::Asked`, a part of the record beside each page).
+///   whether it is answered, and where each preference came from (`CustomerChange::Asked`, a part of the record beside each page); whose ported numbers
+///   are (`Op::Ported`, `Part::Ported`), and messages that a carrier refused as not its own (`Part::Rerouted`).
 pub const DATA_FORMAT: u32 = 5;
 
 /// A part of a generation. Variants are appended, never reordered.
@@ -92,6 +95,10 @@ pub(crate) enum Part {
     Chains(Vec<Vec<Member>>),
     /// What each link did on each day; absent when none did anything.
     LinkDays(Vec<(Date, String, LinkCounts)>),
+    /// Whose numbers are that are not their segment's, as [`Ported`] packs them; absent when none is known.
+    Ported(Vec<(u16, Vec<u8>)>),
+    /// Messages that carriers refused as not theirs; absent when none did.
+    Rerouted(Vec<(MessageId, Rerouted)>),
 }
 
 struct PrefecturePlan {
@@ -113,6 +120,8 @@ pub(crate) struct Plan {
     parts: Vec<Part>,
     /// Cut into parts by the thread that writes them.
     told: Told,
+    /// The same.
+    ported: Ported,
     statuses: BTreeMap<MessageId, MessageStatus>,
 }
 
@@ -187,6 +196,8 @@ impl Plan {
         parts.extend(awaiting.chunks(SMALL_PART_ENTRIES).map(|c| Part::Awaiting(c.to_vec())));
         let chains: Vec<_> = outbox.hops.chains().cloned().collect();
         parts.extend(chains.chunks(PART_ENTRIES).map(|c| Part::Chains(c.to_vec())));
+        let rerouted: Vec<_> = outbox.rerouted.all().collect();
+        parts.extend(rerouted.chunks(SMALL_PART_ENTRIES).map(|c| Part::Rerouted(c.to_vec())));
         let link_days: Vec<_> = outbox.link_days.all().map(|(day, link, c)| (day, link.to_owned(), c)).collect();
         parts.extend(link_days.chunks(PART_ENTRIES).map(|c| Part::LinkDays(c.to_vec())));
         parts.extend(parked.chunks(PART_ENTRIES).map(|c| Part::Parked(c.to_vec())));
@@ -195,8 +206,9 @@ impl Plan {
         let stats: Vec<_> = core.stats.read().iter().map(|(k, c)| (*k, *c)).collect();
         parts.extend(stats.chunks(PART_ENTRIES).map(|c| Part::Stats(c.to_vec())));
         let told = core.told.read().clone();
+        let ported = core.ported.read().clone();
         let generation = shared.generation.load(Ordering::Acquire) + 1;
-        Self { seq, generation, prefectures, parts, told, statuses }
+        Self { seq, generation, prefectures, parts, told, ported, statuses }
     }
 
     /// Writes the plan through the bulk lane and waits for the marker to be durable.
@@ -242,6 +254,7 @@ impl Plan {
         for (day, counts) in &self.told.by_row {
             each_part(counts, |some| write(&Part::Told(Told { by_row: [(*day, some)].into(), ..Told::default() })))?;
         }
+        self.ported.records().try_for_each(|record| write(&Part::Ported(record)))?;
         slice.send()?;
         let marker = Marker { format: DATA_FORMAT, generation: self.generation, seq: self.seq };
         let key = vec![keys::MARKER];

@@ -16,6 +16,7 @@ use crate::facts::{FactOutcome, FactReject};
 use crate::hops::Hopped;
 use crate::ops::{Applied, Op};
 use crate::outbox::{MessageEvent, Outbox, Step};
+use crate::ported::Ported;
 use crate::prefecture::{self, Prefecture};
 use crate::runs::{Publication, RunRecord, RunStatus, StatCounts, StatKey};
 
@@ -56,6 +57,7 @@ pub(crate) struct Core {
     pub(crate) runs: RwLock<RunIndex>,
     pub(crate) stats: RwLock<BTreeMap<StatKey, StatCounts>>,
     pub(crate) told: RwLock<Told>,
+    pub(crate) ported: RwLock<Ported>,
 }
 
 /// Runs by number, and which run a message belongs to.
@@ -206,6 +208,7 @@ impl Core {
             Op::Await(run, prefecture, waits) => self.await_hops(*run, *prefecture, waits),
             Op::PublishHops(record, publications, hopped) => self.publish_hops(record, publications, hopped, ctx),
             Op::EndHops(runs) => self.outbox.write().hops.end_runs(runs),
+            Op::Ported(facts) => applied.facts = self.apply_ported(facts),
             Op::Archived { decisions, runs } => self.runs.write().archived(decisions, runs),
             Op::Reports(link, reports) => {
                 for (carrier_id, stat) in reports {
@@ -391,7 +394,7 @@ impl Core {
         let before = matches!(step.from, MessageState::Submitting | MessageState::Queued);
         let accepted_now = live.status.submitted_at.is_some() && before;
         if accepted_now && matches!(step.to, MessageState::Submitted | MessageState::Delivered | MessageState::Failed) {
-            counts.submitted += u64::from(!sample);
+            counts.submitted += u64::from(!sample && !outbox.rerouted.is_counted(step.id));
             counts.parts += u64::from(live.data.parts);
             counts.cost_milli_fen += u64::from(live.data.cost_milli_fen);
         }
@@ -433,7 +436,7 @@ fn covered(ctx: &Context<'_>, prefecture: PrefectureCode, row: u32) -> bool {
     ctx.replay.is_some_and(|pages| pages.covers(prefecture, row, ctx.seq))
 }
 
-fn tally(outcome: &mut FactOutcome, row: u32, result: Result<prefecture::Applied, FactReject>) {
+pub(crate) fn tally(outcome: &mut FactOutcome, row: u32, result: Result<prefecture::Applied, FactReject>) {
     match result {
         Ok(prefecture::Applied::Created) => outcome.created += 1,
         Ok(prefecture::Applied::Changed) => outcome.changed += 1,

@@ -136,6 +136,10 @@ pub enum FactReject {
     TooManyUnits,
     /// Customers have no address of their own for that channel.
     NoPlatform,
+    /// Not a mobile number.
+    NoMobile,
+    /// As many ported numbers are known as there is room for.
+    TooManyPorted,
 }
 
 impl FactReject {
@@ -152,6 +156,10 @@ impl FactReject {
                 "older than what is known already; import the oldest first (数据比已有的旧，应按先后顺序导入)"
             }
             Self::NoPlatform => "customers have no address for this channel; use wechat or alipay (该渠道没有客户标识)",
+            Self::NoMobile => "not a mobile number of eleven digits (不是 11 位手机号码)",
+            Self::TooManyPorted => {
+                "4 000 000 ported numbers are known, which is all there is room for (携号转网号码已达上限)"
+            }
             Self::TooManyUnits => "the prefecture has more than 65 535 stations or reading sections (单位或抄表段过多)",
         }
     }

@@ -27,10 +27,13 @@ mod load;
 mod messages;
 mod ops;
 mod outbox;
+mod parked;
 mod payments;
+mod ported;
 mod prefecture;
 mod records;
 mod replies;
+mod rerouted;
 mod run_writer;
 mod runs;
 mod shared;
@@ -67,7 +70,9 @@ pub use messages::{LiveMessage, MAX_HISTORY, MAX_SAMPLES_LOOKED, OutboxDepth, Ou
 pub use ops::{Applied, AuditNote, DocChange, Facts, MAX_FACTS_PER_OP};
 pub use outbox::{MAX_PARKED_REPORTS, MessageEvent, MessageStatus, PARKED_FOR_MS};
 pub use payments::Payments;
+pub use ported::{Carriers, MAX_PORTED, Ported, PortedCount, PortedFact, PortedNumber, PortedSaid, PortedSource};
 pub use replies::InboundMessage;
+pub use rerouted::Routing;
 pub use run_writer::{HopDecision, RunWriter};
 pub use runs::{
     DecisionRecord, MessageDetail, Outcome, QueuedMessage, RunRecord, RunStatus, SEGMENT_DECISIONS, SegmentInfo,

@@ -138,6 +138,11 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
                 let mut outbox = core.outbox.write();
                 chains.into_iter().for_each(|chain| outbox.hops.restore(chain));
             }
+            Part::Ported(record) => core.ported.write().restore(&record),
+            Part::Rerouted(some) => {
+                let mut outbox = core.outbox.write();
+                some.into_iter().for_each(|(id, rerouted)| outbox.rerouted.restore(id, rerouted));
+            }
             Part::Parked(parked) => {
                 let mut outbox = core.outbox.write();
                 parked.into_iter().for_each(|(link, id, stat, at)| outbox.park((link, id.into()), stat, at));

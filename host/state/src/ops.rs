@@ -7,6 +7,7 @@ use crate::contacts::ContactFact;
 use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, PaymentFact};
 use crate::hops::Hopped;
 use crate::outbox::MessageEvent;
+use crate::ported::PortedFact;
 use crate::runs::{Publication, RunRecord, RunStatus};
 
 /// Rows of facts in one op at most: larger imports are many ops. The importer's batches, half a megabyte of short rows, fit.
@@ -44,6 +45,8 @@ pub(crate) enum Op {
     PublishHops(Box<RunRecord>, Vec<Publication>, Vec<Hopped>),
     /// No further hop follows messages of these runs.
     EndHops(Vec<RunId>),
+    /// What is said of the carriers of numbers.
+    Ported(Vec<PortedFact>),
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.
@@ -96,6 +99,8 @@ pub enum Facts {
     Payments(Vec<PaymentFact>),
     /// Addresses at platforms.
     Contacts(Vec<ContactFact>),
+    /// Whose numbers are that are not their segment's.
+    Ported(Vec<PortedFact>),
 }
 
 impl Facts {
@@ -108,6 +113,7 @@ impl Facts {
             Self::Balances(v) => v.len(),
             Self::Payments(v) => v.len(),
             Self::Contacts(v) => v.len(),
+            Self::Ported(v) => v.len(),
         }
     }
 
@@ -124,6 +130,7 @@ impl Facts {
             Self::Balances(v) => Op::Balances(v),
             Self::Payments(v) => Op::Payments(v),
             Self::Contacts(v) => Op::Contacts(v),
+            Self::Ported(v) => Op::Ported(v),
         }
     }
 }

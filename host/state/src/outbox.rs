@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::accepted::AcceptedPart;
 use crate::hops::{Hops, NO_ANSWER};
 use crate::link_days::LinkDays;
+use crate::ported::Carriers;
+use crate::rerouted::Reroutes;
 use crate::runs::Publication;
 use crate::waiting::{Place, QueueBacklog, Room, Shares, Waiting};
 
@@ -92,6 +94,30 @@ pub enum MessageEvent {
         /// The carrier's number as text.
         key: String,
     },
+    /// The carrier refused part `part` because the number is not its own. When no part is out any more, what is open waits in queue `next`.
+    NotTheirs {
+        /// From 1.
+        part: u8,
+        /// The carrier's code.
+        code: String,
+        /// Whose the number is not.
+        not: Carriers,
+        /// Where it goes on; 0 where nobody is left: it fails.
+        next: u8,
+    },
+    /// A report says so of a part that the carrier had accepted: it is open again.
+    ReportedNotTheirs {
+        /// From 1.
+        part: u8,
+        /// The link that it went by.
+        link: String,
+        /// The carrier's code.
+        code: String,
+        /// Whose the number is not.
+        not: Carriers,
+        /// Where it goes on; never 0.
+        next: u8,
+    },
 }
 
 impl MessageEvent {
@@ -159,7 +185,7 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    fn place(&self, id: MessageId) -> Place {
+    pub(crate) fn place(&self, id: MessageId) -> Place {
         Place { queue: self.data.queue, lane: self.data.lane, prefecture: id.prefecture(), topic: self.topic }
     }
 }
@@ -180,10 +206,10 @@ pub(crate) struct Outbox {
     pub(crate) live: FxHashMap<MessageId, Live>,
     /// Those of `live` that go to test numbers and tell no customer anything.
     samples: FxHashSet<MessageId>,
-    waiting: Waiting,
-    by_carrier_id: FxHashMap<LinkKey, (MessageId, u8)>,
-    parked: BTreeMap<LinkKey, (String, Moment)>,
-    parked_order: VecDeque<LinkKey>,
+    pub(crate) waiting: Waiting,
+    pub(crate) by_carrier_id: FxHashMap<LinkKey, (MessageId, u8)>,
+    pub(crate) parked: BTreeMap<LinkKey, (String, Moment)>,
+    pub(crate) parked_order: VecDeque<LinkKey>,
     pub(crate) parked_dropped: u64,
     /// Changed since the last checkpoint.
     pub(crate) dirty: BTreeSet<MessageId>,
@@ -191,6 +217,8 @@ pub(crate) struct Outbox {
     pub(crate) hops: Hops,
     /// What each link did.
     pub(crate) link_days: LinkDays,
+    /// Messages that a carrier refused as not its own.
+    pub(crate) rerouted: Reroutes,
 }
 
 impl Outbox {
@@ -299,6 +327,18 @@ impl Outbox {
             MessageEvent::PartLateAs { part, link, key } => {
                 self.part_late(id, *part, (link.clone(), CarrierKey::text(key)), at)?;
             }
+            MessageEvent::NotTheirs { part, code, not, next } if live.out.contains(part) => {
+                live.out.retain(|p| p != part);
+                self.link_days.of(at.date(), &status.link).refused += 1;
+                status.code.clone_from(code);
+                // A part that went twice may be there all the same.
+                live.refused |= *next == 0 && !status.accepted.iter().any(|a| a.part == *part);
+                self.rerouted.send_on(id, *not, *next);
+                self.settle_parts(id, at);
+            }
+            MessageEvent::ReportedNotTheirs { part, link, code, not, next } => {
+                self.reported_not_theirs(id, (*part, link, code), (*not, *next), at)?;
+            }
             MessageEvent::Postponed { until } if from == MessageState::Queued => {
                 self.waiting.remove(place, live.send_after, id);
                 live.send_after = live.send_after.max(*until);
@@ -396,7 +436,12 @@ impl Outbox {
 
     /// The message of which `link`'s carrier knows a part as `key`.
     pub(crate) fn known_as(&self, link: &str, key: &CarrierKey) -> Option<MessageId> {
-        self.by_carrier_id.get(&(link.to_owned(), key.clone())).map(|(id, _)| *id)
+        self.part_known_as(link, key).map(|(id, _)| id)
+    }
+
+    /// The same with the part.
+    pub(crate) fn part_known_as(&self, link: &str, key: &CarrierKey) -> Option<(MessageId, u8)> {
+        self.by_carrier_id.get(&(link.to_owned(), key.clone())).copied()
     }
 
     /// Settles a submit when no part is out any more: refused, all accepted, or back to the queue with the parts that are open.
@@ -414,6 +459,7 @@ impl Outbox {
         } else {
             live.status.attempts = live.status.attempts.saturating_add(u8::from(live.counted));
             live.status.state = MessageState::Queued;
+            live.data.queue = self.rerouted.take_next(id).unwrap_or(live.data.queue);
             self.waiting.insert(live.place(id), live.send_after, id, open_parts(live).len());
         }
     }
@@ -492,49 +538,10 @@ impl Outbox {
     pub(crate) fn forget(&mut self, finals: &[MessageId]) {
         for id in finals {
             self.samples.remove(id);
+            self.rerouted.forget(*id);
             if let Some(live) = self.live.remove(id) {
                 forget_carrier_ids(&mut self.by_carrier_id, &live.status);
             }
-        }
-    }
-
-    pub(crate) fn parked(&self) -> impl Iterator<Item = (&LinkKey, &(String, Moment))> {
-        self.parked.iter()
-    }
-
-    /// What the report says that waits for the answer with `key`.
-    pub(crate) fn parked_as(&self, link: &str, key: &CarrierKey) -> Option<&str> {
-        self.parked.get(&(link.to_owned(), key.clone())).map(|(stat, _)| stat.as_str())
-    }
-
-    /// Keeps a report until its answer comes; of several about one part the one that says how it ended, since those of two connections come in
-    /// any order.
-    pub(crate) fn park(&mut self, key: LinkKey, stat: String, at: Moment) {
-        self.forget_parked(at);
-        let ended = |(before, _): &(String, Moment)| before == "DELIVRD" || stat == "ACCEPTD";
-        if self.parked.get(&key).is_some_and(ended) {
-            return;
-        }
-        if self.parked.insert(key.clone(), (stat, at)).is_none() {
-            self.parked_order.push_back(key);
-        }
-        while self.parked_order.len() > MAX_PARKED_REPORTS {
-            let Some(oldest) = self.parked_order.pop_front() else { break };
-            if self.parked.remove(&oldest).is_some() {
-                self.parked_dropped += 1;
-            }
-        }
-    }
-
-    /// Drops reports that have waited longer than [`PARKED_FOR_MS`] at `now`.
-    pub(crate) fn forget_parked(&mut self, now: Moment) {
-        while let Some(key) = self.parked_order.front() {
-            match self.parked.get(key) {
-                Some((_, at)) if at.plus_ms(PARKED_FOR_MS) > now => break,
-                Some(_) => drop(self.parked.remove(&key.clone())),
-                None => {}
-            }
-            self.parked_order.pop_front();
         }
     }
 }

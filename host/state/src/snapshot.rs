@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use crate::beside::Waiting;
 use crate::columns::Chunk;
 use crate::payments::Payments;
+use crate::ported::Ported;
 use crate::prefecture;
 
 /// A prefecture at one sequence. Cheap to clone; keeps its chunks alive.
@@ -24,6 +25,7 @@ pub struct Snapshot {
     /// Payments that no published run has seen: row, key and what was paid, in order of row, then of day and arrival.
     pub(crate) waiting: Arc<Vec<(u32, u64, Waiting)>>,
     pub(crate) next_message: u32,
+    pub(crate) ported: Ported,
 }
 
 impl Snapshot {
@@ -37,6 +39,12 @@ impl Snapshot {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Whose numbers are that are not their segment's, of the whole province.
+    #[must_use]
+    pub fn ported(&self) -> &Ported {
+        &self.ported
     }
 
     /// How many customers.

@@ -235,7 +235,7 @@ impl State {
             CustomerChange::Traits { bits, on } => *on && bits.has(Traits::CLOSED),
             _ => false,
         };
-        let void = changes.iter().any(leaves).then(|| Op::Void(vec![account]));
+        let void = self.void_ops(account, changes.iter().any(leaves), erases);
         let mut change = Change::new(changes.into_iter().map(|c| Op::Change(account, c)).chain(void).collect());
         change.docs = docs;
         change.audit = audit;
@@ -476,6 +476,7 @@ impl State {
             sections: Arc::clone(&p.sections),
             waiting: Arc::new(p.waiting_payments(seq)),
             next_message: p.next_message,
+            ported: self.ported(),
         })
     }
 

@@ -7,7 +7,7 @@ use gridbell_model::CarrierKey;
 use super::{Core, End, MAX_OUTPUT, MAX_UNSETTLED, Phase, timing};
 use crate::dialect::{Broken, Dialect, Event};
 use crate::dispose::{Consequence, refusal};
-use crate::port::{Action, Answer, Outcome};
+use crate::port::{Action, Answer, Outcome, ReportOutcome};
 use crate::status::{AlarmKind, Anomaly, Counters};
 
 /// Malformed PDUs that one connection survives.
@@ -41,7 +41,11 @@ impl<D: Dialect> Core<D> {
     fn hear(&mut self, event: Event<D>, now: Duration) {
         match event {
             Event::Answer { seq, result } => self.hear_answer(seq, result, now),
-            Event::Report { ack, report } => {
+            Event::Report { ack, mut report } => {
+                let failed = !matches!(report.outcome, ReportOutcome::Delivered | ReportOutcome::Pending);
+                if failed && self.shared.config.sends_on(&report.stat) {
+                    report.outcome = ReportOutcome::OtherCarrier;
+                }
                 self.batch.reports.push(report);
                 self.batch.acks.push(ack);
             }
@@ -110,7 +114,7 @@ impl<D: Dialect> Core<D> {
                 }
             }
         }
-        if matches!(action, Action::GiveUp | Action::BadNumber) {
+        if matches!(action, Action::GiveUp | Action::BadNumber | Action::OtherCarrier) {
             self.batch.unsent.extend(self.queue.drop_begun(message));
         }
         self.batch.answers.push(Answer { message, part, outcome: Outcome::Refused { code, action } });

@@ -205,6 +205,8 @@ pub(crate) enum Verdict {
     GiveUp,
     /// This number will never take it.
     BadNumber,
+    /// The number is another carrier's. No specification has a code for it: the operator's table says which it is.
+    NotTheirs,
     /// Nothing will go through.
     StopLink,
     /// The gateway found fault with our PDU.
@@ -230,7 +232,9 @@ fn stat(outcome: ReportOutcome, verbatim: impl FnOnce() -> String) -> String {
     match outcome {
         ReportOutcome::Delivered => "DELIVRD".to_owned(),
         ReportOutcome::Pending => "ACCEPTD".to_owned(),
-        ReportOutcome::Expired | ReportOutcome::Failed | ReportOutcome::BadNumber => verbatim(),
+        ReportOutcome::Expired | ReportOutcome::Failed | ReportOutcome::BadNumber | ReportOutcome::OtherCarrier => {
+            verbatim()
+        }
     }
 }
 

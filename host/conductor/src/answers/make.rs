@@ -15,7 +15,8 @@ use crate::basis::{Sources, Written};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::settings::Settings;
-use crate::settle::{Addresses, message, queue_of};
+use crate::settle::{Addresses, message};
+use crate::ways::Ways;
 
 /// Answers as they are published.
 pub(super) struct Made {
@@ -68,6 +69,7 @@ impl Host {
             now,
         })?;
         let context = Context(Addresses::of(snapshot, &queues));
+        let ways = Ways::new(&settings.segments, snapshot.ported(), &queues);
         let rows = due.into_iter().filter_map(|due| {
             let (prefecture, view) = self.state().customer(due.account)?;
             (prefecture == snapshot.prefecture()).then(|| snapshot.view(view.row))?.map(|view| (view, due))
@@ -80,7 +82,7 @@ impl Host {
                 Verdict::Queue(planned) => Ok(planned),
             };
             let notices = self.notices_for(due, view, &settings, now);
-            self.record_of(due, view, notices, &settings, judge)
+            self.record_of(due, view, notices, &ways, judge)
         });
         let records = records.collect();
         let sources = Sources {
@@ -115,7 +117,7 @@ impl Host {
         due: &Due,
         view: &CustomerView,
         [first, second]: [Said; 2],
-        settings: &Settings,
+        ways: &Ways<'_>,
         judge: impl Fn(&Decision) -> Result<Box<gridbell_planner::Planned>, HoldReason>,
     ) -> DecisionRecord {
         let queued = |said: &Said| {
@@ -129,7 +131,7 @@ impl Host {
             if by_sms && names_account && !is_verified(view) {
                 return Err(HoldReason::BadAddress);
             }
-            let queue = queue_of(&planned, &settings.segments, &self.queues())?;
+            let queue = ways.of(&planned, view.row)?;
             let mut queued = message(*planned, view, Topic::Answer, queue);
             queued.key = u64::from(names_account);
             Ok(Outcome::Queued(Box::new(queued)))

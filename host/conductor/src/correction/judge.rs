@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use gridbell_engine::Plugin;
 use gridbell_model::{Channel, CivilMinute, CustomerView, HoldReason, MessageState, OrgTree, PrefectureCode, Topic};
 use gridbell_planner::{CorrectionSetup, Corrector, Planned, Policy, WrongMessage};
-use gridbell_state::{Contact, RunRecord};
+use gridbell_state::{Contact, Ported, RunRecord};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::gather::{Told, may_have};
@@ -15,13 +15,14 @@ use crate::documents::{self, CORRECTION};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::settings::Settings;
-use crate::settle::queue_of;
+use crate::ways::Ways;
 
 /// What corrections of one part are judged by, taken at one moment.
 pub(super) struct Bench {
     pub(super) settings: Settings,
     pub(super) org: std::sync::Arc<OrgTree>,
     pub(super) queues: FxHashSet<u8>,
+    pub(super) ported: Ported,
     pub(super) now: CivilMinute,
     pub(super) topic: Topic,
     pub(super) texts: Vec<(Channel, String)>,
@@ -61,7 +62,8 @@ impl Bench {
         let view = view.filter(|v| v.account == told.account).ok_or(HoldReason::Closed)?;
         let wrong = WrongMessage { address_lost: lost, ..told.wrong };
         let planned = corrector.judge(&wrong, &view)?;
-        let queue = queue_of(&planned, &self.settings.segments, &self.queues)?;
+        let ways = Ways::new(&self.settings.segments, &self.ported, &self.queues);
+        let queue = ways.of(&planned, view.row)?;
         Ok((planned, view, queue))
     }
 }
@@ -91,6 +93,7 @@ impl Host {
             settings: self.settings()?,
             org: self.state().org(),
             queues: self.queues(),
+            ported: self.state().ported(),
             now: self.clock().civil_minute(),
             topic,
             texts: texts.iter().map(|(channel, text)| (*channel, text.clone())).collect(),

@@ -14,7 +14,8 @@ use super::{Deployment, Pilot, test_number};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::runs::RunRequest;
-use crate::settle::{message, queue_of};
+use crate::settle::message;
+use crate::ways::Ways;
 
 /// Samples of one run at most: what a person reads with a cup of tea.
 pub const SAMPLES_PER_RUN: usize = 20;
@@ -42,6 +43,7 @@ impl Host {
         let decisions = Arc::new(drawn(writer.id(), would));
         let judged = self.consider(&would.prepared, &instant.snapshot, &decisions, 0..decisions.len()).await?;
         let (queues, prepared) = (self.queues(), &would.prepared);
+        let ways = Ways::new(&prepared.settings.segments, instant.snapshot.ported(), &queues);
         let mut numbers = pilot.test_numbers.iter().cycle();
         let mut records = Vec::new();
         for (decision, view, verdict) in judged {
@@ -49,7 +51,7 @@ impl Host {
             let marked = planned.text.marked(SAMPLE_MARK).filter(|_| planned.channel == Channel::Sms);
             let Some((text, number)) = marked.and_then(|text| Some((text, numbers.next()?))) else { continue };
             (planned.text, planned.phone) = (text, number.phone());
-            let outcome = match queue_of(&planned, &prepared.settings.segments, &queues) {
+            let outcome = match ways.of(&planned, decision.row) {
                 Ok(queue) => Outcome::Queued(Box::new(message(*planned, &view, prepared.policy.topic, queue))),
                 Err(why) => Outcome::Held(why),
             };

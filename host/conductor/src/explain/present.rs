@@ -16,7 +16,8 @@ use crate::error::HostError;
 use crate::forecast::{Candidate, ForeseeRequest, Foresight};
 use crate::host::Host;
 use crate::runs::{Basis, Ground, Prepared, RunRequest, RunTrigger};
-use crate::settle::{Context, queue_of};
+use crate::settle::Context;
+use crate::ways::Ways;
 
 /// What a policy would do now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -168,9 +169,10 @@ impl Host {
         (present.notice, present.reason) = titles(Some(&prepared.plugin), decision.notice, decision.reason);
         let Some(view) = prepared.view(snapshot, decision.row) else { return };
         let decision = Decision { row: view.row, ..*decision };
-        let (segments, served) = (&prepared.settings.segments, self.queues());
+        let served = self.queues();
+        let ways = Ways::new(&prepared.settings.segments, snapshot.ported(), &served);
         let context = Context::new(self.state(), prepared, snapshot, &served);
-        let link = |planned: &_| queue_of(planned, segments, &served).map(|_| ());
+        let link = |planned: &_| ways.of(planned, decision.row).map(|_| ());
         let (checks, verdict) = prepared.guard.verdicts(&decision, &view, &context, link);
         present.checks = checks;
         match verdict {

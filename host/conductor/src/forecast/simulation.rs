@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gridbell_clock::Seed;
 use gridbell_engine::{EvalOptions, OutsideSample, Plugin, RunError};
-use gridbell_model::{Channel, CivilMinute, Decision, HoldReason, Segments, Table, Topic, TopicClass};
+use gridbell_model::{Channel, CivilMinute, Decision, HoldReason, Table, Topic, TopicClass};
 use gridbell_planner::{BlastVerdict, Foreseen, Guard};
 use gridbell_state::Snapshot;
 use rayon::prelude::*;
@@ -19,6 +19,7 @@ use crate::error::HostError;
 use crate::host::Host;
 use crate::runs::{INTEREST_SAMPLE, blocks};
 use crate::settle::Addresses;
+use crate::ways::Ways;
 
 /// Runs of one policy that a preview simulates: every half hour of 31 days.
 pub const MAX_PREVIEW_RUNS: usize = 31 * 48;
@@ -194,6 +195,7 @@ impl<'a> Simulation<'a> {
     /// The guardrails that look at one customer alone, and the link.
     fn judge(&self, n: usize, guard: &Guard, decisions: &[Decision]) -> Vec<Judged> {
         let context = self.context();
+        let ways = Ways::new(&self.stage.settings.segments, self.snapshot.ported(), &self.served);
         let prepared = &self.stage.bases[self.stage.occurrences[n].base].prepared;
         let one = |scratch: &mut String, d: &Decision| -> Option<Judged> {
             let view = self.overlay.later(prepared.view(self.snapshot, d.row)?);
@@ -203,18 +205,13 @@ impl<'a> Simulation<'a> {
                 let Foreseen { channel, not_before, expires, parts, cost_milli_fen, business_key } = foreseen;
                 message = Message { channel, parts, cost_milli_fen, key: business_key, ..message };
                 message = message.with_times(not_before, expires);
-                message.queue = self.queue_of(channel, view.phone.number(), &self.stage.settings.segments)?;
+                message.queue = ways.queue(channel, view.phone.number(), view.row)?;
                 Ok(())
             });
             let phone = if message.channel == Channel::Sms { view.phone.number() } else { 0 };
             Some((message, phone, verdict))
         };
         decisions.par_iter().with_min_len(JUDGED_AT_ONCE).map_init(String::new, one).flatten_iter().collect()
-    }
-
-    /// The carrier whose links would take the message.
-    fn queue_of(&self, channel: Channel, number: u64, segments: &Segments) -> Result<u8, HoldReason> {
-        crate::settle::carrier_queue(channel, number, segments, &self.served)
     }
 
     fn warn_of_interest(&mut self, plugin: &Plugin, misses: usize) {

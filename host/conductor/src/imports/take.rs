@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use gridbell_intake::{
     BalanceRow, Batch, BillRow, ContactRow, CustomerRow, Import, IntakeError, Kind, Options, PaymentRow, Places,
-    Reason, Reject, RejectFile, Row, Summary,
+    PortedRow, Reason, Reject, RejectFile, Row, Summary,
 };
-use gridbell_model::{AccountNumber, OrgCode};
+use gridbell_model::OrgCode;
 use gridbell_state::{FactReject, Facts, Handed, State};
 use serde::{Deserialize, Serialize};
 
 use crate::error::HostError;
-use crate::facts::IntoFact;
+use crate::facts::{IntoFact, Subject};
 
 /// Batches that are on their way to the state while the next are parsed.
 const UNDER_WAY: usize = 3;
@@ -93,6 +93,7 @@ impl Claims for BillRow {}
 impl Claims for BalanceRow {}
 impl Claims for PaymentRow {}
 impl Claims for ContactRow {}
+impl Claims for PortedRow {}
 
 /// Takes `file` into `state`; rows that are not taken go to `rejects`. `watch` is told after each batch and says whether to go on: where it says
 /// no, what was taken stands and the second value is false.
@@ -111,6 +112,7 @@ pub async fn take_file(
         Kind::Balances => take::<BalanceRow>(state, file, rejects, watch, Facts::Balances).await,
         Kind::Payments => take::<PaymentRow>(state, file, rejects, watch, Facts::Payments).await,
         Kind::Contacts => take::<ContactRow>(state, file, rejects, watch, Facts::Contacts).await,
+        Kind::Ported => take::<PortedRow>(state, file, rejects, watch, Facts::Ported).await,
     }
 }
 
@@ -141,7 +143,7 @@ where
         }
         let (rows, lines) = work.within(batch, file.scope)?;
         if !rows.is_empty() {
-            let places = rows.iter().map(IntoFact::account).zip(lines).collect();
+            let places = rows.iter().map(IntoFact::subject).zip(lines).collect();
             let facts = facts(rows.into_iter().map(IntoFact::into_fact).collect());
             // Handed over here and not by a task for each: two tasks may begin in either order.
             let taken = state.hand_facts(facts, true, Vec::new()).await?;
@@ -172,7 +174,7 @@ where
 }
 
 /// The places of a batch's rows, and the batch on its way.
-type Waiting = (Vec<(AccountNumber, u64)>, Handed);
+type Waiting = (Vec<(Subject, u64)>, Handed);
 
 struct Work<'a> {
     state: &'a State,
@@ -198,14 +200,17 @@ impl Work<'_> {
         let org = self.state.org();
         let (mut rows, mut lines) = (Vec::with_capacity(batch.rows.len()), Vec::with_capacity(batch.rows.len()));
         for (row, line) in batch.rows.into_iter().zip(batch.lines) {
-            let known = self.state.customer(row.account()).map(|(_, view)| view.station);
+            let (field, value) = row.subject().field();
+            let known = match row.subject() {
+                Subject::Account(account) => self.state.customer(account).map(|(_, view)| view.station),
+                // Whose numbers are is the province's: who may import it has no scope.
+                Subject::Number(_) => None,
+            };
             let (column, value, reason) = match (row.station(), known) {
                 (Some(station), _) if !org.is_within(station, scope) => {
                     ("station", station.to_string(), Reason::OutsideScope)
                 }
-                (Some(_), Some(known)) if !org.is_within(known, scope) => {
-                    ("account", row.account().to_string(), Reason::OutsideScope)
-                }
+                (Some(_), Some(known)) if !org.is_within(known, scope) => (field, value, Reason::OutsideScope),
                 (Some(_), _) => {
                     rows.push(row);
                     lines.push(line);
@@ -217,7 +222,7 @@ impl Work<'_> {
                     continue;
                 }
                 // Outside the scope an account is as unknown as one that is not there.
-                (None, _) => ("account", row.account().to_string(), Reason::UnknownAccount),
+                (None, _) => (field, value, Reason::UnknownAccount),
             };
             let reject = self.places.reject(line, column, &value, reason);
             self.refuse(&reject)?;
@@ -230,8 +235,9 @@ impl Work<'_> {
         let Some((places, taken)) = self.waiting.pop_front() else { return Ok(()) };
         let applied = taken.durable().await?;
         for (row, why) in &applied.facts.rejected {
-            let Some((account, line)) = places.get(*row as usize) else { continue };
-            let reject = self.places.reject(*line, "account", &account.to_string(), reason(*why));
+            let Some((subject, line)) = places.get(*row as usize) else { continue };
+            let (field, value) = subject.field();
+            let reject = self.places.reject(*line, field, &value, reason(*why));
             self.refuse(&reject)?;
         }
         self.tally.created += applied.facts.created;
@@ -258,5 +264,7 @@ fn reason(why: FactReject) -> Reason {
         FactReject::Outdated => Reason::Outdated,
         FactReject::TooManyUnits => Reason::Full,
         FactReject::NoPlatform => Reason::Channel,
+        FactReject::NoMobile => Reason::Mobile,
+        FactReject::TooManyPorted => Reason::PortedFull,
     }
 }

@@ -9,7 +9,7 @@ use gridbell_state::{DecisionRecord, RunRecord, RunStatus, SeenFacts, State};
 use rustc_hash::FxHashSet;
 
 use super::compare::{Findings, decision_fields};
-use super::decided::{Decided, side};
+use super::decided::{Decided, RecordedQueues, side};
 use super::{MAX_DIFFERENCES, ReplayDifference, ReplayReport, ReplayStep, ReplayTold};
 use crate::archive::blocking;
 use crate::basis::{Recorded, seen};
@@ -18,6 +18,7 @@ use crate::explain::{prepare_recorded, run_of};
 use crate::host::Host;
 use crate::runs::blocks;
 use crate::settle::{Context, settle_with};
+use crate::ways::Ways;
 
 /// Segments of decided customers that are decided again at a time: 32 768 rows.
 const SEGMENTS_AT_ONCE: usize = 64;
@@ -59,12 +60,15 @@ pub(super) async fn everyone(
     let context = Context::new(&then, &prepared, &snapshot, &carriers);
     let mut caps = prepared.guard.day_caps();
     let mut kept = Decided::of(host.state(), record);
+    let mut queues = RecordedQueues::of(host.state(), record);
     for block in blocks(decisions.len()) {
         told(ReplayStep::Comparing { decisions: block.start as u64, of: decisions.len() as u64 });
         let (its, snap, all, range) = (Arc::clone(&prepared), snapshot.clone(), Arc::clone(&decisions), block.clone());
         let saw = blocking(host.clock(), move || Ok(seen(&its.plugin, its.table(&snap), &all[range]))).await?;
         let verdicts = host.consider_in(&then, &carriers, &prepared, &snapshot, &decisions, block).await?;
-        let records = settle_with(&prepared, &context, &carriers, verdicts, &mut caps);
+        let by_row = queues.up_to(verdicts.last().map_or(0, |(decision, ..)| decision.row))?;
+        let ways = Ways::recorded(&prepared.settings.segments, &by_row, &carriers);
+        let records = settle_with(&prepared, &context, &ways, verdicts, &mut caps);
         let replayed: Vec<_> = records.into_iter().enumerate().map(|(at, record)| (record, saw.row(at))).collect();
         findings.block(&mut kept, &replayed)?;
     }

@@ -72,7 +72,7 @@ pub(crate) struct CodeCount {
 pub(crate) struct ImportView {
     /// Its number, as `I17`.
     pub(crate) id: String,
-    /// `customers`, `bills`, `balances`, `payments`.
+    /// `customers`, `bills`, `balances`, `payments`, `contacts`, `ported`.
     pub(crate) kind: WordView,
     /// What the file is called.
     pub(crate) file: String,
@@ -254,7 +254,12 @@ pub(crate) async fn receive<E: std::fmt::Display>(
 
 /// How the caller's file is to be taken in; told before it is received.
 pub(crate) fn order(app: &App, caller: &Caller, kind: Kind, query: &ImportQuery) -> Result<ImportOrder, Problem> {
-    caller.require(Action::Import)?;
+    // Whose numbers are is not a unit's to say.
+    if kind == Kind::Ported {
+        caller.at_province(&app.org(), Action::Import)?
+    } else {
+        caller.require(Action::Import)?
+    }
     let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
     let file = given(&query.file).unwrap_or_else(|| kind.word().to_owned());
     let file: String = file.chars().filter(|c| !c.is_control()).take(MAX_FILE_NAME).collect();
@@ -375,6 +380,20 @@ pub(crate) async fn import_contacts(
     request: Request,
 ) -> Result<Response, Problem> {
     post(app, caller, Kind::Contacts, query, request).await
+}
+
+/// Imports numbers that were taken to another carrier (携号转网), the province's. The answer comes when the file is received; ask `GET /v1/imports/{id}` how
+/// far it is.
+#[utoipa::path(post, path = "/v1/imports/ported", tag = "imports", params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "text/csv", description = "CSV (UTF-8, GB18030, UTF-16) or XLSX itself: number, carrier, and since when"),
+    responses((status = 202, body = ImportView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub(crate) async fn import_ported(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    post(app, caller, Kind::Ported, query, request).await
 }
 
 /// Imports within the caller's scope, newest first.

@@ -21,6 +21,7 @@ mod links;
 mod me;
 mod messages;
 mod notices;
+mod numbers;
 mod page;
 mod plugins;
 mod policies;
@@ -132,12 +133,16 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(imports::import_balances))
         .routes(routes!(imports::import_payments))
         .routes(routes!(imports::import_contacts))
+        .routes(routes!(imports::import_ported))
         .routes(routes!(imports::get_import))
         .routes(routes!(imports::get_rejects))
         .routes(routes!(province::get_org_units, province::put_org_units))
         .routes(routes!(province::get_rules, province::put_rules))
         .routes(routes!(province::get_calendar, province::put_calendar))
         .routes(routes!(province::get_segments, province::put_segments))
+        .routes(routes!(numbers::ported))
+        .routes(routes!(numbers::number))
+        .routes(routes!(numbers::forget_number))
         .routes(routes!(backups::list_backups, backups::post_backup))
         .routes(routes!(policies::list_policies))
         .routes(routes!(policies::get_policies, policies::put_policies))

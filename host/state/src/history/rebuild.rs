@@ -164,7 +164,10 @@ impl Groups<'_> {
                 let here = |account| self.live.core.find(account, Some(self.prefecture));
                 rows.retain(|row| here(row.account).is_some_and(|(code, _)| code == self.prefecture));
             }
-            self.then.core.apply(&op, &context);
+            // Whose numbers were is no part of it: a recorded message names the queue in which it waited.
+            if !matches!(op, Op::Ported(_)) {
+                self.then.core.apply(&op, &context);
+            }
         }
         self.next += 1;
         if seq.is_multiple_of(64) {
