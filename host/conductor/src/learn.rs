@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use gridbell_channels::{Action, Answer, LinkName, Outcome, Report, ReportOutcome};
-use gridbell_model::{Carrier, MessageId, Segments, Served};
+use gridbell_model::{Carrier, CarrierKey, MessageId, Segments, Served};
 use gridbell_state::{Applied, Carriers, FactReject, MessageEvent, Ported, PortedFact, PortedSaid, PortedSource};
 
 use crate::any_link::AnyLink;
@@ -30,6 +30,8 @@ pub(crate) struct Taken {
     begun: bool,
     /// Whose turn it is of a link's answers and reports, see [`turn`].
     turns: BTreeMap<LinkName, Arc<tokio::sync::Mutex<()>>>,
+    /// Whose turn it is to learn from a refusal, see [`Lessons::begin`].
+    lesson: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// Waits for its turn among a link's answers and reports, where reports can say that a number is another carrier's: whether a report's part is known by
@@ -69,10 +71,12 @@ pub(crate) struct Lessons<'a> {
     segments: Option<Arc<Segments>>,
     ported: Ported,
     facts: Vec<PortedFact>,
+    /// Held until what was learned is in its commit.
+    _turn: Option<tokio::sync::OwnedMutexGuard<()>>,
 }
 
 impl<'a> Lessons<'a> {
-    pub(crate) fn of(host: &'a Host, link: &'a LinkName) -> Self {
+    fn of(host: &'a Host, link: &'a LinkName) -> Self {
         let carriers =
             host.queues_of(link).into_iter().filter_map(Served::of_queue).filter_map(|served| match served {
                 Served::Carrier(carrier) => Some(carrier),
@@ -86,7 +90,42 @@ impl<'a> Lessons<'a> {
             segments: host.settings().ok().map(|s| s.segments),
             ported: host.state().ported(),
             facts: Vec::new(),
+            _turn: None,
         }
+    }
+
+    /// Those of `answers`.
+    pub(crate) async fn of_answers(host: &'a Host, link: &'a LinkName, answers: &[Answer]) -> Self {
+        let lessons = Self::of(host, link);
+        let refuses = |answer: &Answer| match &answer.outcome {
+            Outcome::Refused { action, .. } => *action == Action::OtherCarrier,
+            Outcome::Accepted { key } => lessons.said_before(key).is_some(),
+            _ => false,
+        };
+        let teaches = answers.iter().any(refuses);
+        lessons.begin(teaches).await
+    }
+
+    /// Those of `reports`.
+    pub(crate) async fn of_reports(host: &'a Host, link: &'a LinkName, reports: &[Report]) -> Self {
+        let teaches = reports.iter().any(|report| report.outcome == ReportOutcome::OtherCarrier);
+        Self::of(host, link).begin(teaches).await
+    }
+
+    /// Refusals are learned one batch after another, of whatever link: of two that one message met, the later must know what the earlier came to.
+    async fn begin(mut self, teaches: bool) -> Self {
+        if teaches {
+            let lesson = Arc::clone(&self.host.taken().lock().lesson);
+            self._turn = Some(lesson.lock_owned().await);
+            self.ported = self.host.state().ported();
+        }
+        self
+    }
+
+    /// What a report said already of the part that the carrier took as `key`, where that is that the number is another's.
+    fn said_before(&self, key: &CarrierKey) -> Option<String> {
+        let link = self.its.as_ref().filter(|link| link.reads_report_codes())?;
+        self.host.state().report_waiting(self.link.as_str(), key).filter(|stat| link.sends_on(stat))
     }
 
     /// What `answer` teaches; where its message goes on if the number is not the carrier's.
@@ -100,8 +139,7 @@ impl<'a> Lessons<'a> {
             }
             Outcome::Accepted { key } => {
                 // A report that came before its answer may say already that the number is not the carrier's.
-                let waiting = self.host.state().report_waiting(self.link.as_str(), key);
-                match waiting.filter(|stat| self.its.as_ref().is_some_and(|link| link.sends_on(stat))) {
+                match self.said_before(key) {
                     Some(stat) => self.refused(answer.message, stat),
                     None => {
                         self.accepted(answer);

@@ -128,7 +128,7 @@ impl Outbox for StateOutbox {
         let mut events = Vec::with_capacity(answers.len());
         let _turn = learn::turn(&self.0, link).await;
         self.mark_by_answers(link, answers).await?;
-        let mut lessons = Lessons::of(&self.0, link);
+        let mut lessons = Lessons::of_answers(&self.0, link, answers).await;
         for answer in answers {
             let parts = if answer.part == 0 { self.0.state().open_parts(answer.message) } else { vec![answer.part] };
             let sent_on = lessons.of_answer(answer);
@@ -146,7 +146,7 @@ impl Outbox for StateOutbox {
     async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
         let _turn = learn::turn(&self.0, link).await;
         self.mark_by_reports(link, reports).await?;
-        let mut lessons = Lessons::of(&self.0, link);
+        let mut lessons = Lessons::of_reports(&self.0, link, reports).await;
         let (mut events, mut told) = (Vec::new(), Vec::with_capacity(reports.len()));
         for report in reports {
             match lessons.of_report(report) {

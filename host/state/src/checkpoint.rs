@@ -196,7 +196,7 @@ impl Plan {
         parts.extend(awaiting.chunks(SMALL_PART_ENTRIES).map(|c| Part::Awaiting(c.to_vec())));
         let chains: Vec<_> = outbox.hops.chains().cloned().collect();
         parts.extend(chains.chunks(PART_ENTRIES).map(|c| Part::Chains(c.to_vec())));
-        let rerouted: Vec<_> = outbox.rerouted.all().collect();
+        let rerouted: Vec<_> = live.iter().filter_map(|(id, _)| Some((*id, outbox.rerouted.get(*id)?))).collect();
         parts.extend(rerouted.chunks(SMALL_PART_ENTRIES).map(|c| Part::Rerouted(c.to_vec())));
         let link_days: Vec<_> = outbox.link_days.all().map(|(day, link, c)| (day, link.to_owned(), c)).collect();
         parts.extend(link_days.chunks(PART_ENTRIES).map(|c| Part::LinkDays(c.to_vec())));

@@ -25,11 +25,9 @@ pub(crate) struct Rerouted {
 pub(crate) struct Reroutes(FxHashMap<MessageId, Rerouted>);
 
 impl Reroutes {
-    /// In order of number.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (MessageId, Rerouted)> {
-        let mut all: Vec<_> = self.0.iter().map(|(id, r)| (*id, *r)).collect();
-        all.sort_unstable_by_key(|(id, _)| *id);
-        all.into_iter()
+    /// What is kept of `id`, where a carrier refused it.
+    pub(crate) fn get(&self, id: MessageId) -> Option<Rerouted> {
+        self.0.get(&id).copied()
     }
 
     pub(crate) fn restore(&mut self, id: MessageId, rerouted: Rerouted) {
