@@ -80,20 +80,26 @@ pub(crate) struct Context {
     addresses: Addresses,
 }
 
-/// Who has an address for which platform, where a link takes messages for it: a hop that nobody serves is no way to anybody.
+/// Who has an address for which channel, where a link takes messages for it: a hop that nobody serves is no way to anybody.
 pub(crate) struct Addresses {
     snapshot: Snapshot,
     channels: Vec<Channel>,
+    /// Whether a webhook takes messages; everybody's number is an address for it.
+    webhook: bool,
 }
 
 impl Addresses {
     pub(crate) fn of(snapshot: &Snapshot, served: &FxHashSet<u8>) -> Self {
         let is_served = |c: &Channel| served.contains(&Served::Channel(*c).queue());
-        Self { snapshot: snapshot.clone(), channels: Channel::PLATFORMS.into_iter().filter(is_served).collect() }
+        let channels = Channel::PLATFORMS.into_iter().filter(is_served).collect();
+        Self { snapshot: snapshot.clone(), channels, webhook: is_served(&Channel::Webhook) }
     }
 
     pub(crate) fn has(&self, row: u32, channel: Channel) -> bool {
-        self.channels.contains(&channel) && self.snapshot.has_contact(row, channel)
+        match channel {
+            Channel::Webhook => self.webhook,
+            channel => self.channels.contains(&channel) && self.snapshot.has_contact(row, channel),
+        }
     }
 }
 

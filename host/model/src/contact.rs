@@ -92,6 +92,12 @@ impl Channel {
     /// Channels whose addresses customers have beside their number.
     pub const PLATFORMS: [Self; 2] = [Self::Wechat, Self::Alipay];
 
+    /// Whether its messages go to the customer's number: by SMS, or to whoever takes a webhook (an app's push, a telephone robot).
+    #[must_use]
+    pub const fn goes_to_number(self) -> bool {
+        matches!(self, Self::Sms | Self::Webhook)
+    }
+
     /// Whether customers have an address of their own for it beside their number.
     #[must_use]
     pub fn is_platform(self) -> bool {

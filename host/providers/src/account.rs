@@ -24,6 +24,7 @@ use crate::http_sms::{HttpSms, Proof};
 use crate::key::CallbackKey;
 use crate::webhook::Webhook;
 use crate::wechat::WeChat;
+use crate::wording::Wordings;
 
 /// An account of any platform.
 #[derive(Debug)]
@@ -166,7 +167,9 @@ fn aliyun(named: &Named<'_>, config: AliyunConfig, origin: &Origin, codes: Codes
             Some(key.ok_or_else(|| named.wrong("callback-key", why))?)
         }
     };
-    Ok(Aliyun::new(access, config.sign_name, key, codes))
+    let wordings = Wordings::read(&config.sign_name, &config.templates);
+    let wordings = wordings.map_err(|error| named.wrong("template", error))?;
+    Ok(Aliyun::new(access, config.sign_name, wordings, key, codes))
 }
 
 fn webhook(named: &Named<'_>, config: WebhookConfig, codes: Codes) -> Result<Webhook, ProviderError> {

@@ -12,12 +12,14 @@ use gridbell_platform::{Answer, Method, Outcome, Request, bytes, of_status};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::key::CallbackKey;
+use crate::wording::Wordings;
 
 /// An access key with one signature.
 #[derive(Debug)]
 pub struct Aliyun {
     access: Access,
     sign_name: String,
+    wordings: Wordings,
     key: Option<CallbackKey>,
     codes: BTreeMap<String, PlatformAction>,
     random: SystemRandom,
@@ -25,14 +27,14 @@ pub struct Aliyun {
 
 impl Aliyun {
     /// An account. Without a key no receipt is let in.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         access: Access,
         sign_name: String,
+        wordings: Wordings,
         key: Option<CallbackKey>,
         codes: BTreeMap<String, PlatformAction>,
     ) -> Self {
-        Self { access, sign_name, key, codes, random: SystemRandom::new() }
+        Self { access, sign_name, wordings, key, codes, random: SystemRandom::new() }
     }
 
     fn stamp(&self, now: Moment) -> Option<Stamp> {
@@ -47,14 +49,18 @@ impl Provider for Aliyun {
         let Some(phone) = message.to.phone().filter(|phone| phone.is_sendable()) else {
             return Prepared::Never { reason: "号码不能接收短信" };
         };
-        let Body::Template(body) = &message.body else {
-            return Prepared::Never { reason: "阿里云短信只按模板发送" };
+        let filled = match &message.body {
+            Body::Template(body) => Some((body.id.clone(), body.values.clone())),
+            Body::Text(text) => self.wordings.fill(text),
+        };
+        let Some((code, values)) = filled else {
+            return Prepared::Never { reason: "没有与短信内容一致的阿里云模板" };
         };
         let Some(stamp) = self.stamp(now) else {
             return Prepared::NotYet;
         };
-        let template = Template { sign_name: self.sign_name.clone(), code: body.id.to_string() };
-        let values: Vec<_> = body.values.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        let template = Template { sign_name: self.sign_name.clone(), code: code.to_string() };
+        let values: Vec<_> = values.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
         let number = phone.expose();
         match self.access.send(&template, &[&number], &values, &message.id.to_string(), &stamp) {
             Ok(request) => Prepared::Go { request, token: 0 },

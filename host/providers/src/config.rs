@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::alipay::NoticeMapping;
 use crate::error::ProviderError;
 use crate::http_sms::{HttpSmsConfig, Proof};
+use crate::wording::TemplateConfig;
 
 /// An account at a platform.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +187,9 @@ pub struct AliyunConfig {
     /// Where the key in the receipts' address is kept, `…?key=…`: receipts carry no signature. Without one none is let in.
     #[serde(default)]
     pub callback_key: Option<SecretRef>,
+    /// The templates that Aliyun approved: a text that is none of them goes by another link, or by the route's next channel.
+    #[serde(default, rename = "template")]
+    pub templates: Vec<TemplateConfig>,
 }
 
 /// A receiver of signed webhooks.

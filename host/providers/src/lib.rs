@@ -21,6 +21,7 @@ mod http_sms;
 mod key;
 mod webhook;
 mod wechat;
+mod wording;
 
 pub use account::{Account, Built};
 pub use alipay::{Alipay, NoticeMapping};
@@ -34,3 +35,4 @@ pub use http_sms::{
 pub use key::CallbackKey;
 pub use webhook::Webhook;
 pub use wechat::WeChat;
+pub use wording::{MAX_TEMPLATES, TemplateConfig};

@@ -7,7 +7,7 @@ use gridbell_channels::http::{
 };
 use gridbell_channels::{Address, Body, Outgoing, Report, ReportOutcome};
 use gridbell_model::{CarrierKey, CivilMinute, Moment, Phone};
-use gridbell_platform::{Answer, Method, Outcome};
+use gridbell_platform::{Act, Answer, Method, Outcome};
 use gridbell_webhook::{self as codec, Headers, Signer, Verifier, act_of};
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -88,7 +88,12 @@ impl Provider for Webhook {
         let key = CarrierKey::text(&message.id.to_string());
         match act_of(answer.status) {
             None => Verdict::Accepted { key },
-            Some(act) => verdict_of(Outcome::refused(act, format!("http-{}", answer.status)), key, &self.codes, now),
+            Some(act) => {
+                let code = format!("http-{}", answer.status);
+                // A receiver has no codes but these: what the operator says of one holds.
+                let act = if self.codes.contains_key(&code) { Act::Unlisted } else { act };
+                verdict_of(Outcome::refused(act, code), key, &self.codes, now)
+            }
         }
     }
 

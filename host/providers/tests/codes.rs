@@ -149,6 +149,7 @@ fn http_and_webhooks() {
         assert_eq!(means(gridbell_webhook::act_of(status).unwrap(), "x", &none), Ok(Meaning::Retry), "{status}");
     }
     assert_eq!(means(gridbell_webhook::act_of(410).unwrap(), "x", &none), Ok(Meaning::Configuration));
+    assert_eq!(means(gridbell_webhook::act_of(422).unwrap(), "x", &none), Ok(Meaning::NextChannel));
 }
 
 #[test]

@@ -405,6 +405,9 @@ const ALIYUN: &str = r#"
     secret = { file = "{dir}/secret" }
     sign-name = "国网山西电力"
     callback-key = { file = "{dir}/key" }
+    [[account.template]]
+    code = "SMS_1"
+    text = "您好！${name}通知：${day}停电。"
 "#;
 
 #[tokio::test]
@@ -421,14 +424,15 @@ async fn aliyun_is_asked_for_details_before_anything_goes_again() {
     let _stop = place.open(LinkName::new("aliyun").unwrap(), &account, &outbox, &clock);
     let ids: Vec<_> = (0..100)
         .map(|n| {
-            outbox.put(
-                Phone::from_text(&(13_800_000_000_u64 + n).to_string()).into(),
-                template("SMS_1", &[("name", "停电")]),
-            )
+            let text = format!("【国网山西电力】您好！计划检修通知：11月{n}日停电。");
+            outbox.put(Phone::from_text(&(13_800_000_000_u64 + n).to_string()).into(), text.into())
         })
         .collect();
+    let other = outbox.put(Phone::from_text("13800000200").into(), "【国网山西电力】您好".to_owned().into());
     outbox.until(|outbox| outbox.open() == 0).await;
+    assert!(matches!(outbox.fate(other).unwrap(), Fate::GaveUp), "a text that is none of the templates");
     let log = gateway.log();
+    assert!(log.iter().all(|e| e.template == "SMS_1" && e.text.contains("计划检修") && !e.text.contains('【')));
     for id in &ids {
         let count = log.iter().filter(|entry| entry.client_id == id.to_string()).count();
         match outbox.fate(*id).unwrap() {

@@ -73,6 +73,8 @@ pub const fn act_of(status: u16) -> Option<Act> {
     match status {
         200..=299 => None,
         410 => Some(Act::Configuration),
+        // It read the message, and cannot bring it to this one.
+        422 => Some(Act::NextChannel),
         status => match of_status(status) {
             Some(Act::Uncertain) => Some(Act::Retry),
             act => act,

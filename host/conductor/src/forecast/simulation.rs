@@ -208,7 +208,7 @@ impl<'a> Simulation<'a> {
                 message.queue = ways.queue(channel, view.phone.number(), view.row)?;
                 Ok(())
             });
-            let phone = if message.channel == Channel::Sms { view.phone.number() } else { 0 };
+            let phone = if message.channel.goes_to_number() { view.phone.number() } else { 0 };
             Some((message, phone, verdict))
         };
         decisions.par_iter().with_min_len(JUDGED_AT_ONCE).map_init(String::new, one).flatten_iter().collect()

@@ -1,6 +1,6 @@
 //! Daily caps per customer and per phone number. They count across customers, so they are asked one decision after another.
 
-use gridbell_model::{Channel, Date, HoldReason, TopicClass};
+use gridbell_model::{Date, HoldReason, TopicClass};
 use rustc_hash::FxHashMap;
 
 use super::{GuardContext, Planned};
@@ -25,7 +25,7 @@ impl DayCaps {
     /// # Errors
     /// The cap that is reached; nothing is counted then.
     pub fn admit(&mut self, planned: &Planned, ctx: &dyn GuardContext) -> Result<(), HoldReason> {
-        let phone = if planned.channel == Channel::Sms { planned.phone.number() } else { 0 };
+        let phone = if planned.channel.goes_to_number() { planned.phone.number() } else { 0 };
         self.admit_one(planned.row, phone, planned.not_before.date(), ctx)
     }
 

@@ -148,6 +148,8 @@ impl Guard {
         let address = match channel {
             // Whether an answer names the account is chosen by who chooses the notice, and looked at again before it goes.
             Channel::Sms => unreachable_about(self.topic, false, view),
+            // It goes to a number, and somebody has to take it there.
+            Channel::Webhook if ctx.has_address(view.row, channel) => unreachable_about(self.topic, false, view),
             _ => (!ctx.has_address(view.row, channel)).then_some(HoldReason::NoAddress),
         };
         if let Some(reason) = address {

@@ -67,7 +67,7 @@ pub fn recheck(
 
 /// Why the number that a message was queued for is none to send to any more.
 pub(super) fn address(queued: &QueuedFacts, view: &CustomerView) -> Option<HoldReason> {
-    if queued.channel != Channel::Sms {
+    if !queued.channel.goes_to_number() {
         return None;
     }
     if view.phone.class() == PhoneClass::None {
