@@ -8,7 +8,7 @@ use axum::http::{Request, header};
 use gridbell_model::OrgCode;
 use gridbell_server::{Conduct, Role, Scope, create_user};
 use serde_json::json;
-use support::{Answer, Desk, Stand, ended, stand, token};
+use support::{Answer, Desk, Stand, community, ended, stand, token};
 
 const PASSWORD: &str = "correct horse";
 
@@ -278,4 +278,67 @@ async fn who_agrees_sees_what_the_author_saw() {
         assert!(page.contains(words), "{words}: {page}");
     }
     assert_eq!(page.matches("提案人没有附上预览").count(), 1, "{page}");
+}
+
+#[tokio::test]
+async fn a_notice_is_shown_before_it_is_published_corrected_and_taken_back() {
+    let (stand, desk) = office().await;
+    community(&stand).await;
+    let (agent, _) = desk.sign_in("agent", PASSWORD).await;
+    assert_eq!(desk.page(&agent, "/notices/new").await.status, 403);
+    let (cookie, csrf) = desk.sign_in("city", PASSWORD).await;
+    let says = async |path: &str, act: &str, change: &[(&str, &str)]| {
+        let mut fields = vec![
+            ("csrf", csrf.as_str()),
+            ("prefecture", "140100"),
+            ("kind", "planned-outage"),
+            ("severity", "moderate"),
+            ("urgency", "future"),
+            ("certainty", "likely"),
+            ("title", "11月28日计划停电"),
+            ("body", "因检修停电，\r\n可能提前恢复。"),
+            ("begins", "2026-11-28T08:00"),
+            ("ends", ""),
+            ("expires", "2026-11-28T13:00"),
+            ("at:140100-jinxiu", "on"),
+            ("act", act),
+        ];
+        for (name, value) in change {
+            fields.retain(|(known, _)| known != name);
+            fields.push((name, value));
+        }
+        desk.form(&cookie, path, &fields).await
+    };
+    let wrong = says("/notices/new", "publish", &[("body", "请致电13800001234")]).await.text;
+    assert!(wrong.contains("13800001234") && !wrong.contains("屏幕上将显示"), "what was written stays: {wrong}");
+    let nowhere = says("/notices/new", "publish", &[("at:140100-jinxiu", "on"), ("sections", "一")]).await.text;
+    assert!(nowhere.contains("`一`"), "{nowhere}");
+    let tried = says("/notices/new", "try", &[]).await.text;
+    assert!(
+        tried.contains("屏幕上将显示") && tried.contains("发布到 0 块屏幕") && tried.contains("checked"),
+        "{tried}"
+    );
+    let (all, _) = (desk.page(&cookie, "/notices").await.text, ());
+    assert!(all.contains("还没有屏幕公告"), "a trial publishes nothing: {all}");
+    let published = says("/notices/new", "publish", &[]).await;
+    assert_eq!(published.status, 303, "{}", published.text);
+    let path = published.header("location").to_owned();
+    let page = desk.page(&cookie, &path).await.text;
+    assert!(page.contains("11月28日计划停电") && page.contains("第 1 版"), "{page}");
+
+    let later = [("title", "停电推迟到11月29日"), ("why", "改期"), ("revision", "1")];
+    let tried = says(&path, "try", &later).await.text;
+    assert!(tried.contains("屏幕上将显示") && !tried.contains("第 2 版"), "{tried}");
+    assert_eq!(says(&path, "correct", &later).await.status, 303);
+    let stale = says(&path, "correct", &[("title", "又推迟"), ("why", "改期"), ("revision", "1")]).await.text;
+    assert!(stale.contains("又推迟") && !stale.contains("第 3 版"), "from a form that somebody overtook: {stale}");
+    let corrected = desk.page(&cookie, &path).await.text;
+    assert!(corrected.contains("第 2 版") && corrected.contains("改期"), "{corrected}");
+
+    let end = format!("{path}/cancel");
+    let cancel =
+        async |csrf: &str| desk.form(&cookie, &end, &[("csrf", csrf), ("why", "取消检修")]).await.status.as_u16();
+    assert_eq!((cancel("").await, cancel(&csrf).await), (403, 303));
+    let over = desk.page(&cookie, &path).await.text;
+    assert!(over.contains("取消检修") && !over.contains("撤销公告</button>"), "{over}");
 }

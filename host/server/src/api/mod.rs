@@ -68,7 +68,10 @@ pub(crate) use imports::{
 pub(crate) use inbound::inbound as inbound_views;
 pub(crate) use links::links as link_views;
 pub(crate) use messages::of_account;
-pub(crate) use notices::{NoticeQuery, notices as notice_views};
+pub(crate) use notices::{
+    NoticeBody, NoticeQuery, cancel as cancel_notice, correct as correct_notice, notices as notice_views,
+    publish as publish_notice, story as notice_story,
+};
 pub(crate) use page::{Page, PageQuery};
 pub(crate) use plugins::{step as step_version, upload as upload_plugin_bytes, versions as version_views};
 pub(crate) use policies::{ChangeAnswer, DryRun, apply_parameters, form_of, policy_of, visible_prefectures};

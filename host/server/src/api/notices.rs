@@ -93,7 +93,7 @@ pub(crate) struct CancelledView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct NoticeView {
     /// `N00000012`; empty in the answer to a dry run of a first publication.
-    notice: String,
+    pub(crate) notice: String,
     /// Whose.
     prefecture: UnitRef,
     /// `in-force`, `cancelled`, `expired`.
@@ -275,7 +275,13 @@ pub(crate) async fn get_notice(
     caller: Caller,
     At(notice): At<String>,
 ) -> Result<Versioned<NoticeStory>, Problem> {
-    let notice = notice_at(&app, &caller, &notice, Action::ScreenRead)?;
+    let (revision, story) = story(&app, &caller, &notice)?;
+    Ok(Versioned(u64::from(revision), story))
+}
+
+/// The notice `id` with its history, and the number of its last revision.
+pub(crate) fn story(app: &App, caller: &Caller, id: &str) -> Result<(u32, NoticeStory), Problem> {
+    let notice = notice_at(app, caller, id, Action::ScreenRead)?;
     let (now, screens) = (app.clock().now(), app.conduct.screens());
     let here: Vec<_> =
         screens.book(|book| notice.communities().iter().flat_map(|c| book.screens_of(c)).cloned().collect());
@@ -283,58 +289,58 @@ pub(crate) async fn get_notice(
     let of = |screen: &gridbell_screens::Screen| {
         let own = said.iter().filter(|a| a.screen == screen.id);
         let revisions = own.map(|a| ShownRevision { revision: a.revision, from: a.from.to_string() }).collect();
-        ShownView { screen: screen_view(&app, screen), revisions }
+        ShownView { screen: screen_view(app, screen), revisions }
     };
     let story = NoticeStory {
-        notice: view(&app, &notice)?,
+        notice: view(app, &notice)?,
         revisions: notice.revisions.iter().map(|r| revision_view(&notice, r, now)).collect(),
         screens_of_it: here.iter().map(of).collect(),
     };
-    Ok(Versioned(u64::from(notice.latest().map_or(0, |r| r.number)), story))
+    Ok((notice.latest().map_or(0, |r| r.number), story))
 }
 
 /// What a notice is to say, and where.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoticeBody {
     /// Whose: 140100. A correction may leave it out.
     #[serde(default)]
-    prefecture: Option<u32>,
+    pub(crate) prefecture: Option<u32>,
     /// `planned-outage`, `temporary-outage`, `fault`, `rationing`, `restored`, `safety`, `service`.
-    kind: String,
+    pub(crate) kind: String,
     /// `minor`, `moderate`, `severe`, `extreme`.
-    severity: String,
+    pub(crate) severity: String,
     /// `past`, `future`, `expected`, `immediate`.
-    urgency: String,
+    pub(crate) urgency: String,
     /// `possible`, `likely`, `observed`.
-    certainty: String,
+    pub(crate) certainty: String,
     /// The headline: up to 40 characters.
-    title: String,
+    pub(crate) title: String,
     /// The text: up to 400 characters. No account and no telephone number but service numbers such as 95598.
-    body: String,
+    pub(crate) body: String,
     /// When what it is about begins: 2026-11-25T08:00.
     #[serde(default)]
-    begins: Option<String>,
+    pub(crate) begins: Option<String>,
     /// When it ends.
     #[serde(default)]
-    ends: Option<String>,
+    pub(crate) ends: Option<String>,
     /// When it comes down by itself.
-    expires: String,
+    pub(crate) expires: String,
     /// Where it is shown: 140100-jinxiu. A correction that names no community, transformer or section stays where it is.
     #[serde(default)]
-    communities: Vec<String>,
+    pub(crate) communities: Vec<String>,
     /// And in the communities that these transformers feed.
     #[serde(default)]
-    transformers: Vec<String>,
+    pub(crate) transformers: Vec<String>,
     /// And in those to which these reading sections belong.
     #[serde(default)]
-    sections: Vec<u32>,
+    pub(crate) sections: Vec<u32>,
     /// What it is about (`outage/1234`): of one thing one notice is in force. May be empty.
     #[serde(default)]
-    origin: String,
+    pub(crate) origin: String,
     /// Why: for a correction.
     #[serde(default)]
-    why: String,
+    pub(crate) why: String,
 }
 
 impl NoticeBody {
@@ -402,16 +408,24 @@ pub(crate) async fn post_notice(
     Query(trial): Query<NoticeTrial>,
     Json(body): Json<NoticeBody>,
 ) -> Result<Response, Problem> {
+    let shown = publish(&app, &caller, &body, trial.dry_run).await?;
+    let status = if trial.dry_run { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, axum::Json(shown)).into_response())
+}
+
+/// Publishes, or says what would be shown.
+pub(crate) async fn publish(
+    app: &App,
+    caller: &Caller,
+    body: &NoticeBody,
+    dry_run: bool,
+) -> Result<NoticeView, Problem> {
     let prefecture = body.prefecture.ok_or_else(|| Problem::field("prefecture", "is missing: 140100"))?;
     let prefecture = PrefectureCode(prefecture);
-    prefecture_at(&app, &caller, prefecture, Action::NoticeWrite)?;
-    let order = body.order(&app, prefecture, &caller.name)?;
-    let notice = app.conduct.screens().publish(order, trial.dry_run).await?;
-    let shown = view(&app, &notice)?;
-    if trial.dry_run {
-        return Ok(axum::Json(NoticeView { notice: String::new(), ..shown }).into_response());
-    }
-    Ok((StatusCode::CREATED, axum::Json(shown)).into_response())
+    prefecture_at(app, caller, prefecture, Action::NoticeWrite)?;
+    let order = body.order(app, prefecture, &caller.name)?;
+    let shown = view(app, &app.conduct.screens().publish(order, dry_run).await?)?;
+    Ok(if dry_run { NoticeView { notice: String::new(), ..shown } } else { shown })
 }
 
 /// Makes a notice say something else, everywhere; `If-Match` may name the revision that was read. Says so with 200 where it says that already.
@@ -427,15 +441,27 @@ pub(crate) async fn correct_notice(
     IfMatch(expected): IfMatch,
     Json(body): Json<NoticeBody>,
 ) -> Result<axum::Json<NoticeView>, Problem> {
-    let notice = notice_at(&app, &caller, &notice, Action::NoticeWrite)?;
+    let expected = expected.map(|e| u32::try_from(e).unwrap_or(u32::MAX));
+    correct(&app, &caller, &notice, &body, expected, trial.dry_run).await.map(axum::Json)
+}
+
+/// Makes the notice `id` say something else, or says what would be shown; `expected` is the revision that was read.
+pub(crate) async fn correct(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    body: &NoticeBody,
+    expected: Option<u32>,
+    dry_run: bool,
+) -> Result<NoticeView, Problem> {
+    let notice = notice_at(app, caller, id, Action::NoticeWrite)?;
     let prefecture = body.prefecture.map_or(notice.prefecture, PrefectureCode);
-    let mut order = body.order(&app, prefecture, &caller.name)?;
+    let mut order = body.order(app, prefecture, &caller.name)?;
     if let Some(latest) = notice.latest().filter(|_| !body.names_a_place()) {
         order.communities = latest.places.iter().map(|p| p.community.clone()).collect();
     }
-    let expected = expected.map(|e| u32::try_from(e).unwrap_or(u32::MAX));
-    let corrected = app.conduct.screens().correct(notice.id, expected, order, trial.dry_run).await?;
-    Ok(axum::Json(view(&app, corrected.as_ref().unwrap_or(&notice))?))
+    let corrected = app.conduct.screens().correct(notice.id, expected, order, dry_run).await?;
+    view(app, corrected.as_ref().unwrap_or(&notice))
 }
 
 /// Why a notice is taken back.
@@ -459,10 +485,21 @@ pub(crate) async fn cancel_notice(
     IfMatch(expected): IfMatch,
     Json(body): Json<CancelBody>,
 ) -> Result<axum::Json<NoticeView>, Problem> {
-    let notice = notice_at(&app, &caller, &notice, Action::NoticeWrite)?;
     let expected = expected.map(|e| u32::try_from(e).unwrap_or(u32::MAX));
-    let (by, why) = (caller.name.clone(), reason(&body.why)?);
+    cancel(&app, &caller, &notice, &body.why, expected, trial.dry_run).await.map(axum::Json)
+}
+
+/// Takes the notice `id` back, or says what would be shown no more.
+pub(crate) async fn cancel(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    why: &str,
+    expected: Option<u32>,
+    dry_run: bool,
+) -> Result<NoticeView, Problem> {
+    let notice = notice_at(app, caller, id, Action::NoticeWrite)?;
+    let (by, why) = (caller.name.clone(), reason(why)?);
     let order = CancelOrder { id: notice.id, expected, by, why, sender: String::new() };
-    let cancelled = app.conduct.screens().cancel(order, trial.dry_run).await?;
-    Ok(axum::Json(view(&app, &cancelled)?))
+    view(app, &app.conduct.screens().cancel(order, dry_run).await?)
 }

@@ -6,6 +6,7 @@ mod dashboard;
 mod files;
 mod form;
 mod lookup;
+mod notices;
 mod page;
 mod people;
 mod policies;
@@ -59,7 +60,10 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/people/token/delete", post(people::delete_token))
         .route("/audit", get(records::audit))
         .route("/inbound", get(records::inbound))
-        .route("/notices", get(records::notices))
+        .route("/notices", get(notices::list))
+        .route("/notices/new", get(notices::draft).post(notices::publish))
+        .route("/notices/{id}", get(notices::show).post(notices::correct))
+        .route("/notices/{id}/cancel", post(notices::cancel))
         .route("/org", get(records::org))
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(runs::show))

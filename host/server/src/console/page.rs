@@ -41,6 +41,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("audit.html", include_str!("../../console/audit.html")),
     ("inbound.html", include_str!("../../console/inbound.html")),
     ("notices.html", include_str!("../../console/notices.html")),
+    ("notice.html", include_str!("../../console/notice.html")),
+    ("notice-fields.html", include_str!("../../console/notice-fields.html")),
+    ("notice-shown.html", include_str!("../../console/notice-shown.html")),
+    ("notice-form.html", include_str!("../../console/notice-form.html")),
     ("org.html", include_str!("../../console/org.html")),
     ("statistics.html", include_str!("../../console/statistics.html")),
 ];

@@ -9,10 +9,7 @@ use minijinja::{Value, context};
 
 use super::page::{Said, data};
 use crate::access::Session;
-use crate::api::{
-    AuditFilter, NoticeQuery, PageQuery, ScreenQuery, inbound_views, notice_views, org_units, screen_views,
-    search_audit, verify_audit,
-};
+use crate::api::{AuditFilter, PageQuery, inbound_views, org_units, search_audit, verify_audit};
 use crate::app::App;
 use crate::extract::Query;
 use crate::problem::Problem;
@@ -50,19 +47,6 @@ pub(super) async fn inbound(
     let page = inbound_views(&app, &session.caller, &query).await?;
     let more = context! { messages => data(&page.items), next => page.next };
     Ok(app.pages.show(&app, &session, "inbound.html", "/inbound", more))
-}
-
-pub(super) async fn notices(
-    State(app): State<App>,
-    session: Session,
-    Query(query): Query<NoticeQuery>,
-) -> Result<Response, Problem> {
-    let page = notice_views(&app, &session.caller, &query)?;
-    let screens = screen_views(&app, &session.caller, &ScreenQuery::default())?;
-    let more = context! {
-        notices => data(&page.items), next => page.next, screens => data(&screens.items), more_screens => screens.next.is_some(),
-    };
-    Ok(app.pages.show(&app, &session, "notices.html", "/notices", more))
 }
 
 /// Units of a group, with how deep each lies under the group's head.
