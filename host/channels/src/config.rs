@@ -74,6 +74,9 @@ impl<'de> Deserialize<'de> for LinkName {
     }
 }
 
+/// The most that a link may weigh.
+pub(crate) const MAX_WEIGHT: u32 = 1000;
+
 /// What the configurations of all links say.
 pub trait Terms: Send + Sync + 'static {
     /// The link's name.
@@ -324,6 +327,10 @@ pub struct LinkConfig {
     /// Whether it sends only while no other link of the carrier has been able to for some time, see [`Timers::standby_s`].
     #[serde(default)]
     pub standby: bool,
+    /// What part of the messages it takes beside other links with a weight, as long as none waits for more than a second; without it as many as it
+    /// has room for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
     /// Whether it is used.
     #[serde(default = "default_enabled")]
     pub enabled: bool,
@@ -400,6 +407,7 @@ impl LinkConfig {
                 "a link of SMS serves carriers; a platform has a link of its own",
             )?;
         }
+        self.within("weight", u64::from(self.weight.unwrap_or(1)), 1, u64::from(MAX_WEIGHT))?;
         let timers = &self.timers;
         self.within("timers.heartbeat-s", timers.heartbeat_s, 1, 3600)?;
         self.within("timers.answer-s", self.answer().as_secs(), 1, 600)?;

@@ -64,8 +64,16 @@ impl AnyLink {
     pub(crate) fn stands_by(&self) -> Option<Duration> {
         match self {
             Self::Carrier(link) => link.config().standby.then(|| link.config().timers.standby()),
-            Self::Platform(_) => None,
+            Self::Platform(link) => {
+                let config = link.config();
+                config.standby.then(|| Duration::from_secs(config.timers.standby_s))
+            }
         }
+    }
+
+    /// What part of the messages it takes beside others with a weight; none for as many as it has room for.
+    pub(crate) fn weight(&self) -> Option<u32> {
+        of!(self, link => link.config().weight)
     }
 
     /// The carrier's protocol; none for a platform's link.

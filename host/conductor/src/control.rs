@@ -8,32 +8,67 @@ use gridbell_state::RunStatus;
 use crate::any_link::AnyLink;
 use crate::documents::{self, CHANGED_BY, STOP, note};
 use crate::error::HostError;
+use crate::extent::Extent;
 use crate::host::Host;
 use crate::person::same_person;
 use crate::runs::{RunRequest, RunSummary, RunTrigger};
-use crate::stops::{Stop, StopScope, Stops};
+use crate::stops::{MAX_STOPS, Stop, StopMode, Stops};
 
 impl Host {
     /// Stops all submits within `scope`, within a second; nothing is lost. Durable: it holds after a restart.
     ///
     /// # Errors
-    /// When the state refuses.
-    pub async fn stop(&self, scope: StopScope, why: &str, who: &str) -> Result<Stop, HostError> {
-        if let StopScope::Link(name) = &scope {
-            self.link(name)?;
+    /// When there is no such link or run, or the state refuses.
+    pub async fn stop(&self, scope: Extent, why: &str, who: &str) -> Result<Stop, HostError> {
+        self.set_stop(&scope, StopMode::Hold, why, who).await
+    }
+
+    /// Lets `scope` run out: nothing new begins in it, what waits leaves. Of a link: it claims no more, and what it has claimed goes. Durable.
+    /// Next channels, answers and corrections follow what was begun, and go on.
+    ///
+    /// # Errors
+    /// When there is no such link, the scope is a run's, which begins nothing, or the state refuses.
+    pub async fn drain(&self, scope: Extent, why: &str, who: &str) -> Result<Stop, HostError> {
+        self.set_stop(&scope, StopMode::Drain, why, who).await
+    }
+
+    async fn set_stop(&self, scope: &Extent, mode: StopMode, why: &str, who: &str) -> Result<Stop, HostError> {
+        match scope {
+            Extent::Link(name) => drop(self.link(name)?),
+            Extent::Run(run) if mode == StopMode::Drain => {
+                return Err(HostError::Invalid(format!("run `{run}` begins nothing new: hold it, or recall it")));
+            }
+            Extent::Run(run) => drop(self.state().run(*run).ok_or(gridbell_state::StateError::NoRun(*run))?),
+            Extent::Province | Extent::Prefecture(_) | Extent::Topic(_) => {}
         }
-        let stop = Stop { scope: scope.to_string(), why: why.to_owned(), by: who.to_owned(), at: self.clock().now() };
+        let (scope, at) = (scope.to_string(), self.clock().now());
+        if self.state().doc(STOP, &scope).is_none() && self.stops_now().list.len() >= MAX_STOPS {
+            return Err(HostError::Busy(format!("{MAX_STOPS} stops are in force: release one first")));
+        }
+        let stop = Stop { scope, mode, why: why.to_owned(), by: who.to_owned(), at };
         let doc = documents::put(STOP, &stop.scope, &stop, None)?;
-        self.state().put_docs(vec![doc], vec![note(who, "stop.set", &stop.scope, why)]).await?;
+        let action = match mode {
+            StopMode::Hold => "stop.set",
+            StopMode::Drain => "stop.drain",
+        };
+        self.state().put_docs(vec![doc], vec![note(who, action, &stop.scope, why)]).await?;
         self.reload_stops()?;
         Ok(stop)
+    }
+
+    /// Messages within `scope` that have not come to their end: waiting, or in a link's or a carrier's hands.
+    ///
+    /// # Errors
+    /// When there is no such link or run.
+    pub fn unsettled_within(&self, scope: &Extent) -> Result<u64, HostError> {
+        Ok(self.state().count_live(self.within(scope, &self.runs_within(scope)?)))
     }
 
     /// Releases a stop.
     ///
     /// # Errors
     /// When there is none of that scope.
-    pub async fn release_stop(&self, scope: &StopScope, who: &str) -> Result<(), HostError> {
+    pub async fn release_stop(&self, scope: &Extent, who: &str) -> Result<(), HostError> {
         let key = scope.to_string();
         if self.state().doc(STOP, &key).is_none() {
             return Err(HostError::Invalid(format!("there is no stop of `{key}`")));
@@ -161,7 +196,7 @@ impl Host {
     /// # Errors
     /// When there is no such link.
     pub async fn pause_link(&self, name: &str, who: &str) -> Result<(), HostError> {
-        self.stop(StopScope::Link(name.to_owned()), "paused", who).await.map(|_| ())
+        self.stop(Extent::Link(name.to_owned()), "paused", who).await.map(|_| ())
     }
 
     /// Lets one link send again, also after its gateway's refusals stopped it.
@@ -170,7 +205,7 @@ impl Host {
     /// When there is no such link.
     pub async fn resume_link(&self, name: &str, who: &str) -> Result<(), HostError> {
         let link = self.link(name)?;
-        let scope = StopScope::Link(name.to_owned());
+        let scope = Extent::Link(name.to_owned());
         if self.state().doc(STOP, &scope.to_string()).is_some() {
             self.release_stop(&scope, who).await?;
         } else {

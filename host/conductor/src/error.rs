@@ -126,6 +126,9 @@ pub enum HostError {
     /// Something that a person gave is wrong.
     #[error("{0}")]
     Invalid(String),
+    /// A text that names nothing to hold or to take back.
+    #[error(transparent)]
+    Extent(#[from] crate::extent::NoExtent),
     /// A file cannot be imported as a whole.
     #[error(transparent)]
     Intake(#[from] gridbell_intake::IntakeError),

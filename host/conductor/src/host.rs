@@ -27,6 +27,7 @@ use crate::forecast::Previews;
 use crate::imports::Imports;
 use crate::settings::Settings;
 use crate::stops::Stops;
+use crate::turns::Turns;
 use crate::versions::{Catalog, Certifier, Pipeline, PluginInfo};
 
 /// What a host is made of.
@@ -99,6 +100,7 @@ struct Inner {
     /// Messages in a link's hands, with the parts that it was given; in memory only, it ends with the process.
     claimed: Mutex<FxHashMap<MessageId, PartSet>>,
     shares: Mutex<BTreeMap<LinkName, Shares>>,
+    turns: Mutex<Turns>,
     times: Mutex<FxHashMap<(PrefectureCode, String), Arc<SendTimes>>>,
     archive: Archive,
     /// One pass over the archives at a time.
@@ -162,6 +164,7 @@ impl Host {
             run_locks: Mutex::default(),
             claimed: Mutex::default(),
             shares: Mutex::default(),
+            turns: Mutex::default(),
             times: Mutex::default(),
             archive,
             archiving: tokio::sync::Mutex::default(),
@@ -552,6 +555,10 @@ impl Host {
     }
 
     /// What each link's room went to, while something is claimed: taken after [`Self::claimed`].
+    pub(crate) fn turns(&self) -> &Mutex<Turns> {
+        &self.0.turns
+    }
+
     pub(crate) fn shares(&self) -> &Mutex<BTreeMap<LinkName, Shares>> {
         &self.0.shares
     }

@@ -19,6 +19,7 @@ mod deployment;
 mod documents;
 mod error;
 mod explain;
+mod extent;
 mod facts;
 mod followers;
 mod forecast;
@@ -45,6 +46,7 @@ mod screens;
 mod settings;
 mod settle;
 mod stops;
+mod turns;
 mod undelivered;
 mod versions;
 mod ways;
@@ -74,6 +76,7 @@ pub use explain::{
     CorrectionStory, DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, HopStory,
     MessageLife, NoDecision, NotKept, PolicyStory, Present, RunBrief,
 };
+pub use extent::{Extent, NoExtent};
 pub use facts::{IntoFact, Subject};
 pub use forecast::{
     Candidate, ForeseeRequest, ForeseenMessage, Foresight, MAX_PREVIEW_DAYS, MAX_PREVIEW_MESSAGES, MAX_PREVIEW_RUNS,
@@ -107,7 +110,7 @@ pub use province::{
     MAX_CHANGES, MAX_ORG_UNITS, ProvinceFile, ProvinceOutcome, ProvinceProposal, ProvinceValue, apply_province,
     org_version, province_text,
 };
-pub use recall::{RecallOutcome, RecallScope};
+pub use recall::RecallOutcome;
 pub use reconcile::{
     CarrierCount, CountDifference, CountOf, KEPT_COUNT_DAYS, KeptCount, ReconciledDay, keep_carrier_count,
     reconciliation,
@@ -121,7 +124,8 @@ pub use runs::{RunRequest, RunSummary, RunTrigger};
 pub use schedule::TICK;
 pub use screens::{Acknowledged, MAX_SHOWN, NewScreen, SEEN_EVERY, ScreenSettings, Screens};
 pub use settings::Settings;
-pub use stops::{Stop, StopScope};
+pub use stops::{MAX_STOPS, Stop, StopMode};
+pub use turns::WEIGHTS_GIVE_WAY;
 pub use undelivered::{MAX_UNDELIVERED, NotTold, Undelivered, UndeliveredQuery};
 pub use versions::{
     CERTIFIED_AT_ONCE, Certified, Certifier, CertifyOrder, CertifyWatch, Fault, FaultLog, MAX_FAULTS,

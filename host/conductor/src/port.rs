@@ -12,7 +12,6 @@ use gridbell_planner::{QueuedFacts, recheck};
 use gridbell_state::{Contact, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage, Room, Shares};
 
 use crate::addresses::{self, addresses_of};
-use crate::any_link::AnyLink;
 use crate::error::HostError;
 use crate::host::Host;
 use crate::learn::{self, Lessons};
@@ -29,23 +28,24 @@ pub(crate) fn failed(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> 
 
 impl Outbox for StateOutbox {
     async fn claim(&self, link: &LinkName, max_parts: usize, which: Which) -> Result<Vec<Outgoing>, OutboxError> {
-        let stops = self.0.stops_now();
-        if stops.holds_link(link.as_str()) {
+        if self.0.stops_now().closes_link(link.as_str()) {
             return Ok(Vec::new());
         }
+        let stopped = self.0.held_now();
         let settings = self.0.settings().ok();
         let ids = {
-            let queues = self.queues(link);
+            let queues = self.0.open_queues(link);
             // The lock is held from the look to the mark, so that two connections never claim the same message.
             let mut claimed = self.0.claimed().lock();
             let mut shares = self.0.shares().lock();
-            let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
+            let held = |id: MessageId, topic| claimed.contains_key(&id) || stopped.has(id, topic);
             let room = Room { queues: &queues, lanes: lanes(which), parts: max_parts };
             let weights = |of, topic| settings.as_ref().map_or((1, 1), |s| s.rules.share.weights(of, topic));
             let ids = self.0.state().ready_of(room, shares.entry(link.clone()).or_default(), weights, held);
             claimed.extend(ids.iter().map(|id| (*id, PartSet::NONE)));
             ids
         };
+        self.0.took(link, ids.len());
         let host = self.0.clone();
         let asked = ids.clone();
         let read = move || {
@@ -67,8 +67,9 @@ impl Outbox for StateOutbox {
         // Asked for before the look, so that nothing falls between.
         let changed = self.0.state().next_change();
         let now = self.0.clock().now();
-        let waiting = self.queues(link).into_iter().any(|q| self.0.state().next_due(q).is_some_and(|at| at <= now));
-        let stopped = self.0.stops_now().holds_link(link.as_str());
+        let waiting =
+            self.0.open_queues(link).into_iter().any(|q| self.0.state().next_due(q).is_some_and(|at| at <= now));
+        let stopped = self.0.stops_now().closes_link(link.as_str());
         if waiting && !stopped && self.has_unclaimed(link, Which::Any) {
             return;
         }
@@ -83,7 +84,7 @@ impl Outbox for StateOutbox {
         loop {
             // As above.
             let changed = self.0.state().next_change();
-            if !self.0.stops_now().holds_link(link.as_str()) && self.has_unclaimed(link, Which::Urgent) {
+            if !self.0.stops_now().closes_link(link.as_str()) && self.has_unclaimed(link, Which::Urgent) {
                 return;
             }
             tokio::select! {
@@ -185,24 +186,11 @@ impl Outbox for StateOutbox {
 }
 
 impl StateOutbox {
-    fn queues(&self, link: &LinkName) -> Vec<u8> {
-        let queues = self.0.queues_of(link);
-        let links = self.0.link_handles();
-        let Some(standby) = links.iter().find(|l| l.name() == link).and_then(AnyLink::stands_by) else {
-            return queues;
-        };
-        // Links of one carrier share its queue as each has room; one that stands by waits until none of the others can send.
-        let others_send = |queue: &u8| {
-            let others = links.iter().filter(|l| l.stands_by().is_none() && self.0.queues_of(l.name()).contains(queue));
-            others.map(AnyLink::unable_for).any(|unable| unable.is_none_or(|d| d < standby))
-        };
-        queues.into_iter().filter(|queue| !others_send(queue)).collect()
-    }
-
     fn has_unclaimed(&self, link: &LinkName, which: Which) -> bool {
-        let (stops, claimed) = (self.0.stops_now(), self.0.claimed().lock());
-        let held = |id: MessageId, topic| claimed.contains_key(&id) || stops.holds(id.prefecture(), topic);
-        let room = Room { queues: &self.queues(link), lanes: lanes(which), parts: 1 };
+        let queues = self.0.open_queues(link);
+        let (stopped, claimed) = (self.0.held_now(), self.0.claimed().lock());
+        let held = |id: MessageId, topic| claimed.contains_key(&id) || stopped.has(id, topic);
+        let room = Room { queues: &queues, lanes: lanes(which), parts: 1 };
         !self.0.state().ready_of(room, &mut Shares::default(), |_, _| (1, 1), held).is_empty()
     }
 
@@ -276,7 +264,8 @@ fn last_look(
     handed: &[(MessageId, PartSet)],
 ) -> Result<(Vec<(MessageId, MessageEvent)>, Vec<MessageId>, Vec<MessageId>), HostError> {
     let (now, minute) = (host.clock().now(), host.clock().civil_minute());
-    let (settings, stops) = (host.settings()?, host.stops_now());
+    let (settings, held) = (host.settings()?, host.held_now());
+    let link_is_held = host.stops_now().holds_link(link.as_str());
     let ids: Vec<MessageId> = handed.iter().map(|(id, _)| *id).collect();
     let outgoing = host.state().outgoing(&ids)?;
     let contacts = addresses_of(host, &outgoing)?;
@@ -289,7 +278,7 @@ fn last_look(
             gone.push(*id);
             continue;
         };
-        if stops.holds(id.prefecture(), message.topic) || stops.holds_link(link.as_str()) {
+        if link_is_held || held.has(*id, message.topic) {
             gone.push(*id);
             continue;
         }

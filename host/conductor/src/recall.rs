@@ -2,8 +2,6 @@
 //! and nothing follows it by another channel. It cannot be undone: whoever is not sure sets a stop, which loses nothing.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 
 use gridbell_model::{HoldReason, MessageId, MessageState, RunId};
 use gridbell_state::{LiveMessage, MAX_EVENTS_PER_OP, MessageEvent, RunRecord};
@@ -11,46 +9,11 @@ use serde_json::json;
 
 use crate::documents::note;
 use crate::error::HostError;
+use crate::extent::Extent;
 use crate::host::Host;
-use crate::stops::StopScope;
 
 /// Runs whose messages' next channels a recall ends at most.
 const MAX_RUNS: usize = 65_536;
-
-/// What a recall takes back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RecallScope {
-    /// What a run queued, and the next channels of it.
-    Run(RunId),
-    /// As a stop holds it; of a link all that waits in the queues that it takes from.
-    Within(StopScope),
-}
-
-impl fmt::Display for RecallScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Run(run) => write!(f, "run:{run}"),
-            Self::Within(scope) => scope.fmt(f),
-        }
-    }
-}
-
-impl FromStr for RecallScope {
-    type Err = HostError;
-
-    /// `run:R9`, and the scopes of stops.
-    fn from_str(s: &str) -> Result<Self, HostError> {
-        let bad = || {
-            HostError::Invalid(format!(
-                "`{s}` is nothing to recall: use run:R9, prefecture:CODE, topic:NAME, link:NAME or province"
-            ))
-        };
-        match s.split_once(':') {
-            Some(("run", run)) => run.parse().map(Self::Run).map_err(|_| bad()),
-            _ => s.parse().map(Self::Within).map_err(|_| bad()),
-        }
-    }
-}
 
 /// What a recall came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -68,7 +31,7 @@ impl Host {
     /// When there is no such run or link, or the state refuses.
     pub async fn recall(
         &self,
-        scope: &RecallScope,
+        scope: &Extent,
         why: &str,
         who: &str,
         dry_run: bool,
@@ -96,45 +59,45 @@ impl Host {
     /// # Errors
     /// As there.
     pub async fn recall_run(&self, run: RunId, who: &str) -> Result<usize, HostError> {
-        let outcome = self.recall(&RecallScope::Run(run), "", who, false).await?;
+        let outcome = self.recall(&Extent::Run(run), "", who, false).await?;
         Ok(usize::try_from(outcome.taken_back).unwrap_or(usize::MAX))
     }
 
     /// The runs after whose messages nothing may follow. Of a link none: what it has sent goes on by its route.
-    fn runs_within(&self, scope: &RecallScope) -> Result<BTreeSet<RunId>, HostError> {
+    pub(crate) fn runs_within(&self, scope: &Extent) -> Result<BTreeSet<RunId>, HostError> {
         let of = |wanted: &dyn Fn(&RunRecord) -> bool| -> BTreeSet<RunId> {
             self.state().runs(None, MAX_RUNS, wanted).iter().map(|r| r.id).collect()
         };
         Ok(match scope {
-            RecallScope::Run(run) => {
+            Extent::Run(run) => {
                 self.state().run(*run).ok_or(gridbell_state::StateError::NoRun(*run))?;
                 [*run].into()
             }
-            RecallScope::Within(StopScope::Province) => of(&|_| true),
-            RecallScope::Within(StopScope::Prefecture(code)) => of(&|r| r.prefecture == *code),
-            RecallScope::Within(StopScope::Topic(topic)) => of(&|r| r.topic == *topic),
-            RecallScope::Within(StopScope::Link(name)) => {
+            Extent::Province => of(&|_| true),
+            Extent::Prefecture(code) => of(&|r| r.prefecture == *code),
+            Extent::Topic(topic) => of(&|r| r.topic == *topic),
+            Extent::Link(name) => {
                 self.link(name)?;
                 BTreeSet::new()
             }
         })
     }
 
-    fn within(&self, scope: &RecallScope, runs: &BTreeSet<RunId>) -> impl Fn(&LiveMessage) -> bool + use<> {
+    pub(crate) fn within(&self, scope: &Extent, runs: &BTreeSet<RunId>) -> impl Fn(&LiveMessage) -> bool + use<> {
         let (scope, runs) = (scope.clone(), runs.clone());
         let queues: Vec<u8> = match &scope {
-            RecallScope::Within(StopScope::Link(name)) => {
+            Extent::Link(name) => {
                 let link = self.link_handles().into_iter().find(|l| l.name().as_str() == name);
                 link.map(|l| self.queues_of(l.name())).unwrap_or_default()
             }
             _ => Vec::new(),
         };
         move |m: &LiveMessage| match &scope {
-            RecallScope::Run(_) => runs.contains(&m.run),
-            RecallScope::Within(StopScope::Province) => true,
-            RecallScope::Within(StopScope::Prefecture(code)) => m.id.prefecture() == *code,
-            RecallScope::Within(StopScope::Topic(topic)) => m.topic == *topic,
-            RecallScope::Within(StopScope::Link(_)) => queues.contains(&m.queue),
+            Extent::Run(_) => runs.contains(&m.run),
+            Extent::Province => true,
+            Extent::Prefecture(code) => m.id.prefecture() == *code,
+            Extent::Topic(topic) => m.topic == *topic,
+            Extent::Link(_) => queues.contains(&m.queue),
         }
     }
 
@@ -158,18 +121,4 @@ impl Host {
 /// What is with a carrier, even in part, goes on.
 fn can_be_taken_back(message: &LiveMessage) -> bool {
     message.state == MessageState::Queued && !message.begun
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_read_as_they_print() {
-        for text in ["run:R9", "prefecture:140100", "topic:outage", "link:mobile", "province"] {
-            assert_eq!(text.parse::<RecallScope>().unwrap().to_string(), text);
-        }
-        let error = "run:x".parse::<RecallScope>().unwrap_err().to_string();
-        assert!(error.contains("`run:x`") && error.contains("run:R9"), "{error}");
-    }
 }

@@ -19,6 +19,7 @@ use crate::preview::PreviewRow;
 use crate::publication::Begun;
 use crate::settings::Settings;
 use crate::settle::{Context, settle};
+use crate::stops::Stop;
 
 /// Decisions judged side by side before they go to the outbox: bounds the texts in memory.
 const BLOCK: usize = 32_768;
@@ -167,7 +168,21 @@ impl Host {
         if request.dry_run {
             return self.dry_run(&request).await;
         }
+        self.begins(&request)?;
         self.run_deployed(&request).await
+    }
+
+    /// Refuses what would begin where everything runs out.
+    fn begins(&self, request: &RunRequest) -> Result<(), HostError> {
+        let policies = self.policies(request.prefecture);
+        let topic =
+            policies.and_then(|(_, set)| set.policies.iter().find(|p| p.name == request.policy).map(|p| p.topic));
+        match topic.and_then(|topic| self.stops_now().closes_runs(request.prefecture, topic).cloned()) {
+            Some(Stop { scope, by, why, .. }) => Err(HostError::Refused(format!(
+                "nothing new begins within `{scope}`, which {by} lets run out ({why}): release that first (正在收尾，不开始新的批次)"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The run of one version over the customers that it decides for.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gridbell_clock::JumpWatch;
 use gridbell_contract::trigger;
 use gridbell_model::{CivilMinute, Initiator, PrefectureCode};
-use gridbell_planner::{Event, RunScope};
+use gridbell_planner::{Event, Policy, RunScope};
 use tokio_util::sync::CancellationToken;
 
 use crate::documents::{self, SCHEDULE};
@@ -69,13 +69,15 @@ impl Host {
     /// What is due now, in order of prefecture and policy.
     fn due(&self) -> Vec<RunRequest> {
         let now = self.clock().civil_minute();
-        let customers = self.state().prefectures();
+        let (customers, stops) = (self.state().prefectures(), self.stops_now());
         let mut due = Vec::new();
         for (prefecture, set) in self.policies_by_prefecture() {
             if customers.get(&prefecture).is_none_or(|n| *n == 0) {
                 continue;
             }
-            for policy in set.policies.iter().filter(|p| p.enabled) {
+            // What runs out begins nothing: an occurrence is served late after the release, or missed as any other.
+            let begins = |p: &&Policy| p.enabled && stops.closes_runs(prefecture, p.topic).is_none();
+            for policy in set.policies.iter().filter(begins) {
                 for schedule in &policy.schedules {
                     let after = self.last_served(prefecture, &policy.name, &schedule.name);
                     if let Some(d) = schedule.cron.due(after, now, schedule.catch_up_minutes) {

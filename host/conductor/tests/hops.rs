@@ -245,7 +245,7 @@ async fn what_is_half_sent_goes_on_and_keeps_no_recall_from_its_end() {
         (3..=message.parts).map(|part| (*half, MessageEvent::accepted(part, &CarrierKey::Number(part.into())))),
     );
     assert_eq!(state.message_events(events).await.unwrap().stale_events, 0);
-    let scope = RecallScope::Run(run.id);
+    let scope = Extent::Run(run.id);
     let would = world.host.recall(&scope, "", "a", true).await.unwrap();
     assert_eq!((would.taken_back, would.left), (all.len() as u64 - 1, 1));
     assert_eq!(world.host.recall(&scope, "", "a", false).await.unwrap(), would);

@@ -242,6 +242,24 @@ impl Exchange for Nowhere {
     }
 }
 
+/// A platform of the province's that takes SMS for carriers' numbers; its task has nobody to call.
+fn start_sms(world: &World, name: &str, change: impl FnOnce(&mut HttpTerms)) -> LinkName {
+    let name = LinkName::new(name).unwrap();
+    let mut terms = HttpTerms::named(name.clone());
+    // What its own task takes is little.
+    (terms.window, terms.commit_group) = (1, 1);
+    change(&mut terms);
+    let serves = [Carrier::Mobile, Carrier::Unicom, Carrier::Telecom].map(Served::Carrier).to_vec();
+    let (provider, exchange, channel, app) = (Plain, Nowhere, Channel::Sms, String::new());
+    world.host.start_platform(PlatformLink { terms, provider, exchange, serves, channel, app }).unwrap();
+    name
+}
+
+/// How many of those that wait the link takes when it has room for so many parts.
+async fn takes(world: &World, link: &LinkName, parts: usize) -> usize {
+    world.host.outbox().claim(link, parts, Which::Any).await.unwrap().len()
+}
+
 fn start_wechat(world: &World, name: &str) -> Result<(), HostError> {
     world.host.start_platform(PlatformLink {
         terms: HttpTerms::named(LinkName::new(name).unwrap()),
@@ -379,4 +397,48 @@ async fn an_id_of_another_account_of_the_provinces_is_no_address_at_this_one() {
     outbox.intend(&name, &claimed).await.unwrap();
     let status = world.host.state().message_status(MessageId::new(TAIYUAN, queued.number)).unwrap().unwrap();
     assert_eq!(status.reason, Some(HoldReason::NoAddress));
+}
+
+#[tokio::test]
+async fn a_link_that_stands_by_takes_when_the_others_cannot_send_or_take_no_more() {
+    let world = World::new().await;
+    let line = start_sms(&world, "line", |_| ());
+    let spare = start_sms(&world, "spare", |terms| terms.standby = true);
+    world.clock.advance_to(first_day().at(9, 30).moment());
+    world.host.run_policy(RunRequest::by_person(TAIYUAN, REMINDER, "a")).await.unwrap();
+    assert_eq!(takes(&world, &spare, 4).await, 0);
+    world.host.pause_link("line", "ops").await.unwrap();
+    assert_eq!((takes(&world, &line, 4).await, takes(&world, &spare, 4).await), (0, 0), "it was able a moment ago");
+    world.clock.advance(std::time::Duration::from_secs(30));
+    assert!(takes(&world, &spare, 4).await > 0);
+    world.host.resume_link("line", "ops").await.unwrap();
+    assert_eq!(takes(&world, &spare, 4).await, 0);
+    world.host.drain(Extent::Link("line".into()), "a new cable", "ops").await.unwrap();
+    assert_eq!(takes(&world, &line, 4).await, 0, "it claims no more");
+    assert!(takes(&world, &spare, 4).await > 0);
+    world.host.release_stop(&Extent::Link("line".into()), "ops").await.unwrap();
+    assert!(takes(&world, &line, 4).await > 0);
+}
+
+#[tokio::test]
+async fn links_share_by_their_weights_until_something_waits_for_longer_than_a_second() {
+    let world = World::new().await;
+    let heavy = start_sms(&world, "heavy", |terms| terms.weight = Some(3));
+    let light = start_sms(&world, "light", |terms| terms.weight = Some(1));
+    let room = start_sms(&world, "room", |_| ());
+    world.clock.advance_to(first_day().at(9, 30).moment());
+    world.host.run_policy(RunRequest::by_person(TAIYUAN, REMINDER, "a")).await.unwrap();
+    let (mut of_heavy, mut of_light) = (0, 0);
+    for _ in 0..12 {
+        of_heavy += takes(&world, &heavy, 3).await;
+        of_light += takes(&world, &light, 3).await;
+    }
+    assert!(of_light >= 2 && of_heavy.abs_diff(3 * of_light) <= 12, "{of_heavy} and {of_light}");
+    assert!(takes(&world, &room, 3).await > 0, "one without a weight takes as it has room");
+    while takes(&world, &light, 3).await > 0 {}
+    assert_eq!(takes(&world, &light, 3).await, 0);
+    world.clock.advance(WEIGHTS_GIVE_WAY + std::time::Duration::from_secs(1));
+    for _ in 0..3 {
+        assert!(takes(&world, &light, 3).await > 0, "what waits is held up by no weight");
+    }
 }

@@ -35,6 +35,7 @@ mod screens;
 mod serve;
 mod simulate;
 mod simulated;
+mod stop;
 mod undelivered;
 
 use std::process::ExitCode;
@@ -98,6 +99,9 @@ enum Command {
     /// Versions that decide and send nothing
     #[command(subcommand)]
     Shadow(release::ShadowCommand),
+    /// Hold what would leave, or let something run out, on a running host: the province, a prefecture, a topic, a link, a run
+    #[command(subcommand)]
+    Stop(stop::StopCommand),
     /// Take back messages that have not left, on a running host: of a run, a link, a topic, a prefecture
     Recall(recall::RecallArgs),
     /// Tell everybody who may have a wrong message what is right, on a running host, once another person agreed
@@ -176,6 +180,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Policy(command) => policy::run(command).await,
         Command::Plugin(command) => plugin::plugin(command).await,
         Command::Proposal(command) => proposal::proposal(command).await,
+        Command::Stop(command) => stop::stop(command).await,
         Command::Recall(args) => recall::recall(args).await,
         Command::Correct(args) => correct::correct(*args).await,
         Command::Preferences(args) => preferences::preferences(args).await,

@@ -8,8 +8,9 @@ mod support;
 use std::sync::Arc;
 
 use gridbell_clock::Clock;
+use gridbell_conductor::{Extent, StopMode};
 use gridbell_model::{Initiator, OrgCode};
-use gridbell_server::{Conduct, Role, RunOrder, Scope, Server, ServerOptions, StopScope, create_user};
+use gridbell_server::{Conduct, Role, RunOrder, Scope, Server, ServerOptions, create_user};
 
 fn order(prefecture: gridbell_model::PrefectureCode, orgs: Vec<OrgCode>) -> RunOrder {
     RunOrder {
@@ -51,7 +52,12 @@ async fn main() {
         stand.clock.now(),
     ));
     stand
-        .stop(StopScope::Topic(gridbell_model::Topic::Campaign), "节日期间暂停宣传".into(), "operator".into())
+        .stop(
+            Extent::Topic(gridbell_model::Topic::Campaign),
+            StopMode::Hold,
+            "节日期间暂停宣传".into(),
+            "operator".into(),
+        )
         .await
         .unwrap();
     let options = ServerOptions::plain(addr.parse().unwrap(), Arc::new(stand));

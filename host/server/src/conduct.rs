@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    BackupFile, Backups, CallbackReply, Imports, IncomingCallback, PolicyPreview, PreviewProgress, PreviewRequest,
-    ProvinceOutcome, ProvinceProposal, Screens,
+    BackupFile, Backups, CallbackReply, Extent, Imports, IncomingCallback, PolicyPreview, PreviewProgress,
+    PreviewRequest, ProvinceOutcome, ProvinceProposal, Screens, StopMode,
 };
 use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow};
 use gridbell_model::{
@@ -176,77 +176,6 @@ pub struct RunReport {
     pub waiting: Option<String>,
 }
 
-/// What an emergency stop holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StopScope {
-    /// Everything.
-    Province,
-    /// One prefecture.
-    Prefecture(PrefectureCode),
-    /// One topic.
-    Topic(Topic),
-    /// One link, by name.
-    Link(String),
-}
-
-impl std::fmt::Display for StopScope {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Province => f.write_str("province"),
-            Self::Prefecture(code) => write!(f, "prefecture:{code}"),
-            Self::Topic(topic) => write!(f, "topic:{topic}"),
-            Self::Link(link) => write!(f, "link:{link}"),
-        }
-    }
-}
-
-impl std::str::FromStr for StopScope {
-    type Err = String;
-
-    /// `province`, `prefecture:140100`, `topic:arrears-reminder`, `link:mobile`.
-    fn from_str(s: &str) -> Result<Self, String> {
-        let read = match s.split_once(':') {
-            None if s == "province" => Some(Self::Province),
-            Some(("prefecture", code)) => code.parse().ok().map(|c| Self::Prefecture(PrefectureCode(c))),
-            Some(("topic", topic)) => topic.parse().ok().map(Self::Topic),
-            Some(("link", link)) if !link.is_empty() => Some(Self::Link(link.to_owned())),
-            _ => None,
-        };
-        read.ok_or_else(|| "use province, prefecture:CODE, topic:NAME or link:NAME".to_owned())
-    }
-}
-
-/// What a recall takes back.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum RecallScope {
-    /// What a run queued, and the next channels of it.
-    Run(RunId),
-    /// As a stop holds it.
-    Within(StopScope),
-}
-
-impl std::fmt::Display for RecallScope {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Run(run) => write!(f, "run:{run}"),
-            Self::Within(scope) => scope.fmt(f),
-        }
-    }
-}
-
-impl std::str::FromStr for RecallScope {
-    type Err = String;
-
-    /// `run:R9`, and the scopes of stops.
-    fn from_str(s: &str) -> Result<Self, String> {
-        let read = match s.split_once(':') {
-            Some(("run", run)) => run.parse().ok().map(Self::Run),
-            _ => s.parse().ok().map(Self::Within),
-        };
-        read.ok_or_else(|| "use run:R9, prefecture:CODE, topic:NAME, link:NAME or province".to_owned())
-    }
-}
-
 /// What a recall came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Recalled {
@@ -256,11 +185,13 @@ pub struct Recalled {
     pub left: u64,
 }
 
-/// An emergency stop in force; there is at most one for each scope.
+/// A stop in force; there is at most one for each scope.
 #[derive(Clone, Debug)]
 pub struct Stop {
     /// What it holds.
-    pub scope: StopScope,
+    pub scope: Extent,
+    /// What it does.
+    pub mode: StopMode,
     /// Why.
     pub why: String,
     /// Who set it.
@@ -465,14 +396,16 @@ pub trait Conduct: crate::release::Release + crate::insight::Insight + crate::co
     /// Releases (or refuses) a run that waits; never by the person who changed its policy or started it. The run that a release made.
     fn decide_run(&self, run: RunId, release: bool, who: String) -> Pending<'_, Option<RunId>>;
 
-    /// The emergency stops in force.
+    /// The stops in force.
     fn stops(&self) -> Vec<Stop>;
-    /// Holds everything within `scope`; returns when it is in force.
-    fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop>;
+    /// Holds everything within `scope`, or lets it run out; returns when it is in force.
+    fn stop(&self, scope: Extent, mode: StopMode, why: String, who: String) -> Pending<'_, Stop>;
+    /// Messages within `scope` that have not come to their end; none where there is no such link or run any more.
+    fn unsettled(&self, scope: &Extent) -> Option<u64>;
     /// Releases a stop.
-    fn release_stop(&self, scope: StopScope, who: String) -> Pending<'_, ()>;
+    fn release_stop(&self, scope: Extent, who: String) -> Pending<'_, ()>;
     /// Takes back what waits within `scope`; a dry run only counts it.
-    fn recall(&self, scope: RecallScope, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled>;
+    fn recall(&self, scope: Extent, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled>;
 
     /// Looks into the archives.
     fn search_archive(&self, query: ArchiveQuery) -> Pending<'_, Vec<ArchiveHit>>;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Host, HostError, Imports, IncomingCallback,
-    IntoFact, LinkBacklog, LinkState, LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest, ProvinceOutcome,
-    ProvinceProposal, RunRequest, RunSummary, Screens,
+    ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Extent, Host, HostError, Imports,
+    IncomingCallback, IntoFact, LinkBacklog, LinkState, LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest,
+    ProvinceOutcome, ProvinceProposal, RunRequest, RunSummary, Screens, StopMode,
 };
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
@@ -16,8 +16,7 @@ use gridbell_state::{AuditNote, FactOutcome, Facts, Outcome, RunStatus, State, S
 
 use crate::conduct::{
     AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Backlog, Conduct, ConductError, LinkAlarm, LinkEntry,
-    ParameterChange, Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder,
-    RunReport, Stop, StopScope,
+    ParameterChange, Pending, PolicyOutcome, PolicyProposal, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop,
 };
 
 /// Accounts that a run's report names as examples.
@@ -98,17 +97,8 @@ fn invalid(problems: &Problems) -> ConductError {
     ConductError::Invalid(problems.list.iter().map(line).collect())
 }
 
-fn scope_of(scope: &StopScope) -> gridbell_conductor::StopScope {
-    match scope {
-        StopScope::Province => gridbell_conductor::StopScope::Province,
-        StopScope::Prefecture(code) => gridbell_conductor::StopScope::Prefecture(*code),
-        StopScope::Topic(topic) => gridbell_conductor::StopScope::Topic(*topic),
-        StopScope::Link(link) => gridbell_conductor::StopScope::Link(link.clone()),
-    }
-}
-
 fn stop_of(stop: gridbell_conductor::Stop) -> Option<Stop> {
-    Some(Stop { scope: stop.scope.parse().ok()?, why: stop.why, by: stop.by, since: stop.at })
+    Some(Stop { scope: stop.scope.parse().ok()?, mode: stop.mode, why: stop.why, by: stop.by, since: stop.at })
 }
 
 fn link_of(status: LinkStatus, backlog: LinkBacklog) -> LinkEntry {
@@ -373,29 +363,31 @@ impl Conduct for Host {
         Self::stops(self).into_iter().filter_map(stop_of).collect()
     }
 
-    fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop> {
+    fn stop(&self, scope: Extent, mode: StopMode, why: String, who: String) -> Pending<'_, Stop> {
         Box::pin(async move {
-            let stop = Self::stop(self, scope_of(&scope), &why, &who).await?;
-            Ok(Stop { scope, why: stop.why, by: stop.by, since: stop.at })
+            let stop = match mode {
+                StopMode::Hold => Self::stop(self, scope.clone(), &why, &who).await?,
+                StopMode::Drain => Self::drain(self, scope.clone(), &why, &who).await?,
+            };
+            Ok(Stop { scope, mode, why: stop.why, by: stop.by, since: stop.at })
         })
     }
 
-    fn release_stop(&self, scope: StopScope, who: String) -> Pending<'_, ()> {
+    fn unsettled(&self, scope: &Extent) -> Option<u64> {
+        self.unsettled_within(scope).ok()
+    }
+
+    fn release_stop(&self, scope: Extent, who: String) -> Pending<'_, ()> {
         Box::pin(async move {
-            let wanted = scope_of(&scope);
             if !Conduct::stops(self).iter().any(|s| s.scope == scope) {
                 return Err(ConductError::NotFound(scope.to_string()));
             }
-            Ok(Self::release_stop(self, &wanted, &who).await?)
+            Ok(Self::release_stop(self, &scope, &who).await?)
         })
     }
 
-    fn recall(&self, scope: RecallScope, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled> {
+    fn recall(&self, scope: Extent, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled> {
         Box::pin(async move {
-            let scope = match scope {
-                RecallScope::Run(run) => gridbell_conductor::RecallScope::Run(run),
-                RecallScope::Within(scope) => gridbell_conductor::RecallScope::Within(scope_of(&scope)),
-            };
             let done = Self::recall(self, &scope, &why, &who, dry_run).await?;
             Ok(Recalled { taken_back: done.taken_back, left: done.left })
         })

@@ -35,8 +35,7 @@ pub use app::{MAX_LIVE_VIEWS, MAX_READS, MAX_REQUESTS, MAX_WAITING_SCREENS};
 pub use callbacks::{CALLBACK_TIMEOUT, MAX_CALLBACKS};
 pub use conduct::{
     AlarmEntry, Answering, ArchiveHit, ArchiveQuery, Backlog, Conduct, ConductError, LinkAlarm, LinkEntry,
-    ParameterChange, Pending, PolicyOutcome, PolicyProposal, RecallScope, Recalled, ReverseEntry, Rows, RunOrder,
-    RunReport, Stop, StopScope,
+    ParameterChange, Pending, PolicyOutcome, PolicyProposal, Recalled, ReverseEntry, Rows, RunOrder, RunReport, Stop,
 };
 pub use correct::Correct;
 pub use extract::{MAX_BODY_BYTES, MAX_PLUGIN_BYTES, MAX_PROVINCE_BYTES};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gridbell_conductor::{Host, HostError, RunRequest, StopScope};
+use gridbell_conductor::{Extent, Host, HostError, RunRequest};
 use gridbell_model::{ContactSource, Date, Fen, Phone, Traits};
 use gridbell_state::{BalanceFact, BillFact, CustomerChange, Facts, PaymentFact, RunStatus, StateError, payment_key};
 
@@ -202,7 +202,7 @@ impl Simulation {
         Ok(self.done(changed.map_err(HostError::State))?.is_some())
     }
 
-    async fn release(&mut self, host: &Host, scope: &StopScope) -> Done {
+    async fn release(&mut self, host: &Host, scope: &Extent) -> Done {
         // Not before the stop itself was taken.
         let now = self.now();
         let soon = (now + Duration::from_secs(60), 0);
@@ -220,7 +220,7 @@ impl Simulation {
         }
     }
 
-    fn holds(&self, scope: &StopScope) -> bool {
+    fn holds(&self, scope: &Extent) -> bool {
         self.ledger.stops.iter().any(|stop| stop.scope == *scope && stop.to.is_none())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gridbell_clock::Seed;
-use gridbell_conductor::StopScope;
+use gridbell_conductor::Extent;
 use gridbell_model::Topic;
 
 use crate::dice::Dice;
@@ -24,8 +24,8 @@ pub(crate) enum Action {
     /// A customer goes on the do-not-remind list.
     Exempt(usize),
     Terms(usize, Terms),
-    Stop(StopScope),
-    Release(StopScope),
+    Stop(Extent),
+    Release(Extent),
     /// A person runs a policy.
     Run(usize, &'static str),
     /// A person takes back what a policy's latest run has queued.
@@ -135,12 +135,12 @@ fn people(w: &mut Writer, day: i32) {
         w.add(at, Action::Terms(usize::try_from(prefecture).unwrap_or(0), terms));
     }
     let scopes = [
-        StopScope::Province,
-        StopScope::Prefecture(PREFECTURES[0].0),
-        StopScope::Topic(Topic::ArrearsReminder),
-        StopScope::Topic(Topic::BillNotice),
-        StopScope::Link(LINKS[0].0.to_owned()),
-        StopScope::Link(LINKS[2].0.to_owned()),
+        Extent::Province,
+        Extent::Prefecture(PREFECTURES[0].0),
+        Extent::Topic(Topic::ArrearsReminder),
+        Extent::Topic(Topic::BillNotice),
+        Extent::Link(LINKS[0].0.to_owned()),
+        Extent::Link(LINKS[2].0.to_owned()),
     ];
     for scope in scopes {
         if w.dice.chance(300) {

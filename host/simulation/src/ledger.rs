@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gridbell_conductor::StopScope;
+use gridbell_conductor::Extent;
 
 use crate::province::Terms;
 
@@ -30,7 +30,7 @@ pub(crate) struct Held {
 /// An emergency stop.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopped {
-    pub(crate) scope: StopScope,
+    pub(crate) scope: Extent,
     pub(crate) from: Duration,
     /// When its release was tried first.
     pub(crate) to: Option<Duration>,

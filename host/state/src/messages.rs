@@ -123,6 +123,12 @@ impl State {
         runs.by_id.range(..end).rev().map(|(_, r)| r).filter(|r| wanted(r)).take(limit).cloned().collect()
     }
 
+    /// Runs from `first` on that are `wanted`, oldest first.
+    #[must_use]
+    pub fn runs_from(&self, first: RunId, wanted: impl Fn(&RunRecord) -> bool) -> Vec<Arc<RunRecord>> {
+        self.shared().core.runs.read().by_id.range(first..).map(|(_, r)| r).filter(|r| wanted(r)).cloned().collect()
+    }
+
     /// The decisions of a segment of a run, in order of row.
     ///
     /// # Errors

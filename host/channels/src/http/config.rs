@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{LinkName, Terms};
+use crate::config::{LinkName, MAX_WEIGHT, Terms};
 use crate::error::ChannelError;
 use crate::pacer::MAX_GRANT;
 
@@ -54,6 +54,8 @@ pub struct HttpTimers {
     pub repeat_min_ms: u64,
     /// Seconds that a drain may take before what is unanswered is told as such.
     pub drain_s: u64,
+    /// Seconds for which the other links of its channel must have been unable to send before a standby link does.
+    pub standby_s: u64,
 }
 
 impl Default for HttpTimers {
@@ -67,6 +69,7 @@ impl Default for HttpTimers {
             repeats: 3,
             repeat_min_ms: 1_000,
             drain_s: 30,
+            standby_s: 30,
         }
     }
 }
@@ -111,6 +114,13 @@ pub struct HttpTerms {
     /// Whether it is used.
     #[serde(default = "default_enabled")]
     pub enabled: bool,
+    /// Whether it sends only while no other link of its channel, or carrier, has been able to for some time, see [`HttpTimers::standby_s`].
+    #[serde(default)]
+    pub standby: bool,
+    /// What part of the messages it takes beside other links with a weight, as long as none waits for more than a second; without it as many as it
+    /// has room for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
     /// Its timers.
     #[serde(default)]
     pub timers: HttpTimers,
@@ -144,6 +154,8 @@ impl HttpTerms {
             day_quota: None,
             codes: BTreeMap::new(),
             enabled: default_enabled(),
+            standby: false,
+            weight: None,
             timers: HttpTimers::default(),
         }
     }
@@ -158,6 +170,7 @@ impl HttpTerms {
         self.within("window", self.window as u64, 1, MAX_WINDOW as u64)?;
         self.within("commit-group", self.commit_group as u64, 1, MAX_GROUP as u64)?;
         self.within("attempts", u64::from(self.attempts), 1, 255)?;
+        self.within("weight", u64::from(self.weight.unwrap_or(1)), 1, u64::from(MAX_WEIGHT))?;
         self.within("timers.breaker-after", u64::from(timers.breaker_after), 1, 1000)?;
         self.within("timers.breaker-min-ms", timers.breaker_min_ms, 1, 600_000)?;
         self.within("timers.breaker-max-s", timers.breaker_max_s, 1, 3600)?;
@@ -165,6 +178,7 @@ impl HttpTerms {
         self.within("timers.throttle-max-s", timers.throttle_max_s, 1, 86_400)?;
         self.within("timers.repeats", u64::from(timers.repeats), 0, 10)?;
         self.within("timers.repeat-min-ms", timers.repeat_min_ms, 1, 60_000)?;
+        self.within("timers.standby-s", timers.standby_s, 1, 86_400)?;
         self.within("timers.drain-s", timers.drain_s, 1, 3600)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gridbell_clock::Seed;
 use gridbell_engine::{EvalOptions, OutsideSample, Plugin, RunError};
-use gridbell_model::{Channel, CivilMinute, Decision, HoldReason, Table, Topic, TopicClass};
+use gridbell_model::{CivilMinute, Decision, HoldReason, Table, Topic, TopicClass};
 use gridbell_planner::{BlastVerdict, Foreseen, Guard};
 use gridbell_state::Snapshot;
 use rayon::prelude::*;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gridbell_channels::{LinkConfig, Tcp};
 use gridbell_clock::Clock;
-use gridbell_conductor::{Host, StopScope};
+use gridbell_conductor::{Extent, Host};
 use gridbell_model::{Date, MessageState};
 use gridbell_simulators::cmpp::{Account, Config, Gateway};
 
@@ -101,7 +101,7 @@ impl Carrier {
         let clock = self.host.clock().clone();
         let (already, ended) = (self.acknowledged(), self.ended());
         let began = clock.monotonic();
-        self.host.release_stop(&StopScope::Province, WHO).await?;
+        self.host.release_stop(&Extent::Province, WHO).await?;
         let (mut seen, mut moved) = (already, began);
         while seen < already + parts {
             clock.sleep(LOOK).await;
@@ -115,7 +115,7 @@ impl Carrier {
                 return Err(CommandError::Failed(text));
             }
         }
-        self.host.stop(StopScope::Province, "bench", WHO).await?;
+        self.host.stop(Extent::Province, "bench", WHO).await?;
         Ok((self.ended() - ended, moved - began))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gridbell_conductor::{Host, StopScope};
+use gridbell_conductor::{Extent, Host};
 use gridbell_model::{
     Channel, CivilMinute, CustomerView, Decision, Fen, Lane, MessageId, PrefectureCode, Preferences, Segments, Served,
     Topic, Traits,
@@ -48,7 +48,7 @@ pub(super) async fn measure(
     let queued = decide(&host, &prefectures).await?.queued;
     say(format!("    {queued} messages wait; {} s under grants", PACED.as_secs()));
 
-    host.release_stop(&StopScope::Province, WHO).await?;
+    host.release_stop(&Extent::Province, WHO).await?;
     let paced = carrier.paced(PACED, GRANTS).await?;
     let granted = f64::from(GRANTS.iter().sum::<u32>()) * paced.took.as_secs_f64();
     report.set("dispatch.pacing_used", paced.accepted as f64 / granted);
@@ -69,7 +69,7 @@ pub(super) async fn measure(
          before the decision is published to the SUBMIT in the gateway's log; median {:.1} ms",
         median.as_secs_f64() * 1e3
     ));
-    host.stop(StopScope::Province, "bench", WHO).await?;
+    host.stop(Extent::Province, "bench", WHO).await?;
     carrier.shutdown().await;
     close(host.state().clone()).await
 }

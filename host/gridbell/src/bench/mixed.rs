@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gridbell_clock::Clock;
-use gridbell_conductor::{Host, StopScope};
+use gridbell_conductor::{Extent, Host};
 use gridbell_model::Date;
 use gridbell_server::{Server, ServerOptions};
 use gridbell_simulators::web::Faults;
@@ -60,7 +60,7 @@ pub(super) async fn measure(
         };
         let platforms = Platforms::start(host.clock(), server.addr(), terms, &dir).await?;
         platforms.link(&host)?;
-        host.stop(StopScope::Province, "bench", WHO).await?;
+        host.stop(Extent::Province, "bench", WHO).await?;
         let decided = decide(&host, &[HOME]).await?;
         let took = carried(&host, decided.queued).await?;
         rates.push(decided.queued as f64 / took.as_secs_f64());
@@ -108,7 +108,7 @@ async fn carried(host: &Host, messages: u64) -> Result<Duration, CommandError> {
         host.state().stats(Date(i32::MIN), Date(i32::MAX)).iter().map(|(_, c)| c.delivered + c.failed).sum()
     };
     let began = clock.monotonic();
-    host.release_stop(&StopScope::Province, WHO).await?;
+    host.release_stop(&Extent::Province, WHO).await?;
     let (mut seen, mut moved) = (ended(), began);
     while seen < messages {
         clock.sleep(LOOK).await;

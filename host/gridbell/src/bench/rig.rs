@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gridbell_clock::{Clock, Seed};
-use gridbell_conductor::{Host, StopScope};
+use gridbell_conductor::{Extent, Host};
 use gridbell_model::{Date, PrefectureCode};
 use gridbell_simulators::province::{CsvKind, Province};
 use gridbell_state::State;
@@ -131,7 +131,7 @@ impl Rig {
             let text = policy(PrefectureCode(prefecture.code), prefecture.name);
             host.apply_policies("bench-policy.toml", &text, None, WHO, false).await?;
         }
-        host.stop(StopScope::Province, "bench", WHO).await?;
+        host.stop(Extent::Province, "bench", WHO).await?;
         Ok(())
     }
 }

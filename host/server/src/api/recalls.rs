@@ -1,13 +1,13 @@
 //! Recalls: taking back what has not left. Unlike a stop it cannot be undone, so it is asked for what it would do first.
 
 use axum::extract::State;
+use gridbell_conductor::{Extent, NoExtent};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::stops;
 use crate::access::{Action, Caller};
 use crate::app::App;
-use crate::conduct::RecallScope;
 use crate::extract::Json;
 use crate::problem::{Problem, ProblemBody};
 
@@ -39,15 +39,8 @@ pub(crate) struct RecallView {
 
 /// Takes back.
 pub(crate) async fn recall(app: &App, caller: &Caller, body: RecallBody) -> Result<RecallView, Problem> {
-    let scope: RecallScope = body.scope.parse().map_err(|e: String| Problem::field("scope", e))?;
-    match &scope {
-        RecallScope::Within(within) => stops::at(app, caller, within, Action::Recall)?,
-        RecallScope::Run(run) => {
-            caller.require(Action::Recall)?;
-            let record = app.state().run(*run).ok_or_else(Problem::not_found)?;
-            caller.at(&app.org(), record.prefecture.org(), Action::Recall)?;
-        }
-    }
+    let scope: Extent = body.scope.parse().map_err(|e: NoExtent| Problem::field("scope", e.to_string()))?;
+    stops::at(app, caller, &scope, Action::Recall)?;
     let why = stops::why(&body.why)?;
     let name = scope.to_string();
     let done = app.conduct.recall(scope, why, caller.name.clone(), body.dry_run).await?;

@@ -1,7 +1,8 @@
-//! The emergency stop.
+//! The emergency stop, and letting something run out.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
+use gridbell_conductor::{Extent, StopMode};
 use gridbell_model::Topic;
 use minijinja::{Value, context};
 use serde::Deserialize;
@@ -10,33 +11,48 @@ use super::page::{Said, data};
 use crate::access::{Action, Session};
 use crate::api::{StopBody, clear_stop, set_stop, visible_prefectures, visible_stops};
 use crate::app::App;
-use crate::extract::Form;
+use crate::extract::{Form, Query};
 use crate::problem::Problem;
 
-pub(super) async fn list(State(app): State<App>, session: Session) -> Result<Response, Problem> {
-    page(&app, &session, None)
+/// Where somebody comes from a run's page.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    scope: String,
 }
 
-fn page(app: &App, session: &Session, said: Option<Said>) -> Result<Response, Problem> {
+pub(super) async fn list(
+    State(app): State<App>,
+    session: Session,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    page(&app, &session, &asked.scope, None)
+}
+
+fn page(app: &App, session: &Session, asked: &str, said: Option<Said>) -> Result<Response, Problem> {
     let stops = visible_stops(app, &session.caller)?;
     let more = context! {
-        stops => data(stops), said => data(said), scopes => scopes(app, session),
+        stops => data(stops), said => data(said), scopes => scopes(app, session, asked),
         may => context! { stop => session.caller.may(Action::StopSet), release => session.caller.may(Action::StopRelease) },
     };
     Ok(app.pages.show(app, session, "stops.html", "/stops", more))
 }
 
 /// What the caller may hold: narrowest first, so that nobody holds the province by haste.
-fn scopes(app: &App, session: &Session) -> Vec<Value> {
+fn scopes(app: &App, session: &Session, asked: &str) -> Vec<Value> {
     let org = app.org();
     let scope = session.caller.scope;
     let entry = |word: String, title: String| context! { word, title };
     let whole = visible_prefectures(app, &session.caller)
         .into_iter()
         .filter(|p| scope.covers(&org, gridbell_model::OrgCode(p.prefecture.code)));
-    let mut out: Vec<Value> = whole
-        .map(|p| entry(format!("prefecture:{}", p.prefecture.code), format!("地市：{}", p.prefecture.name)))
-        .collect();
+    let mut out = Vec::new();
+    if let Ok(extent @ Extent::Run(run)) = &asked.parse() {
+        out.push(entry(extent.to_string(), format!("批次：{run}")));
+    }
+    out.extend(
+        whole.map(|p| entry(format!("prefecture:{}", p.prefecture.code), format!("地市：{}", p.prefecture.name))),
+    );
     if scope.covers_province(&org) {
         out.extend(Topic::ALL.iter().map(|t| entry(format!("topic:{t}"), format!("主题：{}", t.chinese()))));
         out.extend(app.conduct.links().into_iter().map(|l| {
@@ -52,6 +68,8 @@ pub(super) struct Wanted {
     csrf: String,
     scope: String,
     #[serde(default)]
+    mode: StopMode,
+    #[serde(default)]
     why: String,
 }
 
@@ -61,9 +79,9 @@ pub(super) async fn set(
     Form(form): Form<Wanted>,
 ) -> Result<Response, Problem> {
     session.check_csrf(&form.csrf)?;
-    match set_stop(&app, &session.caller, StopBody { scope: form.scope, why: form.why }).await {
+    match set_stop(&app, &session.caller, StopBody { scope: form.scope, mode: form.mode, why: form.why }).await {
         Ok(_) => Ok(Redirect::to("/stops").into_response()),
-        Err(problem) => page(&app, &session, Some(Said::problem(&problem))),
+        Err(problem) => page(&app, &session, "", Some(Said::problem(&problem))),
     }
 }
 
@@ -75,6 +93,6 @@ pub(super) async fn release(
     session.check_csrf(&form.csrf)?;
     match clear_stop(&app, &session.caller, &form.scope).await {
         Ok(()) => Ok(Redirect::to("/stops").into_response()),
-        Err(problem) => page(&app, &session, Some(Said::problem(&problem))),
+        Err(problem) => page(&app, &session, "", Some(Said::problem(&problem))),
     }
 }

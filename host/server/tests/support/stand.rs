@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    BackupFile, Backups, CallbackReply, ExplainRequest, Explanation, Imports, IncomingCallback, PolicyPreview,
-    PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal, ReplayState, RunDiff, Undelivered,
+    BackupFile, Backups, CallbackReply, ExplainRequest, Explanation, Extent, Imports, IncomingCallback, PolicyPreview,
+    PreviewProgress, PreviewRequest, ProvinceOutcome, ProvinceProposal, ReplayState, RunDiff, StopMode, Undelivered,
     UndeliveredQuery, apply_province,
 };
 use gridbell_contract::Manifest;
@@ -533,7 +533,7 @@ impl Conduct for Stand {
     fn stops(&self) -> Vec<Stop> {
         self.stops.lock().clone()
     }
-    fn recall(&self, scope: RecallScope, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled> {
+    fn recall(&self, scope: Extent, why: String, who: String, dry_run: bool) -> Pending<'_, Recalled> {
         // What is taken back is the conductor's to know; the stand only remembers who asked.
         let note = AuditNote { who, action: "recall".into(), subject: scope.to_string(), detail: why };
         let notes = if dry_run { Vec::new() } else { vec![note] };
@@ -543,8 +543,11 @@ impl Conduct for Stand {
         })
     }
 
-    fn stop(&self, scope: StopScope, why: String, who: String) -> Pending<'_, Stop> {
-        let stop = Stop { scope, why, by: who, since: self.clock.now() };
+    fn unsettled(&self, _: &Extent) -> Option<u64> {
+        Some(0)
+    }
+    fn stop(&self, scope: Extent, mode: StopMode, why: String, who: String) -> Pending<'_, Stop> {
+        let stop = Stop { scope, mode, why, by: who, since: self.clock.now() };
         let mut all = self.stops.lock();
         if all.iter().any(|s| s.scope == stop.scope) {
             return done(Err(ConductError::Conflict(format!("`{}` is held already (已在停发中)", stop.scope))));
@@ -552,7 +555,7 @@ impl Conduct for Stand {
         all.push(stop.clone());
         done(Ok(stop))
     }
-    fn release_stop(&self, scope: StopScope, _: String) -> Pending<'_, ()> {
+    fn release_stop(&self, scope: Extent, _: String) -> Pending<'_, ()> {
         let mut all = self.stops.lock();
         let before = all.len();
         all.retain(|s| s.scope != scope);

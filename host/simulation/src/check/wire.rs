@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gridbell_conductor::StopScope;
+use gridbell_conductor::Extent;
 use gridbell_model::{MessageState, Topic};
 
 use super::messages::{Message, Messages, Seen};
@@ -117,10 +117,12 @@ fn wrong(s: &Simulation, message: &Message, who: usize, arrival: &Arrival, follo
     let (at, id) = (arrival.at, message.id);
     let held = s.ledger.stops.iter().find(|stop| {
         let covered = match &stop.scope {
-            StopScope::Province => true,
-            StopScope::Prefecture(code) => *code == id.prefecture(),
-            StopScope::Topic(topic) => *topic == message.topic,
-            StopScope::Link(name) => name == LINKS[arrival.gateway].0,
+            Extent::Province => true,
+            Extent::Prefecture(code) => *code == id.prefecture(),
+            Extent::Topic(topic) => *topic == message.topic,
+            Extent::Link(name) => name == LINKS[arrival.gateway].0,
+            // The agenda stops no run.
+            Extent::Run(_) => false,
         };
         covered && at > stop.from + STOPS_WITHIN && stop.to.is_none_or(|to| at < to)
     });
