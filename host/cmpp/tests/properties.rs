@@ -159,6 +159,9 @@ fn read_all(decoder: &Decoder, buffer: &mut BytesMut, into: &mut Vec<Frame>) -> 
     Ok(())
 }
 
+/// Octets of a CONNECT_RESP's body in 3.0; in 2.0 it has 18.
+const CONNECT_RESP_OF_3_0: usize = 21;
+
 proptest! {
     #[test]
     fn frames_survive_any_cut_into_chunks((version, frames) in frames(), cuts in prop::collection::vec(1_usize..200, 1..50)) {
@@ -212,13 +215,15 @@ proptest! {
         match Decoder::new(version).decode(&mut buffer) {
             Ok(Some(frame)) => {
                 prop_assert_eq!(frame.sequence, 7);
+                // CONNECT_RESP takes its version from its length: its status may need the four octets of 3.0.
+                let version = match frame.pdu {
+                    Pdu::ConnectResp(_) if body.len() == CONNECT_RESP_OF_3_0 => Version::V3_0,
+                    Pdu::ConnectResp(_) => Version::V2_0,
+                    _ => version,
+                };
                 let mut again = BytesMut::new();
                 frame.encode(version, &mut again).unwrap();
-                let read = Decoder::new(version).decode(&mut again).unwrap();
-                // CONNECT_RESP takes its version from its length.
-                if !matches!(frame.pdu, Pdu::ConnectResp(_)) {
-                    prop_assert_eq!(read, Some(frame));
-                }
+                prop_assert_eq!(Decoder::new(version).decode(&mut again).unwrap(), Some(frame));
             }
             Err(Error::Malformed { header, .. }) => prop_assert_eq!((header.command, header.sequence), (command, 7)),
             other => prop_assert!(false, "{other:?}"),
