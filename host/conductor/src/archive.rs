@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use gridbell_archive::{Archive, Finished, Kind};
 use gridbell_clock::Clock;
-use gridbell_model::AccountNumber;
-use gridbell_state::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun, RunRecord, State};
+use gridbell_model::{AccountNumber, MessageId};
+use gridbell_state::{ArchiveHead, Cutoffs, Ended, Leaving, LeavingRun, Outcome, RunRecord, State};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -184,11 +184,16 @@ impl Archiver {
             for segment in 0..u32::try_from(run.segments.len()).unwrap_or(u32::MAX) {
                 let seen = self.state.seen_facts(run.id, segment)?.unwrap_or_default();
                 for (at, (decision, status)) in self.state.decisions_and_ends(&run, segment)?.into_iter().enumerate() {
+                    let together = match &decision.outcome {
+                        Outcome::Queued(m) => self.state.told_together(MessageId::new(run.prefecture, m.number))?,
+                        Outcome::Held(_) => None,
+                    };
                     let decided = archived::Decided {
                         run: &run,
                         titles: &titles,
                         decision: &decision,
                         status: status.as_ref(),
+                        together: together.as_ref(),
                         known: self.has_contact(decision.account),
                         seen: seen.row(at),
                     };

@@ -4,7 +4,9 @@
 use gridbell_archive::{Archive, Entry, Kind};
 use gridbell_contract::Registry;
 use gridbell_model::{ColumnId, MessageId, Moment};
-use gridbell_state::{AuditEntry, DecisionRecord, InboundMessage, MessageStatus, Outcome, QueuedMessage, RunRecord};
+use gridbell_state::{
+    AuditEntry, DecisionRecord, InboundMessage, MessageStatus, Outcome, QueuedMessage, RunRecord, ToldTogether,
+};
 use serde_json::{Map, Value, json};
 
 use crate::archive::Titles;
@@ -16,6 +18,8 @@ pub(crate) struct Decided<'a> {
     pub(crate) titles: &'a Titles,
     pub(crate) decision: &'a DecisionRecord,
     pub(crate) status: Option<&'a MessageStatus>,
+    /// With which others its message left.
+    pub(crate) together: Option<&'a ToldTogether>,
     /// Whether its customer still has a contact: of one who was erased, the number that was told is left out.
     pub(crate) known: bool,
     /// What the plugin saw of the customer; empty of runs of earlier programs.
@@ -24,7 +28,7 @@ pub(crate) struct Decided<'a> {
 
 /// A decision, as a message with its life or as the reason why there is none.
 pub(crate) fn decision(archive: &Archive, decided: &Decided<'_>) -> Entry {
-    let Decided { run, titles, decision, status, known, ref seen } = *decided;
+    let Decided { run, titles, decision, status, together, known, ref seen } = *decided;
     let mut body = Map::new();
     let mut set = |key: &str, value: Value| body.insert(key.to_owned(), value);
     let title = |list: &[String], at: u16| list.get(usize::from(at)).cloned();
@@ -73,6 +77,13 @@ pub(crate) fn decision(archive: &Archive, decided: &Decided<'_>) -> Entry {
             }
             if let Some(status) = status {
                 life(&mut body, status);
+            }
+            if let Some(t) = together {
+                let told = json!({
+                    "bearer": t.bearer.to_string(), "accounts": t.accounts, "text": t.text, "parts": t.parts,
+                    "cost_milli_fen": t.cost_milli_fen,
+                });
+                body.insert("together".to_owned(), told);
             }
             Kind::Message
         }

@@ -76,7 +76,14 @@ impl StateOutbox {
         }
         let host = self.0.clone();
         // Those that went to an archive are left out: asking again would not bring them back.
-        let read = move || host.state().messages_at(&messages);
+        let read = move || {
+            // Those that a message told besides its own were told at the same number.
+            let mut all = messages;
+            for id in all.clone() {
+                all.extend(host.state().told_together(id)?.into_iter().flat_map(|t| t.carried));
+            }
+            host.state().messages_at(&all)
+        };
         let details = self.0.clock().offload(read).await.map_err(failed)?.map_err(failed)?;
         let (mut platforms, mut numbers) = (Vec::new(), Vec::new());
         for detail in details {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gridbell_model::{CustomerView, HoldReason, MessageId, MessageState, Moment, PrefectureCode, RunId};
+use gridbell_model::{CustomerView, HoldReason, MessageId, MessageState, Moment, PrefectureCode, RunId, Sharing};
 use gridbell_planner::{Earlier, Planned, RunScope, Verdict};
 use gridbell_state::{
     DecisionRecord, DueHop, HopDecision, MAX_EVENTS_PER_OP, MessageDetail, MessageEvent, Outcome, QueuedMessage,
@@ -189,11 +189,13 @@ impl Host {
             let judged = judge(following, snapshot, &ways, &context, &detail).and_then(|(planned, view, queue)| {
                 // One telling counts once a day: the caps let its first message pass.
                 counted = planned.not_before.date() != before.send_after.date();
-                if counted {
-                    caps.admit(&planned, &context)?;
-                }
+                let sharing = match planned.shares {
+                    _ if counted => caps.admit(&planned, &context)?,
+                    Some(_) => Sharing::Counted,
+                    None => Sharing::Alone,
+                };
                 let next = message(*planned, &view, prepared.policy.topic, queue);
-                Ok(QueuedMessage { said_before: before.said_before, ..next })
+                Ok(QueuedMessage { said_before: before.said_before, sharing, ..next })
             });
             let outcome = judged.map_or_else(Outcome::Held, |next| Outcome::Queued(Box::new(next)));
             let unsure = detail.status.may_have_come();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gridbell_archive::Archive;
 use gridbell_channels::http::Desks;
-use gridbell_channels::{ChannelError, LinkConfig, LinkHandle, LinkName, PartSet, Reception};
+use gridbell_channels::{ChannelError, LinkConfig, LinkHandle, LinkName, Reception};
 use gridbell_clock::{Clock, Seed};
 use gridbell_engine::{ArtifactStore, CompileLimits, CompilerCommand, Digest, Engine, EngineConfig, Plugin};
 use gridbell_model::{Channel, MessageId, Moment, PrefectureCode, RunId, Served, Topic};
@@ -27,6 +27,7 @@ use crate::forecast::Previews;
 use crate::imports::Imports;
 use crate::settings::Settings;
 use crate::stops::Stops;
+use crate::together::Claim;
 use crate::turns::Turns;
 use crate::versions::{Catalog, Certifier, Pipeline, PluginInfo};
 
@@ -98,7 +99,7 @@ struct Inner {
     corrections: crate::correction::Work,
     run_locks: Mutex<BTreeMap<PrefectureCode, Arc<tokio::sync::Mutex<()>>>>,
     /// Messages in a link's hands, with the parts that it was given; in memory only, it ends with the process.
-    claimed: Mutex<FxHashMap<MessageId, PartSet>>,
+    claimed: Mutex<FxHashMap<MessageId, Claim>>,
     shares: Mutex<BTreeMap<LinkName, Shares>>,
     turns: Mutex<Turns>,
     times: Mutex<FxHashMap<(PrefectureCode, String), Arc<SendTimes>>>,
@@ -353,10 +354,15 @@ impl Host {
         self.catalog().find(name, version).cloned()
     }
 
+    /// The plugin whose upload has the SHA-256 `hex`, where it is listed.
+    pub(crate) fn listed_plugin(&self, hex: &str) -> Option<Plugin> {
+        self.catalog().plugins().find(|p| p.digest().to_string() == hex).cloned()
+    }
+
     /// The plugin whose upload has the SHA-256 `hex`, whether it is listed still or only kept.
     pub(crate) fn plugin_of_digest(&self, hex: &str) -> Result<Plugin, HostError> {
-        if let Some(plugin) = self.catalog().plugins().find(|p| p.digest().to_string() == hex) {
-            return Ok(plugin.clone());
+        if let Some(plugin) = self.listed_plugin(hex) {
+            return Ok(plugin);
         }
         let none = || HostError::Refused(format!("the plugin with the digest {hex} is not kept here any more"));
         let digest: Digest = hex.parse().map_err(|_| none())?;
@@ -563,7 +569,7 @@ impl Host {
         &self.0.shares
     }
 
-    pub(crate) fn claimed(&self) -> &Mutex<FxHashMap<MessageId, PartSet>> {
+    pub(crate) fn claimed(&self) -> &Mutex<FxHashMap<MessageId, Claim>> {
         &self.0.claimed
     }
 

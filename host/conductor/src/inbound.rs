@@ -2,10 +2,12 @@
 //! a question is answered; everything else waits in the inbox for a person. What a gateway brings again is kept once.
 //!
 //! A wrong-number reply suspends one pair, the number and the account of which it was told last, and opens a work order; other accounts of that
-//! number are none of it.
+//! number are none of it, but for those that the same message told.
 
 use gridbell_channels::{Inbound, LinkName};
-use gridbell_model::{AccountNumber, Channel, CustomerView, PhoneClass, PrefectureCode, Traits, Wish, WishSource};
+use gridbell_model::{
+    AccountNumber, Channel, CustomerView, MessageId, Moment, PhoneClass, PrefectureCode, Traits, Wish, WishSource,
+};
 use gridbell_state::{AuditNote, CustomerChange, DocChange, InboundMessage, Outcome, StateError};
 
 use crate::answers::{self, Asked, Begin, DUE, Due, MAX_ACCOUNTS_ANSWERED, MAX_DUE_ANSWERS, Wrote};
@@ -40,8 +42,8 @@ pub(crate) struct Effect {
     pub(crate) handled: &'static str,
     changes: Vec<(AccountNumber, CustomerChange)>,
     audit: Vec<AuditNote>,
-    /// The pair that a wrong-number reply is about.
-    wrong: Option<Whose>,
+    /// The pair that a wrong-number reply is about, then those that the same message told.
+    wrong: Vec<Whose>,
     /// What is answered, about whom.
     asked: Vec<(Asked, Whose)>,
 }
@@ -172,7 +174,11 @@ impl Host {
         if !due.is_empty() {
             DUE.clone_into(&mut record.answer);
         }
-        let order = wrong.map(|(code, view)| self.work_order(code, &view)).transpose()?;
+        let order = wrong.split_first().map(|((code, view), others)| {
+            let others = others.iter().map(|(_, other)| other.account).collect();
+            self.work_order(*code, view, others)
+        });
+        let order = order.transpose()?;
         if let Some(order) = &order {
             let detail = serde_json::json!({ "due": order.due });
             audit.push(note("customer", "work-order.open", &order.account.to_string(), detail));
@@ -264,7 +270,7 @@ impl Host {
     }
 
     fn wrong_number(&self, number: u64, customers: &[Whose]) -> Result<Effect, HostError> {
-        let mut told = None;
+        let mut told: Option<(Moment, MessageId, Whose)> = None;
         for (code, view) in customers {
             let to = |detail: &gridbell_state::MessageDetail| match &detail.decision.outcome {
                 Outcome::Queued(message) => message.phone.number() == number && detail.status.may_have_come(),
@@ -274,27 +280,38 @@ impl Host {
             let answers = |m: &gridbell_state::MessageDetail| self.state().run(m.run).is_some_and(|r| r.is_answers());
             let mut messages = self.state().messages_of(view.account, MAX_LOOKED)?.into_iter();
             let last = messages.find(|m| to(m) && !answers(m));
-            if let Some(last) = last.map(|m| m.status.queued_at)
-                && told.as_ref().is_none_or(|(at, _)| *at < last)
+            if let Some((last, id)) = last.map(|m| (m.status.queued_at, m.id))
+                && told.as_ref().is_none_or(|(at, ..)| *at < last)
             {
-                told = Some((last, (*code, *view)));
+                told = Some((last, id, (*code, *view)));
             }
         }
         // Who was told nothing can only mean the one account that the number has.
         let only = || Some(customers).filter(|c| c.len() == 1).map(|c| c[0]);
-        let Some((code, view)) = told.map(|(_, pair)| pair).or_else(only) else {
+        let with = told.map_or_else(|| Ok(Vec::new()), |(_, id, _)| self.accounts_told_with(id))?;
+        let Some((code, view)) = told.map(|(_, _, pair)| pair).or_else(only) else {
             return Ok(Effect::inbox());
         };
+        let others = customers.iter().filter(|(_, v)| v.account != view.account && with.contains(&v.account));
         let mut effect = Effect { handled: "wrong-number", ..Effect::default() };
-        if view.phone.is_suspended() {
-            // Said again: it is suspended, and its work order open.
-            return Ok(effect);
+        // Said again: it is suspended, and its work order open.
+        let wrong = std::iter::once((code, view)).chain(others.copied()).filter(|(_, v)| !v.phone.is_suspended());
+        effect.wrong = wrong.collect();
+        for (_, view) in &effect.wrong {
+            effect.changes.push((view.account, CustomerChange::Suspend(true)));
+            effect.audit.push(note("customer", "contact.suspend", &view.account.to_string(), "wrong number"));
         }
-        effect.changes.push((view.account, CustomerChange::Suspend(true)));
-        effect.audit.push(note("customer", "contact.suspend", &view.account.to_string(), "wrong number"));
-        effect.wrong = Some((code, view));
-        effect.asked.push((Asked::WrongNumber, (code, view)));
+        effect.asked.extend(effect.wrong.first().map(|whose| (Asked::WrongNumber, *whose)));
         Ok(effect)
+    }
+
+    /// The accounts that were told by one message with that of message `id`; none where it went by itself.
+    fn accounts_told_with(&self, id: MessageId) -> Result<Vec<AccountNumber>, HostError> {
+        let Some(told) = self.state().told_together(id)? else { return Ok(Vec::new()) };
+        let of_bearer = self.state().told_together(told.bearer)?;
+        let all: Vec<MessageId> =
+            std::iter::once(told.bearer).chain(of_bearer.into_iter().flat_map(|t| t.carried)).collect();
+        Ok(self.state().messages_at(&all)?.into_iter().map(|m| m.decision.account).collect())
     }
 }
 

@@ -46,6 +46,7 @@ mod screens;
 mod settings;
 mod settle;
 mod stops;
+mod together;
 mod turns;
 mod undelivered;
 mod versions;
@@ -74,7 +75,7 @@ pub use documents::{CHANGED_BY, IMPORT, PLUGIN, POLICY, PROVINCE, SCHEDULE, STOP
 pub use error::HostError;
 pub use explain::{
     CorrectionStory, DecisionStory, ExplainRequest, Explanation, FORESEEN_DAYS, FactShown, Forecast, HopStory,
-    MessageLife, NoDecision, NotKept, PolicyStory, Present, RunBrief,
+    MessageLife, NoDecision, NotKept, PolicyStory, Present, RunBrief, TogetherLife,
 };
 pub use extent::{Extent, NoExtent};
 pub use facts::{IntoFact, Subject};

@@ -1,7 +1,8 @@
 //! The outbox as the links see it: claims in memory, everything else durable in the state before it is answered. The last look at the facts
 //! happens here, between a claim and the intent to submit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gridbell_channels::{
@@ -9,12 +10,13 @@ use gridbell_channels::{
 };
 use gridbell_model::{CivilMinute, HoldReason, Lane, MessageId, MessageState, Moment, TopicClass};
 use gridbell_planner::{QueuedFacts, recheck};
-use gridbell_state::{Contact, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage, Room, Shares};
+use gridbell_state::{Contact, MessageEvent, NO_ANSWER, Outcome as Decided, OutgoingMessage, Room, Shares, Telling};
 
 use crate::addresses::{self, addresses_of};
 use crate::error::HostError;
 use crate::host::Host;
 use crate::learn::{self, Lessons};
+use crate::together::{Claim, Group, Handed};
 
 /// How long a link waits at most before it asks again: bounds how late a jump of the clock or a released stop is noticed.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
@@ -33,7 +35,7 @@ impl Outbox for StateOutbox {
         }
         let stopped = self.0.held_now();
         let settings = self.0.settings().ok();
-        let ids = {
+        let (ids, companions) = {
             let queues = self.0.open_queues(link);
             // The lock is held from the look to the mark, so that two connections never claim the same message.
             let mut claimed = self.0.claimed().lock();
@@ -42,22 +44,24 @@ impl Outbox for StateOutbox {
             let room = Room { queues: &queues, lanes: lanes(which), parts: max_parts };
             let weights = |of, topic| settings.as_ref().map_or((1, 1), |s| s.rules.share.weights(of, topic));
             let ids = self.0.state().ready_of(room, shares.entry(link.clone()).or_default(), weights, held);
-            claimed.extend(ids.iter().map(|id| (*id, PartSet::NONE)));
-            ids
+            claimed.extend(ids.iter().map(|id| (*id, Claim::default())));
+            let companions = self.0.claim_companions(&ids, &mut claimed);
+            (ids, Arc::new(companions))
         };
         self.0.took(link, ids.len());
         let host = self.0.clone();
-        let asked = ids.clone();
+        let (asked, along) = (ids.clone(), Arc::clone(&companions));
         let read = move || {
             let outgoing = host.state().outgoing(&asked)?;
             let addresses = addresses_of(&host, &outgoing)?;
-            Ok::<_, HostError>((outgoing, addresses))
+            Ok::<_, HostError>((host.gather_together(outgoing, &along)?, addresses))
         };
         let outgoing = self.0.clock().offload(read).await.map_err(failed)?;
         match outgoing {
-            Ok((outgoing, addresses)) => self.hand_out(&ids, outgoing, &addresses, max_parts),
+            Ok((handed, addresses)) => self.hand_out(&ids, handed, &addresses, max_parts),
             Err(e) => {
                 self.unclaim(&ids);
+                self.unclaim(&companions.all().collect::<Vec<_>>());
                 Err(failed(e))
             }
         }
@@ -100,8 +104,8 @@ impl Outbox for StateOutbox {
         let handed = self.handed(messages);
         let (name, looked) = (link.clone(), handed.clone());
         let judged = self.0.clock().offload(move || last_look(&host, &name, &looked)).await.map_err(failed)?;
-        let (events, mut going, mut gone) = judged.map_err(failed)?;
-        self.0.state().message_events(events).await.map_err(failed)?;
+        let Judged { events, tellings, mut going, mut gone } = judged.map_err(failed)?;
+        self.0.state().submitting(events, tellings).await.map_err(failed)?;
         // What a person recalled, or a late answer settled, between the look and the commit does not go.
         going.retain(|id| {
             let goes = self.0.state().is_submitting(*id);
@@ -113,8 +117,8 @@ impl Outbox for StateOutbox {
         self.unclaim(&gone);
         // A part that a report opened again meanwhile was not handed out: it goes by itself when the others are settled.
         let now = self.0.clock().now();
-        let not_handed = handed.iter().flat_map(|(id, parts)| {
-            let out = self.0.state().parts_out(*id).into_iter().filter(|part| !parts.contains(*part));
+        let not_handed = handed.iter().flat_map(|(id, claim)| {
+            let out = self.0.state().parts_out(*id).into_iter().filter(|part| !claim.parts.contains(*part));
             out.map(|part| (*id, back_untried(part, now)))
         });
         let not_handed: Vec<(MessageId, MessageEvent)> = not_handed.collect();
@@ -195,15 +199,19 @@ impl StateOutbox {
     }
 
     /// The parts with which each message was handed out.
-    fn handed(&self, ids: &[MessageId]) -> Vec<(MessageId, PartSet)> {
+    fn handed(&self, ids: &[MessageId]) -> Vec<(MessageId, Claim)> {
         let claimed = self.0.claimed().lock();
-        ids.iter().map(|id| (*id, claimed.get(id).copied().unwrap_or_default())).collect()
+        ids.iter().map(|id| (*id, claimed.get(id).cloned().unwrap_or_default())).collect()
     }
 
+    /// Ends the claims of `ids`, with those of the messages that they would tell.
     fn unclaim(&self, ids: &[MessageId]) {
         let mut claimed = self.0.claimed().lock();
         for id in ids {
-            claimed.remove(id);
+            let group = claimed.remove(id).and_then(|claim| claim.group);
+            for carried in group.iter().flat_map(|g| &g.carried) {
+                claimed.remove(carried);
+            }
         }
     }
 
@@ -217,27 +225,37 @@ impl StateOutbox {
     fn hand_out(
         &self,
         ids: &[MessageId],
-        outgoing: Vec<OutgoingMessage>,
+        Handed { outgoing, groups }: Handed,
         addresses: &BTreeMap<MessageId, Contact>,
         max_parts: usize,
     ) -> Result<Vec<Outgoing>, OutboxError> {
+        self.0.claimed().lock().extend(groups.iter().map(|(id, group)| (*id, Claim::of(group))));
         let settings = self.0.settings().map_err(|e| {
             self.unclaim(ids);
             failed(e)
         })?;
-        let (mut handed, mut parts, mut kept) = (Vec::with_capacity(outgoing.len()), 0, Vec::new());
+        let (mut handed, mut parts, mut kept) = (Vec::with_capacity(outgoing.len()), 0, BTreeSet::new());
         for message in outgoing {
-            if !handed.is_empty() && parts + message.open.len() > max_parts {
+            let group = groups.get(&message.id);
+            let its = group.map_or(message.open.len(), |g| usize::from(g.text.parts));
+            if !handed.is_empty() && parts + its > max_parts {
                 break;
             }
-            parts += message.open.len();
-            kept.push(message.id);
+            parts += its;
+            kept.insert(message.id);
+            kept.extend(group.iter().flat_map(|g| g.carried.iter().copied()));
             let class = settings.rules.topic(message.topic).class;
             let contact = addresses.get(&message.id);
-            handed.extend(hand(message, contact, settings.rules.sender(class)));
+            handed.extend(hand(message, contact, settings.rules.sender(class), group.map(|g| &**g)));
         }
-        self.0.claimed().lock().extend(handed.iter().map(|message| (message.id, message.open)));
-        let rest: Vec<MessageId> = ids.iter().filter(|id| !kept.contains(id)).copied().collect();
+        {
+            let mut claimed = self.0.claimed().lock();
+            for message in &handed {
+                claimed.entry(message.id).or_default().parts = message.open;
+            }
+        }
+        let bearers = groups.keys().chain(ids);
+        let rest: Vec<MessageId> = bearers.filter(|id| !kept.contains(id)).copied().collect();
         self.unclaim(&rest);
         Ok(handed)
     }
@@ -256,48 +274,81 @@ const fn lanes(which: Which) -> &'static [Lane] {
     }
 }
 
-/// The last look: what still goes, what is cancelled, postponed or expired, as events to make durable in one go.
-#[expect(clippy::type_complexity, reason = "events, ids that go and ids that are out of the link's hands; used once")]
-fn last_look(
-    host: &Host,
-    link: &LinkName,
-    handed: &[(MessageId, PartSet)],
-) -> Result<(Vec<(MessageId, MessageEvent)>, Vec<MessageId>, Vec<MessageId>), HostError> {
-    let (now, minute) = (host.clock().now(), host.clock().civil_minute());
+/// What the last look came to: events to make durable in one go, messages that tell several accounts, ids that go and ids that are out of the
+/// link's hands.
+#[derive(Default)]
+struct Judged {
+    events: Vec<(MessageId, MessageEvent)>,
+    tellings: Vec<Telling>,
+    going: Vec<MessageId>,
+    gone: Vec<MessageId>,
+}
+
+/// The last look: what still goes, what is cancelled, postponed or expired. Of messages that would leave as one all go, or none does: the others are
+/// claimed anew.
+fn last_look(host: &Host, link: &LinkName, handed: &[(MessageId, Claim)]) -> Result<Judged, HostError> {
+    let at = (host.clock().now(), host.clock().civil_minute());
     let (settings, held) = (host.settings()?, host.held_now());
     let link_is_held = host.stops_now().holds_link(link.as_str());
-    let ids: Vec<MessageId> = handed.iter().map(|(id, _)| *id).collect();
+    let carried = |claim: &Claim| claim.group.iter().flat_map(|g| g.carried.clone()).collect::<Vec<_>>();
+    let ids: Vec<MessageId> =
+        handed.iter().flat_map(|(id, claim)| std::iter::once(*id).chain(carried(claim))).collect();
     let outgoing = host.state().outgoing(&ids)?;
     let contacts = addresses_of(host, &outgoing)?;
-    let mut by_id: BTreeMap<MessageId, OutgoingMessage> = outgoing.into_iter().map(|m| (m.id, m)).collect();
-    let (mut events, mut going, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-    for (id, parts) in handed {
+    let by_id: BTreeMap<MessageId, OutgoingMessage> = outgoing.into_iter().map(|m| (m.id, m)).collect();
+    let mut judged = Judged::default();
+    for (id, claim) in handed {
         // Parts that are with the carrier since it was handed out must not go again.
-        let same = |message: &OutgoingMessage| set_of(&message.open) == *parts;
-        let Some(message) = by_id.remove(id).filter(same) else {
-            gone.push(*id);
+        let same = |message: &&OutgoingMessage| match &claim.group {
+            None => set_of(&message.open) == claim.parts,
+            Some(_) => message.told.is_none() && message.open.len() == usize::from(message.parts),
+        };
+        let Some(message) = by_id.get(id).filter(same) else {
+            judged.gone.push(*id);
             continue;
         };
         if link_is_held || held.has(*id, message.topic) {
-            gone.push(*id);
+            judged.gone.push(*id);
             continue;
         }
-        match verdict(host, &settings.rules, &message, contacts.get(id), (now, minute)) {
-            None => {
-                events.push((*id, MessageEvent::Submitting { link: link.to_string() }));
-                going.push(*id);
-            }
-            Some(event) => {
-                events.push((*id, event));
-                gone.push(*id);
-            }
+        let look = |id: &MessageId| match by_id.get(id) {
+            // A stop of its run alone holds all that would leave with it.
+            Some(message) if held.has(*id, message.topic) => Some(None),
+            Some(message) => verdict(host, &settings.rules, message, contacts.get(id), at).map(Some),
+            // At its end since it was claimed.
+            None => Some(None),
+        };
+        let all = std::iter::once(*id).chain(carried(claim));
+        let kept: Vec<_> = all.filter_map(|id| Some((id, look(&id)?))).collect();
+        if kept.is_empty() {
+            judged.goes(*id, link, claim.group.as_deref());
+        } else {
+            judged.events.extend(kept.into_iter().filter_map(|(id, event)| Some((id, event?))));
+            judged.gone.push(*id);
         }
     }
-    Ok((events, going, gone))
+    Ok(judged)
+}
+
+impl Judged {
+    fn goes(&mut self, id: MessageId, link: &LinkName, group: Option<&Group>) {
+        self.going.push(id);
+        match group {
+            None => self.events.push((id, MessageEvent::Submitting { link: link.to_string() })),
+            Some(Group { carried, text, .. }) => self.tellings.push(Telling {
+                bearer: id,
+                carried: carried.clone(),
+                link: link.to_string(),
+                text: text.text.clone(),
+                parts: text.parts,
+                cost_milli_fen: text.cost_milli_fen,
+            }),
+        }
+    }
 }
 
 /// What keeps a message from being submitted now; none when nothing does.
-fn verdict(
+pub(crate) fn verdict(
     host: &Host,
     rules: &gridbell_planner::ProvinceRules,
     message: &OutgoingMessage,
@@ -309,7 +360,7 @@ fn verdict(
         return Some(MessageEvent::Expired);
     }
     // Half of a long message is worse than one that changed: while it is valid, the others follow a part that is with the carrier.
-    let begun = usize::from(queued.parts) != message.open.len();
+    let begun = usize::from(message.parts) != message.open.len();
     if begun {
         return None;
     }
@@ -354,17 +405,19 @@ fn set_of(parts: &[u8]) -> PartSet {
     parts.iter().fold(PartSet::NONE, |set, part| set.with(*part))
 }
 
-fn hand(message: OutgoingMessage, contact: Option<&Contact>, sender: &str) -> Option<Outgoing> {
+fn hand(message: OutgoingMessage, contact: Option<&Contact>, sender: &str, group: Option<&Group>) -> Option<Outgoing> {
     let Decided::Queued(queued) = &message.decision.outcome else { return None };
+    // Half of a message for several accounts is followed by its other half.
+    let told = group.map(|g| &g.text.text).or(message.told.as_ref());
     Some(Outgoing {
         id: message.id,
         to: addresses::address(queued, contact),
         sender: sender.into(),
-        body: addresses::body(queued),
-        open: set_of(&message.open),
+        body: told.map_or_else(|| addresses::body(queued), |text| text.clone().into()),
+        open: group.map_or_else(|| set_of(&message.open), Group::parts),
         attempt: message.attempts,
         urgent: queued.lane == gridbell_model::Lane::Urgent,
-        valid_until: Some(message.expires),
+        valid_until: Some(group.map_or(message.expires, |g| g.expires)),
     })
 }
 
@@ -407,6 +460,8 @@ impl Host {
     pub async fn sweep(&self, report_wait_ms: i64) -> Result<usize, HostError> {
         let now = self.clock().now();
         let over = self.state().live(gridbell_state::MAX_EVENTS_PER_OP, |m| match m.state {
+            // Its end is that of the one that bears it.
+            _ if m.carried => false,
             MessageState::Queued => m.expires <= now,
             MessageState::Submitted => m.submitted_at.is_some_and(|at| at.plus_ms(report_wait_ms) <= now),
             _ => false,

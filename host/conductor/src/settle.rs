@@ -1,6 +1,6 @@
 //! From verdicts to records: caps, links and numbers, one decision after another in order of row, so that the outcome does not depend on threads.
 
-use gridbell_model::{Channel, CustomerView, Date, Decision, PrefectureCode, Served, Topic, TopicClass};
+use gridbell_model::{Channel, CustomerView, Date, Decision, PrefectureCode, Served, Sharing, Topic, TopicClass};
 use gridbell_planner::{GuardContext, Planned, Told, Verdict};
 use gridbell_state::{DecisionRecord, Outcome, QueuedMessage, Snapshot, State};
 use rustc_hash::FxHashSet;
@@ -40,7 +40,10 @@ pub(crate) fn settle_with(
                     Err(why) => Outcome::Held(why),
                     Ok(queue) => match caps.admit(&planned, context) {
                         Err(why) => Outcome::Held(why),
-                        Ok(()) => Outcome::Queued(Box::new(message(*planned, &view, prepared.policy.topic, queue))),
+                        Ok(sharing) => {
+                            let message = message(*planned, &view, prepared.policy.topic, queue);
+                            Outcome::Queued(Box::new(QueuedMessage { sharing, ..message }))
+                        }
                     },
                 },
             };
@@ -68,6 +71,7 @@ pub(crate) fn message(planned: Planned, view: &CustomerView, topic: Topic, queue
         said_before: view.said_step(topic).unwrap_or(0),
         hop: planned.hop,
         stated: planned.stated,
+        sharing: Sharing::Alone,
     }
 }
 

@@ -27,6 +27,9 @@ pub struct WorkOrder {
     pub station: OrgCode,
     /// The number; personal.
     phone: u64,
+    /// Further accounts of that number, which the same message told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<AccountNumber>,
     /// When it was opened.
     pub opened: Moment,
     /// The last day on which it is in time.
@@ -73,8 +76,14 @@ impl WorkOrder {
         documents::put(WORK_ORDER, &format!("{number:012}"), self, None)
     }
 
+    /// Open as long as it is of any of its accounts; else as it is of the first.
     fn state(&self, state: &State) -> WorkOrderState {
-        let Some((_, view)) = state.customer(self.account) else { return WorkOrderState::Gone };
+        let open = self.others.iter().any(|account| self.state_of(*account, state) == WorkOrderState::Open);
+        if open { WorkOrderState::Open } else { self.state_of(self.account, state) }
+    }
+
+    fn state_of(&self, account: AccountNumber, state: &State) -> WorkOrderState {
+        let Some((_, view)) = state.customer(account) else { return WorkOrderState::Gone };
         if view.phone.number() == 0 {
             WorkOrderState::Gone
         } else if view.phone.number() != self.phone().number() {
@@ -88,8 +97,13 @@ impl WorkOrder {
 }
 
 impl Host {
-    /// A work order about the number of `view`, opened now.
-    pub(crate) fn work_order(&self, prefecture: PrefectureCode, view: &CustomerView) -> Result<WorkOrder, HostError> {
+    /// A work order about the number of `view`, and of `others` who were told by the same message, opened now.
+    pub(crate) fn work_order(
+        &self,
+        prefecture: PrefectureCode,
+        view: &CustomerView,
+        others: Vec<AccountNumber>,
+    ) -> Result<WorkOrder, HostError> {
         let (calendar, today) = (self.settings()?.calendar, self.clock().today());
         let days = (1..=LOOKED_DAYS).map(|n| today.plus_days(n)).filter(|day| calendar.is_working(*day));
         let due = days.take(WRONG_NUMBER_DAYS as usize).last().unwrap_or_else(|| today.plus_days(LOOKED_DAYS));
@@ -98,6 +112,7 @@ impl Host {
             prefecture,
             station: view.station,
             phone: view.phone.packed(),
+            others,
             opened: self.clock().now(),
             due,
             closed: None,

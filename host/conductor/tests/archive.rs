@@ -156,6 +156,7 @@ impl World {
             said_before: view.reminded_step,
             hop: 0,
             stated: Fen(5_000),
+            sharing: gridbell_model::Sharing::Alone,
         };
         let outcome = if queued { Outcome::Queued(Box::new(message)) } else { Outcome::Held(HoldReason::OptedOut) };
         DecisionRecord::new(&decision, view.account, outcome)

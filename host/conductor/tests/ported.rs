@@ -76,7 +76,11 @@ async fn pump(world: &World, theirs: impl Fn(Carrier, u64) -> bool) -> BTreeMap<
             let ids: Vec<MessageId> = claimed.iter().map(|m| m.id).collect();
             let going: BTreeSet<MessageId> = outbox.intend(&name, &ids).await.unwrap().into_iter().collect();
             for message in claimed.iter().filter(|m| going.contains(&m.id)) {
-                *asked.entry((message.id, carrier)).or_default() += 1;
+                // With a message those are asked for that it tells as well.
+                let told = world.host.state().told_together(message.id).unwrap();
+                for id in std::iter::once(message.id).chain(told.into_iter().flat_map(|t| t.carried)) {
+                    *asked.entry((id, carrier)).or_default() += 1;
+                }
                 let number = message.to.phone().unwrap().number();
                 let outcome = |part| match theirs(carrier, number) {
                     true => Answered::Accepted { key: key(message.id, part) },

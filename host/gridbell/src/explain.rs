@@ -141,6 +141,12 @@ fn print_life(message: &MessageLife) {
     if let Some(text) = &message.text {
         println!("    {}", text.replace('\n', "\n    "));
     }
+    if let Some(together) = &message.together {
+        println!("    {}", together.sentence());
+        if let Some(text) = &together.text {
+            println!("    实际发送：{}", text.replace('\n', "\n    "));
+        }
+    }
     for step in &message.steps {
         println!("    {}  {}", step.at, step.what);
     }

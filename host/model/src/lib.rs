@@ -24,7 +24,7 @@ pub use columns::{CHUNK_ROWS, ColumnId, ColumnSlice, CustomerView, Decision, Tab
 pub use contact::{BindingSource, MAX_PLATFORM_ID, PlatformId};
 pub use customer::{Preferences, Traits};
 pub use error::ModelError;
-pub use message::{Channel, HoldReason, Initiator, Lane, MessageId, MessageState, RunId};
+pub use message::{Channel, HoldReason, Initiator, Lane, MessageId, MessageState, RunId, Sharing};
 pub use money::Fen;
 pub use org::{OrgCode, OrgLevel, OrgTree, OrgUnit, PrefectureCode};
 pub use phone::{ContactSource, Phone, PhoneClass, mask_digits};

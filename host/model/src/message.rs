@@ -208,6 +208,19 @@ pub enum Initiator {
     Person(String),
 }
 
+/// Whether a message may leave together with those of other accounts of its number, as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sharing {
+    /// It goes by itself.
+    #[default]
+    Alone,
+    /// It may, and it is the one that counts for the number where messages a day are counted.
+    Counted,
+    /// It may, and another counts for the number.
+    Rides,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,8 @@ pub use schedule::{CronExpr, Due, MAX_OCCURRENCES};
 pub use semver::{Version, VersionReq};
 pub use template::{
     CORRECTED_AMOUNT, Compiled, CorrectionText, Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, MAX_PARTS,
-    MAX_TEMPLATE_CHARS, MAX_TEMPLATES, PART_UNITS, PlatformText, RenderError, SINGLE_UNITS, Template, TemplateFile,
-    TemplateSet, TemplateStatus, TextPlan, TextSize, corrected_topic, correction_notice, fact_of, parts, utf16_units,
+    MAX_TEMPLATE_CHARS, MAX_TEMPLATES, MAX_TOGETHER, MERGED_COUNT, MergedText, PART_UNITS, PlatformText, RenderError,
+    SINGLE_UNITS, Template, TemplateFile, TemplateSet, TemplateStatus, TextPlan, TextSize, corrected_topic,
+    correction_notice, fact_of, parts, utf16_units,
 };
 pub use times::{OpenMinutes, TimeSpan};

@@ -24,13 +24,14 @@ fn verdict(sample: &Sample, decision: &Decision, view: &CustomerView, ctx: &Cont
             parts: p.text.parts,
             cost_milli_fen: p.text.cost_milli_fen,
             business_key: p.business_key,
+            shares: p.shares,
         }),
     };
     for guard in [guard.at(sample.now.plus_minutes(777)).at(sample.now), guard] {
         let (mut caps, mut scratch) = (guard.day_caps(), "left over".to_owned());
         let foreseen = guard.foresee(decision, view, ctx, &mut scratch).and_then(|f| {
             let phone = if f.channel == Channel::Sms { view.phone.number() } else { 0 };
-            caps.admit_one(view.row, phone, f.not_before.date(), ctx).map(|()| f)
+            caps.admit_one(view.row, (phone, f.shares), f.not_before.date(), ctx).map(|_| f)
         });
         assert_eq!(foreseen, judged);
     }

@@ -20,6 +20,7 @@ fn template(text: &str) -> Template {
         status: TemplateStatus::Draft,
         text: text.to_owned(),
         omits: Vec::new(),
+        merged: None,
     }
 }
 
@@ -222,8 +223,16 @@ fn an_answer_to_whoever_has_the_number_cannot_name_the_account() {
             let text = format!("您好{{{{ {placeholder} }}}}{own}");
             let (topic, channel, status) = (Topic::Answer, Channel::Sms, TemplateStatus::Approved);
             let notice_name = notice.name.clone();
-            let template =
-                Template { topic, notice: notice_name, channel, version: 1, status, text, omits: Vec::new() };
+            let template = Template {
+                topic,
+                notice: notice_name,
+                channel,
+                version: 1,
+                status,
+                text,
+                omits: Vec::new(),
+                merged: None,
+            };
             assert_eq!(template.compile(notice, &rules()).is_ok(), states_account(&notice.name), "{}", notice.name);
         }
     }

@@ -33,6 +33,7 @@ pub(crate) fn at_the_end(simulation: &mut Simulation, host: &Host) -> Result<(),
         }
         *simulation.report.ends.entry(state.word()).or_default() += 1;
         simulation.report.marked += u64::from(message.status.maybe_twice);
+        simulation.report.together += u64::from(message.together);
         let words = format!("{} {state} {:?} {}", message.id, message.status.reason, message.status.maybe_twice);
         simulation.trace.add(simulation.clock.monotonic(), words);
     }

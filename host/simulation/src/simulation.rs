@@ -61,6 +61,8 @@ pub struct Report {
     pub accepted: u64,
     /// Messages that may have been sent twice, and are marked.
     pub marked: u64,
+    /// Messages that were told together with others of their number.
+    pub together: u64,
     /// Lives of the host.
     pub lives: u64,
     /// Submits that the ends of lives cut off.

@@ -24,6 +24,7 @@ fn the_host_keeps_its_word_through_days_of_faults() {
         sum.lives += report.lives;
         sum.cut_off += report.cut_off;
         sum.marked += report.marked;
+        sum.together += report.together;
         sum.replies += report.replies;
         sum.submits += report.submits - report.accepted;
         for (end, count) in report.ends {
@@ -33,6 +34,7 @@ fn the_host_keeps_its_word_through_days_of_faults() {
     // Days on which nothing goes wrong prove nothing: every kind of trouble and of end must have come.
     assert!(sum.messages > 1_000 && sum.lives > 2 * SEEDS, "{sum:?}");
     assert!(sum.cut_off > 0 && sum.marked > 0 && sum.replies > 0 && sum.submits > 0, "{sum:?}");
+    assert!(sum.together > 0, "{sum:?}");
     let ends: Vec<&str> = sum.ends.keys().copied().collect();
     assert_eq!(ends, ["cancelled", "delivered", "expired", "failed"], "{sum:?}");
 }

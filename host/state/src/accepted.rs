@@ -11,13 +11,15 @@ use crate::outbox::{LinkKey, MessageStatus};
 
 /// Set in the number of a part whose key is kept as text. Parts are at most 64; data before this knew numbers only.
 const TEXT: u8 = 0x80;
+/// Most parts that a message may have; numbers above are those of strays.
+const MAX_PART: u8 = 64;
 /// What is kept of it.
 const FIELDS: [&str; 3] = ["part", "link", "key"];
 
 /// A part that the carrier has.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AcceptedPart {
-    /// From 1.
+    /// From 1; above 64 where it is a stray.
     pub part: u8,
     /// The link it went by.
     pub link: String,
@@ -26,8 +28,34 @@ pub struct AcceptedPart {
 }
 
 impl AcceptedPart {
+    /// Whether it is no part of the message's text: of a text for several accounts that nobody stands for any more, or of its own where another
+    /// message tells it now. It counts for its link and ends nothing; the message is marked.
+    #[must_use]
+    pub fn is_stray(&self) -> bool {
+        is_stray(self.part)
+    }
+
     fn is_known_as(&self, key: &LinkKey) -> bool {
         (&self.link, &self.key) == (&key.0, &key.1)
+    }
+}
+
+/// Whether a part with this number is a stray.
+pub(crate) fn is_stray(part: u8) -> bool {
+    part > MAX_PART
+}
+
+impl MessageStatus {
+    /// Whether a carrier has a part of its text.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.accepted.iter().any(|a| !a.is_stray())
+    }
+
+    /// The number of its next stray; the last stands for all that are too many.
+    pub(crate) fn next_stray(&self) -> u8 {
+        let is_free = |part: &u8| !self.accepted.iter().any(|a| a.part == *part);
+        (MAX_PART + 1..TEXT).find(is_free).unwrap_or(TEXT - 1)
     }
 }
 

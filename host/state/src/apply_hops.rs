@@ -66,6 +66,15 @@ impl Core {
 }
 
 impl Outbox {
+    /// Messages of `queue` that no carrier has a part of, whose route goes on, and that `overdue` takes.
+    pub(crate) fn stuck(&self, queue: u8, limit: usize, overdue: impl Fn(Moment, u32) -> bool) -> Vec<MessageId> {
+        let waits = |(after, id): &(Moment, MessageId)| {
+            let untried = self.live.get(id).is_some_and(|l| !l.status.is_begun());
+            untried && self.hops.awaits(*id).is_some_and(|a| overdue(*after, a.wait_minutes))
+        };
+        self.waiting.of_queue(queue).filter(waits).map(|(_, id)| id).take(limit).collect()
+    }
+
     /// What `step` means for the other messages of its telling: marks what may come twice; gives what is to be taken back.
     pub(crate) fn follow(&mut self, step: Step, at: Moment) -> Vec<MessageId> {
         if step.from == step.to || self.hops.is_quiet() {
@@ -78,7 +87,7 @@ impl Outbox {
         let told = self.hops.settle(step.id, live, at);
         let waits = |id: &MessageId| {
             let live = self.live.get(id);
-            live.is_some_and(|l| l.status.state == MessageState::Queued && l.status.accepted.is_empty())
+            live.is_some_and(|l| l.status.state == MessageState::Queued && !l.status.is_begun())
         };
         told.into_iter().filter(waits).collect()
     }

@@ -9,7 +9,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use gridbell_model::{CHUNK_ROWS, CarrierKey, Date, MessageId, Moment, OrgCode, OrgTree, PrefectureCode};
+use gridbell_model::{CHUNK_ROWS, CarrierKey, Date, MessageId, Moment, OrgCode, OrgTree, PrefectureCode, Sharing};
 use gridbell_store::{Batch, KeyRange};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -27,6 +27,7 @@ use crate::ported::Ported;
 use crate::rerouted::Rerouted;
 use crate::runs::{StatCounts, StatKey};
 use crate::shared::Shared;
+use crate::together::{Bears, ToldTogether};
 use crate::writer::{Change, Command};
 use crate::{keys, records};
 
@@ -60,7 +61,8 @@ pub(crate) struct Marker {
 /// - 5 added records with [`crate::TRIGGER_CORRECTION`], which an earlier program would take for a policy's own, and the reason of what a correction
 ///   need not correct; the topic and class of answers to what customers write, records with [`crate::TRIGGER_ANSWERS`], a reply's number at its carrier and
 ///   whether it is answered, and where each preference came from (`CustomerChange::Asked`, a part of the record beside each page); whose ported numbers
-///   are (`Op::Ported`, `Part::Ported`), and messages that a carrier refused as not its own (`Part::Rerouted`).
+///   are (`Op::Ported`, `Part::Ported`), and messages that a carrier refused as not its own (`Part::Rerouted`); messages that leave as one (`Share`,
+///   `Tell`, `Part::Sharing`, `Part::Together`, and a table of those at their end).
 pub const DATA_FORMAT: u32 = 5;
 
 /// A part of a generation. Variants are appended, never reordered.
@@ -99,6 +101,10 @@ pub(crate) enum Part {
     Ported(Vec<(u16, Vec<u8>)>),
     /// Messages that carriers refused as not theirs; absent when none did.
     Rerouted(Vec<(MessageId, Rerouted)>),
+    /// Which of the messages in [`Part::Live`] may leave together with others; before them, absent when none may.
+    Sharing(Vec<(MessageId, Sharing)>),
+    /// Which messages leave as one; before [`Part::Live`], absent when none do.
+    Together(Vec<(MessageId, Bears)>),
 }
 
 struct PrefecturePlan {
@@ -123,6 +129,8 @@ pub(crate) struct Plan {
     /// The same.
     ported: Ported,
     statuses: BTreeMap<MessageId, MessageStatus>,
+    /// With which others those of them left that did.
+    together: BTreeMap<MessageId, ToldTogether>,
 }
 
 /// What came of it.
@@ -179,9 +187,17 @@ impl Plan {
         let mut outbox = core.outbox.write();
         outbox.forget_parked(shared.clock.now());
         let dirty = std::mem::take(&mut outbox.dirty);
-        let statuses = dirty.iter().filter_map(|id| Some((*id, outbox.live.get(id)?.status.clone()))).collect();
+        let statuses: BTreeMap<_, _> =
+            dirty.iter().filter_map(|id| Some((*id, outbox.live.get(id)?.status.clone()))).collect();
+        let ended = statuses.iter().filter(|(_, s)| s.state.is_final()).map(|(id, _)| id);
+        let together = outbox.all_told_together(ended);
         let live: Vec<_> =
             outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| (*id, l.clone())).collect();
+        let sharing: Vec<_> = live.iter().filter_map(|(id, _)| Some((*id, outbox.together.sharing(*id)?))).collect();
+        parts.extend(sharing.chunks(SMALL_PART_ENTRIES).map(|c| Part::Sharing(c.to_vec())));
+        let open = |id: &MessageId| outbox.live.get(id).is_some_and(|l| !l.status.state.is_final());
+        let bears: Vec<_> = outbox.together.all().filter(|(id, _)| open(id)).map(|(id, b)| (*id, b.clone())).collect();
+        parts.extend(bears.chunks(PART_ENTRIES).map(|c| Part::Together(c.to_vec())));
         parts.extend(live.chunks(PART_ENTRIES).map(|c| Part::Live(c.to_vec())));
         let (mut parked, mut parked_as) = (Vec::new(), Vec::new());
         for ((link, key), (stat, at)) in outbox.parked() {
@@ -208,7 +224,7 @@ impl Plan {
         let told = core.told.read().clone();
         let ported = core.ported.read().clone();
         let generation = shared.generation.load(Ordering::Acquire) + 1;
-        Self { seq, generation, prefectures, parts, told, ported, statuses }
+        Self { seq, generation, prefectures, parts, told, ported, statuses, together }
     }
 
     /// Writes the plan through the bulk lane and waits for the marker to be durable.
@@ -335,6 +351,10 @@ impl Plan {
                 all.insert(at, status.clone());
             }
             slice.put(key.clone(), records::write(&shared.sealer, &key, &all)?)?;
+        }
+        for (id, together) in &self.together {
+            let key = keys::paged(keys::TOGETHER, id.prefecture(), id.number());
+            slice.put(key.clone(), records::write(&shared.sealer, &key, together)?)?;
         }
         Ok(())
     }

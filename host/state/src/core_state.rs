@@ -34,10 +34,14 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    fn count(&mut self, day: Date, prefecture: PrefectureCode, topic: Topic, data: &Publication, by: i8) {
+    /// `number` where it counts for the number too.
+    fn count(&mut self, prefecture: PrefectureCode, topic: Topic, data: &Publication, by: i8, number: bool) {
+        let day = CivilMinute(data.send_after).date();
         let phone = gridbell_model::Phone::from_packed(data.phone).number();
         let change = |n: &mut u8| *n = n.saturating_add_signed(by);
-        change(self.by_phone.entry(day.0).or_default().entry((phone, topic)).or_default());
+        if number {
+            change(self.by_phone.entry(day.0).or_default().entry((phone, topic)).or_default());
+        }
         change(self.by_row.entry(day.0).or_default().entry((prefecture.0, data.row, topic)).or_default());
     }
 
@@ -193,6 +197,7 @@ impl Core {
                         Some(step) => {
                             self.after(step, event, ctx);
                             self.follow(step, ctx);
+                            self.carry(step.id, event, ctx);
                         }
                         None => applied.stale_events += 1,
                     }
@@ -207,6 +212,13 @@ impl Core {
             }
             Op::Await(run, prefecture, waits) => self.await_hops(*run, *prefecture, waits),
             Op::PublishHops(record, publications, hopped) => self.publish_hops(record, publications, hopped, ctx),
+            Op::Share(prefecture, shares) => {
+                let mut outbox = self.outbox.write();
+                for (number, sharing) in shares {
+                    outbox.together.allow(MessageId::new(*prefecture, *number), *sharing);
+                }
+            }
+            Op::Tell(tellings) => applied.stale_events += self.tell(tellings, ctx),
             Op::EndHops(runs) => self.outbox.write().hops.end_runs(runs),
             Op::Ported(facts) => applied.facts = self.apply_ported(facts),
             Op::Archived { decisions, runs } => self.runs.write().archived(decisions, runs),
@@ -229,6 +241,7 @@ impl Core {
         if let Some(step) = step {
             self.count(step);
             self.follow(step, ctx);
+            self.carry_reported(step.id, ctx);
         }
     }
 
@@ -317,7 +330,8 @@ impl Core {
             }
             let day = CivilMinute(data.send_after).date();
             if !uncounted.contains(&data.number) {
-                told.count(day, record.prefecture, record.topic, data, 1);
+                let number = outbox.together.counts(MessageId::new(record.prefecture, data.number));
+                told.count(record.prefecture, record.topic, data, 1, number);
             }
             stats.entry(StatKey { day, station: OrgCode(data.station), topic: record.topic }).or_default().queued += 1;
             outbox.publish(
@@ -376,11 +390,14 @@ impl Core {
             p.write().unsay(live.data.row, live.topic, live.data.key, live.data.step, live.data.said_before);
         }
         if outbox.hops.is_counted(step.id) {
-            self.told.write().count(CivilMinute(live.data.send_after).date(), prefecture, live.topic, &live.data, -1);
+            let (topic, data) = (live.topic, live.data.clone());
+            drop(outbox);
+            let number = self.outbox.write().uncount(step.id);
+            self.told.write().count(prefecture, topic, &data, -1, number);
         }
     }
 
-    fn count(&self, step: Step) {
+    pub(crate) fn count(&self, step: Step) {
         if step.from == step.to {
             return;
         }
@@ -395,8 +412,11 @@ impl Core {
         let accepted_now = live.status.submitted_at.is_some() && before;
         if accepted_now && matches!(step.to, MessageState::Submitted | MessageState::Delivered | MessageState::Failed) {
             counts.submitted += u64::from(!sample && !outbox.rerouted.is_counted(step.id));
-            counts.parts += u64::from(live.data.parts);
-            counts.cost_milli_fen += u64::from(live.data.cost_milli_fen);
+            // What leaves for several accounts is paid once, with the one that bears the others.
+            if !outbox.together.is_borne(step.id) {
+                counts.parts += u64::from(live.data.parts);
+                counts.cost_milli_fen += u64::from(live.data.cost_milli_fen);
+            }
         }
         if sample {
             return;

@@ -47,6 +47,9 @@ pub(crate) const KEPT_COUNT: u8 = b'L';
 /// What the store knows of the history's files, one record.
 pub(crate) const HISTORY: u8 = b'Y';
 
+/// With which others a message left that came to its end: prefecture, number.
+pub(crate) const TOGETHER: u8 = b'O';
+
 /// Messages of one status record.
 pub(crate) const STATUS_BLOCK: u32 = 512;
 

@@ -394,6 +394,7 @@ impl State {
             change.puts.put(key.clone(), records::write(&self.shared().sealer, &key, &thinned)?);
         }
         if run.messages_end > 0 {
+            self.drop_together(run.prefecture, record.first_message, run.messages_end, change)?;
             let online = head.messages.entry(run.prefecture).or_insert(1);
             // Whole blocks below the end only: a checkpoint may be writing the block in which later messages end.
             for block in *online / keys::STATUS_BLOCK..run.messages_end / keys::STATUS_BLOCK {

@@ -40,6 +40,8 @@ mod shared;
 mod shared_phones;
 mod snapshot;
 mod state;
+mod together;
+mod together_api;
 mod waiting;
 mod wishes;
 mod writer;
@@ -81,6 +83,7 @@ pub use runs::{
 pub use shared_phones::SharedCount;
 pub use snapshot::Snapshot;
 pub use state::{Handed, MAX_EVENTS_PER_OP, State};
+pub use together::{MAX_CARRIED, Telling, ToldTogether};
 pub use waiting::{QueueBacklog, Room, Shares};
 pub use wishes::WishEntry;
 pub use writer::{BULK_QUEUE, CHECKPOINT_JOURNAL_BYTES, MAX_GROUP_CHANGES, SINGLE_QUEUE};

@@ -134,6 +134,14 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
                 let mut outbox = core.outbox.write();
                 days.into_iter().for_each(|(day, link, counts)| outbox.link_days.restore(day, link, counts));
             }
+            Part::Sharing(some) => {
+                let mut outbox = core.outbox.write();
+                some.into_iter().for_each(|(id, sharing)| outbox.together.allow(id, sharing));
+            }
+            Part::Together(some) => {
+                let mut outbox = core.outbox.write();
+                some.into_iter().for_each(|(bearer, bears)| outbox.together.restore(bearer, bears));
+            }
             Part::Chains(chains) => {
                 let mut outbox = core.outbox.write();
                 chains.into_iter().for_each(|chain| outbox.hops.restore(chain));

@@ -43,6 +43,10 @@ pub struct OutgoingMessage {
     pub attempts: u8,
     /// Parts that no carrier has accepted, from 1.
     pub open: Vec<u8>,
+    /// All its parts: of one that others leave with, those of their common text.
+    pub parts: u8,
+    /// The text with which it goes on for several accounts; none where it goes by itself.
+    pub told: Option<String>,
 }
 
 /// What a recall of a run's messages came to.
@@ -101,6 +105,8 @@ pub struct LiveMessage {
     pub channel: gridbell_model::Channel,
     /// Whether a carrier has a part of it: what is half sent is not taken back.
     pub begun: bool,
+    /// Whether another message leaves for it: its end is that one's.
+    pub carried: bool,
 }
 
 impl State {
@@ -421,15 +427,14 @@ impl State {
         let mut segments: BTreeMap<(RunId, u32), BTreeMap<u32, DecisionRecord>> = BTreeMap::new();
         let mut out = Vec::with_capacity(ids.len());
         for id in ids {
-            let Some(facts) = self.live_facts(*id) else { continue };
+            let Some(live) = self.live_facts(*id) else { continue };
             let (run, segment) = self.locate(*id)?;
             let by_number = match segments.entry((run.id, segment)) {
                 std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
                 std::collections::btree_map::Entry::Vacant(e) => e.insert(numbered(self.decisions(run.id, segment)?)),
             };
             let decision = by_number.remove(&id.number()).ok_or(StateError::NoMessage(*id))?;
-            let (topic, queued_at, expires, maybe_twice, attempts, open) = facts;
-            out.push(OutgoingMessage { id: *id, topic, decision, queued_at, expires, maybe_twice, attempts, open });
+            out.push(live(decision));
         }
         Ok(out)
     }
@@ -446,17 +451,25 @@ impl State {
         self.shared().core.outbox.read().parked_as(link, key).map(str::to_owned)
     }
 
-    fn live_facts(&self, id: MessageId) -> Option<(Topic, Moment, Moment, bool, u8, Vec<u8>)> {
+    /// What the outbox knows of message `id`, to which its decision is added.
+    fn live_facts(&self, id: MessageId) -> Option<impl FnOnce(DecisionRecord) -> OutgoingMessage> {
         let outbox = self.shared().core.outbox.read();
         let live = outbox.live.get(&id).filter(|l| !l.status.state.is_final())?;
-        Some((
-            live.topic,
-            live.status.queued_at,
-            live.expires,
-            live.status.maybe_twice,
-            live.status.attempts,
-            live.open(),
-        ))
+        let (topic, expires, open, parts) = (live.topic, live.expires, live.open(), live.data.parts);
+        let (queued_at, maybe_twice, attempts) = (live.status.queued_at, live.status.maybe_twice, live.status.attempts);
+        let told = outbox.text_of(id).map(str::to_owned);
+        Some(move |decision| OutgoingMessage {
+            id,
+            topic,
+            decision,
+            queued_at,
+            expires,
+            maybe_twice,
+            attempts,
+            open,
+            parts,
+            told,
+        })
     }
 
     /// Messages that are not final and that `wanted` takes (id, run, topic, queue, state, submitted, expires), up to `limit`, in order of id.
@@ -482,7 +495,7 @@ impl State {
         let mut waiting = BTreeMap::new();
         for live in outbox.live.values().filter(|l| l.status.state == MessageState::Queued) {
             let key = (live.data.queue, live.data.lane, live.send_after, live.expires);
-            let open = if live.status.accepted.is_empty() { usize::from(live.data.parts) } else { live.open().len() };
+            let open = if !live.status.is_begun() { usize::from(live.data.parts) } else { live.open().len() };
             *waiting.entry(key).or_default() += open as u64;
         }
         waiting
@@ -554,7 +567,8 @@ impl Outbox {
             submitted_at: l.status.submitted_at,
             expires: l.expires,
             channel: l.channel(),
-            begun: !l.status.accepted.is_empty(),
+            begun: l.status.is_begun(),
+            carried: self.together.is_borne(*id),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Changes of the state. Everything that ever changes customers or messages is an [`Op`] in the journal; replaying the journal rebuilds both.
 
-use gridbell_model::{AccountNumber, CarrierKey, MessageId, Moment, OrgTree, PrefectureCode, RunId};
+use gridbell_model::{AccountNumber, CarrierKey, MessageId, Moment, OrgTree, PrefectureCode, RunId, Sharing};
 use serde::{Deserialize, Serialize};
 
 use crate::contacts::ContactFact;
@@ -9,6 +9,7 @@ use crate::hops::Hopped;
 use crate::outbox::MessageEvent;
 use crate::ported::PortedFact;
 use crate::runs::{Publication, RunRecord, RunStatus};
+use crate::together::Telling;
 
 /// Rows of facts in one op at most: larger imports are many ops. The importer's batches, half a megabyte of short rows, fit.
 pub const MAX_FACTS_PER_OP: usize = 49_152;
@@ -47,6 +48,10 @@ pub(crate) enum Op {
     EndHops(Vec<RunId>),
     /// What is said of the carriers of numbers.
     Ported(Vec<PortedFact>),
+    /// Which messages of the publication behind it may leave together with others of their number.
+    Share(PrefectureCode, Vec<(u32, Sharing)>),
+    /// Messages that leave as one.
+    Tell(Vec<Telling>),
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.

@@ -15,6 +15,7 @@ use crate::link_days::LinkDays;
 use crate::ported::Carriers;
 use crate::rerouted::Reroutes;
 use crate::runs::Publication;
+use crate::together::Together;
 use crate::waiting::{Place, QueueBacklog, Room, Shares, Waiting};
 
 /// Reports that came before their answer, per province; the oldest is dropped and counted beyond this.
@@ -219,6 +220,8 @@ pub(crate) struct Outbox {
     pub(crate) link_days: LinkDays,
     /// Messages that a carrier refused as not its own.
     pub(crate) rerouted: Reroutes,
+    /// Messages that leave as one.
+    pub(crate) together: Together,
 }
 
 impl Outbox {
@@ -249,6 +252,7 @@ impl Outbox {
         };
         self.waiting.insert(live.place(id), send_after, id, open_parts(&live).len());
         self.live.insert(id, live);
+        self.index_shared(id);
         self.dirty.insert(id);
     }
 
@@ -264,18 +268,24 @@ impl Outbox {
 
     /// Puts a message back as a checkpoint knew it.
     pub(crate) fn restore(&mut self, id: MessageId, live: Live) {
-        if live.status.state == MessageState::Queued {
+        // What is carried waits nowhere, and its parts are its bearer's.
+        let carried = self.together.is_borne(id);
+        if live.status.state == MessageState::Queued && !carried {
             self.waiting.insert(live.place(id), live.send_after, id, open_parts(&live).len());
         }
-        for a in &live.status.accepted {
+        for a in live.status.accepted.iter().filter(|a| a.is_stray() || !carried) {
             self.by_carrier_id.insert((a.link.clone(), a.key.clone()), (id, a.part));
         }
         self.live.insert(id, live);
+        self.index_shared(id);
     }
 
     /// Applies one event; none when it does not fit the message's state, which then stays as it is.
     pub(crate) fn apply(&mut self, id: MessageId, event: &MessageEvent, at: Moment) -> Option<Step> {
-        let live = self.live.get_mut(&id)?;
+        // What is carried has no event of its own but a late answer to what it went by before.
+        let late = matches!(event, MessageEvent::PartLate { .. } | MessageEvent::PartLateAs { .. });
+        let carried = self.together.is_borne(id) && !late;
+        let live = self.live.get_mut(&id).filter(|_| !carried)?;
         let from = live.status.state;
         let place = live.place(id);
         let status = &mut live.status;
@@ -344,7 +354,7 @@ impl Outbox {
                 live.send_after = live.send_after.max(*until);
                 self.waiting.insert(place, live.send_after, id, open_parts(live).len());
             }
-            MessageEvent::Cancelled { reason } if from == MessageState::Queued && live.status.accepted.is_empty() => {
+            MessageEvent::Cancelled { reason } if from == MessageState::Queued && !live.status.is_begun() => {
                 self.waiting.remove(place, live.send_after, id);
                 live.status.reason = Some(*reason);
                 finish(&mut live.status, MessageState::Cancelled, at);
@@ -355,6 +365,7 @@ impl Outbox {
             }
             _ => return None,
         }
+        self.index_shared(id);
         self.dirty.insert(id);
         let to = self.live.get(&id)?.status.state;
         Some(Step { id, from, to })
@@ -372,13 +383,19 @@ impl Outbox {
 
     /// The carrier has part `part`, which was told back.
     fn part_late(&mut self, id: MessageId, part: u8, key: LinkKey, at: Moment) -> Option<()> {
-        let live = self.live.get_mut(&id)?;
-        if !(1..=live.data.parts).contains(&part) || self.by_carrier_id.contains_key(&key) {
+        let live = self.live.get_mut(&id).filter(|_| !self.by_carrier_id.contains_key(&key))?;
+        let stray = self.together.is_stale(id) || self.together.is_borne(id);
+        if !stray && !(1..=live.data.parts).contains(&part) {
             return None;
         }
+        let stray = stray.then(|| live.status.next_stray());
         // It was counted as unanswered when it was told back.
         let counts = self.link_days.of(at.date(), &key.0);
         counts.unanswered = counts.unanswered.saturating_sub(1);
+        if let Some(part) = stray {
+            self.take_part(id, part, key, at);
+            return Some(());
+        }
         self.take_part(id, part, key, at);
         let live = self.live.get_mut(&id)?;
         if live.status.state == MessageState::Queued && open_parts(live).is_empty() {
@@ -466,7 +483,8 @@ impl Outbox {
 
     /// Ends a submitted message when its reports say so: all parts delivered, or any part failed for good. ACCEPTD is not final (CMPP 3.0).
     fn settle_reports(&mut self, id: MessageId, at: Moment) {
-        let Some(live) = self.live.get_mut(&id) else { return };
+        let carried = self.together.is_borne(id);
+        let Some(live) = self.live.get_mut(&id).filter(|_| !carried) else { return };
         if live.status.state != MessageState::Submitted {
             return;
         }
@@ -502,15 +520,6 @@ impl Outbox {
         self.waiting.next(room, now, shares, weights, parts)
     }
 
-    /// Messages of `queue` that no carrier has a part of, whose route goes on, and that `overdue` takes.
-    pub(crate) fn stuck(&self, queue: u8, limit: usize, overdue: impl Fn(Moment, u32) -> bool) -> Vec<MessageId> {
-        let waits = |(after, id): &(Moment, MessageId)| {
-            let untried = self.live.get(id).is_some_and(|l| l.status.accepted.is_empty());
-            untried && self.hops.awaits(*id).is_some_and(|a| overdue(*after, a.wait_minutes))
-        };
-        self.waiting.of_queue(queue).filter(waits).map(|(_, id)| id).take(limit).collect()
-    }
-
     /// When the next message of `queue` may go; none when nothing waits.
     pub(crate) fn next_due(&self, queue: u8) -> Option<Moment> {
         self.waiting.next_due(queue)
@@ -539,9 +548,14 @@ impl Outbox {
         for id in finals {
             self.samples.remove(id);
             self.rerouted.forget(*id);
-            if let Some(live) = self.live.remove(id) {
-                forget_carrier_ids(&mut self.by_carrier_id, &live.status);
+            let live = self.live.remove(id);
+            if let Some(live) = &live {
+                let carried = self.together.is_borne(*id);
+                for a in live.status.accepted.iter().filter(|a| a.is_stray() || !carried) {
+                    self.by_carrier_id.remove(&(a.link.clone(), a.key.clone()));
+                }
             }
+            self.together.forget(*id, live.as_ref());
         }
     }
 }
@@ -565,12 +579,6 @@ impl Live {
 fn finish(status: &mut MessageStatus, state: MessageState, at: Moment) {
     status.state = state;
     status.final_at = Some(at);
-}
-
-fn forget_carrier_ids(map: &mut FxHashMap<LinkKey, (MessageId, u8)>, status: &MessageStatus) {
-    for a in &status.accepted {
-        map.remove(&(a.link.clone(), a.key.clone()));
-    }
 }
 
 /// Parts that no carrier has accepted, from 1.

@@ -5,6 +5,7 @@ use gridbell_model::{CarrierKey, MessageId, MessageState, Moment, Phone};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+use crate::accepted::is_stray;
 use crate::outbox::Outbox;
 use crate::ported::Carriers;
 use crate::state::State;
@@ -56,6 +57,14 @@ impl Reroutes {
         self.0.get(&id).is_some_and(|r| r.submitted)
     }
 
+    /// Who refused `bearer` refused `carried`, whose text it was too; `submitted` where statistics have counted that.
+    pub(crate) fn share(&mut self, bearer: MessageId, carried: MessageId, submitted: bool) {
+        if let Some(not) = self.0.get(&bearer).map(|r| r.not) {
+            self.send_on(carried, not, 0);
+            self.0.entry(carried).and_modify(|r| r.submitted |= submitted);
+        }
+    }
+
     fn refused(&self, id: MessageId) -> Carriers {
         self.0.get(&id).map_or_else(Carriers::default, |r| r.not)
     }
@@ -85,7 +94,7 @@ impl Outbox {
         let live = self.live.get_mut(&id)?;
         let from = live.status.state;
         let its = |p: u8, l: &str| p == part && l == link;
-        if from.is_final() || !live.status.accepted.iter().any(|a| its(a.part, &a.link)) {
+        if from.is_final() || is_stray(part) || !live.status.accepted.iter().any(|a| its(a.part, &a.link)) {
             return None;
         }
         let place = live.place(id);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gridbell_model::{HoldReason, MessageId, PrefectureCode, RunId};
+use gridbell_model::{HoldReason, MessageId, PrefectureCode, RunId, Sharing};
 use gridbell_store::{Batch, Record};
 use rayon::prelude::*;
 
@@ -52,6 +52,8 @@ pub struct RunWriter {
     /// Messages whose route goes on, with the minutes.
     awaiting: Vec<(u32, u32)>,
     hopped: Vec<Hopped>,
+    /// Messages that may leave together with others.
+    sharing: Vec<(u32, Sharing)>,
 }
 
 /// What a run publishes.
@@ -122,6 +124,7 @@ impl RunWriter {
             waits: Vec::new(),
             awaiting: Vec::new(),
             hopped: Vec::new(),
+            sharing: Vec::new(),
         })
     }
 
@@ -228,6 +231,9 @@ impl RunWriter {
                     let route = self.waits.get(usize::from(record.route));
                     let wait = route.and_then(|waits| waits.get(usize::from(message.hop)));
                     self.awaiting.extend(wait.map(|minutes| (message.number, *minutes)));
+                    if message.sharing != Sharing::Alone && self.kind != RunKind::Samples {
+                        self.sharing.push((message.number, message.sharing));
+                    }
                     self.parts += u64::from(message.parts);
                     self.cost_milli_fen += u64::from(message.cost_milli_fen);
                     self.publications.push(Publication {
@@ -336,11 +342,17 @@ impl RunWriter {
         let key = keys::run(keys::RUN, self.id);
         let value = records::write(&self.state.shared().sealer, &key, &record)?;
         let its = Box::new(record.clone());
-        let mut ops = vec![match self.kind {
+        let mut ops = Vec::new();
+        let sharing = std::mem::take(&mut self.sharing);
+        if !sharing.is_empty() {
+            // Before the messages: the number of one that rides is not counted.
+            ops.push(Op::Share(record.prefecture, sharing));
+        }
+        ops.push(match self.kind {
             RunKind::Policy | RunKind::Answers => Op::Publish(its, publications),
             RunKind::Samples => Op::PublishSamples(its, publications),
             RunKind::Hops => Op::PublishHops(its, publications, std::mem::take(&mut self.hopped)),
-        }];
+        });
         let awaiting = std::mem::take(&mut self.awaiting);
         if !awaiting.is_empty() {
             ops.push(Op::Await(self.id, record.prefecture, awaiting));

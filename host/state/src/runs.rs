@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gridbell_model::{
     AccountNumber, Channel, CivilMinute, Date, Decision, Fen, HoldReason, Initiator, Lane, MessageId, Moment, OrgCode,
-    Phone, PrefectureCode, RunId, Topic,
+    Phone, PrefectureCode, RunId, Sharing, Topic,
 };
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +134,9 @@ pub struct QueuedMessage {
     pub hop: u8,
     /// The amount that the text states, to be checked again just before submit; 0 where it states none.
     pub stated: Fen,
+    /// Whether it may leave together with others of its number. Said to [`crate::RunWriter::push`]; a record that is read does not have it.
+    #[serde(skip)]
+    pub sharing: Sharing,
 }
 
 /// How a run ended.

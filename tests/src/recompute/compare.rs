@@ -58,7 +58,7 @@ fn file(
     assert!(twice.is_none(), "{name}: two messages have one number: {twice:?}");
     let same = |run: u32, field: &str, ours: &str, theirs: &str| {
         ours == theirs
-            || field == "message"
+            || matches!(field, "message" | "told_by")
                 && nth(ours, numbered.0.get(&run)) == nth(theirs, numbered.1.get(&run))
                 && !ours.is_empty()
     };

@@ -7,7 +7,7 @@ use super::customer::{Contact, Customer};
 use super::files::{Inputs, Policy};
 use super::guardrails::{Queued, check, check_again, link, next};
 use super::policies::{Choice, choose};
-use super::text::{parts, text};
+use super::text::{parts, shared, text, together};
 
 /// A recomputed day.
 #[derive(Default)]
@@ -57,7 +57,15 @@ pub struct Message {
     goes: i64,
     expires: i64,
     done: bool,
+    /// What it has in common with those that it may leave with, and the amount that is added up.
+    shared: Option<String>,
+    amount: i64,
+    /// Whether it is the one of those that counts for its number.
+    counts: bool,
 }
+
+/// Accounts that one message tells at most.
+const TOGETHER: usize = 50;
 
 /// Messages of a class on a day to a customer or to a number.
 type Counts<K> = HashMap<(String, i64, K), u32>;
@@ -69,6 +77,8 @@ struct World<'a> {
     to_customer: Counts<usize>,
     to_phone: Counts<String>,
     numbers: HashMap<u32, u32>,
+    /// Messages of the run that may leave as one, by number, minute and text: how many since the last that counts.
+    sharing: HashMap<(String, i64, String), usize>,
     day: Day,
 }
 
@@ -104,7 +114,8 @@ impl<'a> World<'a> {
         inputs.balances.iter().for_each(|b| customers[by_account[&b["户号"]]].told_balance(b));
         inputs.payments.iter().for_each(|p| customers[by_account[&p.account]].pay(p, today));
         let (to_customer, to_phone, numbers) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { inputs, customers, by_account, to_customer, to_phone, numbers, day: Day::default() }
+        let (sharing, day) = (HashMap::new(), Day::default());
+        Self { inputs, customers, by_account, to_customer, to_phone, numbers, sharing, day }
     }
 
     /// Everything that is due, in order of prefecture and of the policies in its file.
@@ -126,6 +137,7 @@ impl<'a> World<'a> {
     /// One run. Without a schedule it is one of payments and looks at each payment that waits, of a customer the oldest first.
     fn run(&mut self, prefecture: u32, policy: &Policy, schedule: &str, now: i64) {
         let id = format!("R{}", self.day.runs.len() + 1);
+        self.sharing.clear();
         let mut run = Run {
             id,
             prefecture,
@@ -164,9 +176,9 @@ impl<'a> World<'a> {
         run.decided += 1;
         let outcome = self.judge(policy, at, &choice, now);
         let message = match outcome {
-            Ok((goes, expires)) => {
+            Ok((goes, expires, counts)) => {
                 run.queued += 1;
-                self.queue(run, policy, at, &choice, (goes, expires))
+                self.queue(run, policy, at, &choice, (goes, expires, counts))
             }
             Err(why) => {
                 *run.held.entry(why.to_owned()).or_default() += 1;
@@ -190,8 +202,14 @@ impl<'a> World<'a> {
         ]));
     }
 
-    /// The guardrails, the caps last.
-    fn judge(&mut self, policy: &Policy, at: usize, choice: &Choice, now: i64) -> Result<(i64, i64), &'static str> {
+    /// The guardrails, the caps last: when it goes and until when, and whether it counts for its number.
+    fn judge(
+        &mut self,
+        policy: &Policy,
+        at: usize,
+        choice: &Choice,
+        now: i64,
+    ) -> Result<(i64, i64, bool), &'static str> {
         let (goes, expires) = check(self.inputs, policy, &mut self.customers[at], choice, now)?;
         let class_name = &self.inputs.province.topic[&policy.topic].class;
         let class = &self.inputs.province.class[class_name];
@@ -202,18 +220,26 @@ impl<'a> World<'a> {
             return Err("customer-cap");
         }
         let to_phone = self.to_phone.entry((class_name.clone(), goes / DAY, number.clone())).or_default();
-        if *to_phone >= lower(policy.caps.per_phone, class.per_phone) {
+        // Accounts that one message tells count once for their number.
+        let shares = shared(self.inputs, &policy.topic, &self.customers[at], choice);
+        let with = shares.map(|text| self.sharing.entry((number.clone(), goes, text)).or_default());
+        let counts = with.as_ref().is_none_or(|with| **with == 0 || **with == TOGETHER);
+        if counts && *to_phone >= lower(policy.caps.per_phone, class.per_phone) {
             return Err("phone-cap");
         }
+        if let Some(with) = with {
+            *with = if counts { 1 } else { *with + 1 };
+        }
         *to_customer += 1;
-        *to_phone += 1;
-        Ok((goes, expires))
+        *to_phone += u32::from(counts);
+        Ok((goes, expires, counts))
     }
 
-    fn queue(&mut self, run: &Run, policy: &Policy, at: usize, choice: &Choice, times: (i64, i64)) -> String {
-        let (goes, expires) = times;
+    fn queue(&mut self, run: &Run, policy: &Policy, at: usize, choice: &Choice, times: (i64, i64, bool)) -> String {
+        let (goes, expires, counts) = times;
         let customer = &mut self.customers[at];
         let words = text(self.inputs, &policy.topic, customer, choice);
+        let shared = shared(self.inputs, &policy.topic, customer, choice);
         let Contact::Mobile { number, carrier } = customer.contact.clone() else { panic!("checked before") };
         let queued = Queued { key: customer.key(&policy.topic), stated: customer.stated(&policy.topic).0 };
         let said = customer.said(&policy.topic);
@@ -239,6 +265,8 @@ impl<'a> World<'a> {
             ("link", link(&carrier).to_owned()),
             ("maybe_twice", "false".to_owned()),
             ("text", words),
+            ("told_by", String::new()),
+            ("told_text", String::new()),
         ]);
         self.day.messages.push(Message {
             row,
@@ -251,20 +279,35 @@ impl<'a> World<'a> {
             goes,
             expires,
             done: false,
+            shared,
+            amount: choice.args[0],
+            counts,
         });
         id
     }
 
-    /// Messages whose time has come: facts are checked once more, and who paid since hears nothing.
+    /// Messages whose time has come: facts are checked once more, and who paid since hears nothing. Those to one number that may share a text leave as
+    /// one, the first of them for the others.
     fn send(&mut self, now: i64) {
-        for message in self.day.messages.iter_mut().filter(|m| !m.done && m.goes <= now) {
+        let mut leaving: BTreeMap<(u32, String, String), Vec<usize>> = BTreeMap::new();
+        for at in 0..self.day.messages.len() {
+            let message = &mut self.day.messages[at];
+            if message.done || message.goes > now {
+                continue;
+            }
             message.done = true;
             assert!(now < message.expires, "messages go at once when their window opens");
             let policies = &self.inputs.policies[&message.policy.0];
             let policy = policies.iter().find(|p| p.name == message.policy.1).expect("it was run");
             assert_eq!(next(self.inputs, policy, now), Some(now), "its window is open");
             let customer = &mut self.customers[message.customer];
-            let Err(why) = check_again(self.inputs, &message.topic, customer, &message.queued, now) else { continue };
+            let Err(why) = check_again(self.inputs, &message.topic, customer, &message.queued, now) else {
+                if let Some(text) = &message.shared {
+                    let key = (message.policy.0, message.row["phone"].clone(), text.clone());
+                    leaving.entry(key).or_default().push(at);
+                }
+                continue;
+            };
             message.row.insert("cancelled_because", why.to_owned());
             message.row.insert("link", String::new());
             // It was not said after all, and does not count.
@@ -274,7 +317,42 @@ impl<'a> World<'a> {
             let class = &self.inputs.province.topic[&message.topic].class;
             let day = message.goes / DAY;
             *self.to_customer.entry((class.clone(), day, message.customer)).or_default() -= 1;
-            *self.to_phone.entry((class.clone(), day, message.row["phone"].clone())).or_default() -= 1;
+            let class = class.clone();
+            self.uncount(at, class, day);
+        }
+        for ((_, _, text), alike) in leaving {
+            alike.chunks(TOGETHER).for_each(|some| self.together(&text, some));
+        }
+    }
+
+    /// A message that does not go counts for its number no more, unless another takes its place.
+    fn uncount(&mut self, at: usize, class: String, day: i64) {
+        let messages = &mut self.day.messages;
+        if !std::mem::replace(&mut messages[at].counts, false) {
+            return;
+        }
+        let of = |m: &Message| (m.policy.0, m.row["phone"].clone(), m.topic.clone(), m.goes / DAY);
+        let (its, phone) = (of(&messages[at]), messages[at].row["phone"].clone());
+        let rides = |m: &&mut Message| !m.counts && m.row["cancelled_because"].is_empty();
+        match messages.iter_mut().filter(rides).find(|m| of(m) == its) {
+            Some(heir) => heir.counts = true,
+            None => *self.to_phone.entry((class, day, phone)).or_default() -= 1,
+        }
+    }
+
+    /// These leave as one, where that takes no more parts than they would take by themselves.
+    fn together(&mut self, shared: &str, alike: &[usize]) {
+        let sum = alike.iter().map(|at| self.day.messages[*at].amount).sum();
+        let alone: usize = alike.iter().map(|at| parts(&self.day.messages[*at].row["text"])).sum();
+        let text = together(shared, alike.len(), sum);
+        if alike.len() < 2 || parts(&text) > alone {
+            return;
+        }
+        let bearer = self.day.messages[alike[0]].row["message"].clone();
+        for at in alike {
+            let row = &mut self.day.messages[*at].row;
+            row.insert("told_by", bearer.clone());
+            row.insert("told_text", text.clone());
         }
     }
 }

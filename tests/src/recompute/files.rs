@@ -25,6 +25,8 @@ pub struct Inputs {
     pub(super) calendar: Calendar,
     /// Topic and notice to text.
     pub(super) texts: HashMap<(String, String), String>,
+    /// The same for the text that several accounts share.
+    pub(super) merged: HashMap<(String, String), String>,
     /// Carrier by the first four digits.
     pub(super) segments: HashMap<u64, String>,
     /// By prefecture, in the order of the file.
@@ -210,7 +212,8 @@ impl Inputs {
             units: rows("org-units.csv").into_iter().map(|r| (r["code"].clone(), r["name"].clone())).collect(),
             province: toml::from_str(&text("province.toml")).expect("province.toml"),
             calendar: Calendar::read(&text("calendar.toml")),
-            texts: texts(&text("templates.toml")),
+            texts: texts(&text("templates.toml"), "text"),
+            merged: texts(&text("templates.toml"), "merged"),
             segments: segments(&text("segments.toml")),
             policies: cities,
         }
@@ -257,9 +260,10 @@ fn payment(row: &Row) -> PaymentRow {
     }
 }
 
-fn texts(file: &str) -> HashMap<(String, String), String> {
+/// The text called `which` of each newest version, where that has one.
+fn texts(file: &str, which: &str) -> HashMap<(String, String), String> {
     let file: toml::Table = file.parse().expect("templates.toml is TOML");
-    let mut newest: HashMap<(String, String), (i64, String)> = HashMap::new();
+    let mut newest: HashMap<(String, String), (i64, Option<String>)> = HashMap::new();
     for t in file["template"].as_array().expect("templates") {
         let word = |name: &str| t[name].as_str().expect("a word").to_owned();
         if word("channel") != "sms" || word("status") != "approved" {
@@ -268,10 +272,10 @@ fn texts(file: &str) -> HashMap<(String, String), String> {
         let version = t["version"].as_integer().expect("a version");
         let slot = newest.entry((word("topic"), word("notice"))).or_default();
         if version > slot.0 {
-            *slot = (version, word("text"));
+            *slot = (version, t.get(which).and_then(|text| text.as_str()).map(str::to_owned));
         }
     }
-    newest.into_iter().map(|(key, (_, text))| (key, text)).collect()
+    newest.into_iter().filter_map(|(key, (_, text))| Some((key, text?))).collect()
 }
 
 fn segments(file: &str) -> HashMap<u64, String> {

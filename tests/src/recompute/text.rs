@@ -37,6 +37,31 @@ pub(super) fn text(inputs: &Inputs, topic: &str, customer: &Customer, choice: &C
     out + rest
 }
 
+/// What a text for several accounts says of this one, with the sum and the count left open: accounts of which it is the same may share it.
+pub(super) fn shared(inputs: &Inputs, topic: &str, customer: &Customer, choice: &Choice) -> Option<String> {
+    let template = inputs.merged.get(&(topic.to_owned(), choice.notice.to_owned()))?;
+    let mut out = inputs.province.signature.clone();
+    for (nth, piece) in template.split("{{ ").enumerate() {
+        let (name, rest) = piece.split_once(" }}").unwrap_or(("", piece));
+        assert!(nth == 0 || !name.is_empty(), "a tag is not closed: {template}");
+        match name {
+            "" => {}
+            SUM | COUNT => out.push_str(&format!("<{name}>")),
+            _ => out.push_str(&value(inputs, topic, customer, choice, name)),
+        }
+        out.push_str(rest);
+    }
+    Some(out)
+}
+
+const SUM: &str = "amount";
+const COUNT: &str = "count";
+
+/// Such a text for `count` accounts that owe `sum` fen.
+pub(super) fn together(shared: &str, count: usize, sum: i64) -> String {
+    shared.replace(&format!("<{SUM}>"), &yuan(sum)).replace(&format!("<{COUNT}>"), &count.to_string())
+}
+
 fn value(inputs: &Inputs, topic: &str, customer: &Customer, choice: &Choice, name: &str) -> String {
     let period = || match customer.key(topic) {
         0 => panic!("{}: no period", customer.account),

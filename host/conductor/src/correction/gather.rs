@@ -149,7 +149,7 @@ impl Host {
                 continue;
             }
             let id = MessageId::new(run.prefecture, message.number);
-            if status.state == MessageState::Queued && status.accepted.is_empty() {
+            if status.state == MessageState::Queued && !status.is_begun() {
                 waiting.insert(id);
             }
             if !may_have(&status) {

@@ -1,7 +1,7 @@
 //! A message's life in words: what went where, what the carrier said, and when.
 
 use gridbell_model::{Channel, CivilMinute, MessageId, MessageState, Moment};
-use gridbell_state::{MessageStatus, QueuedMessage};
+use gridbell_state::{MessageStatus, QueuedMessage, ToldTogether};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -36,8 +36,31 @@ pub struct MessageLife {
     pub code: String,
     /// Whether the customer may have got it twice.
     pub maybe_twice: bool,
+    /// With which others it left, where one message told several accounts of its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<TogetherLife>,
     /// What happened, in order.
     pub steps: Vec<LifeStep>,
+}
+
+/// One message that told several accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TogetherLife {
+    /// The message that left for all of them.
+    pub bearer: String,
+    /// How many other accounts it told.
+    pub others: u16,
+    /// The text that the number got; for roles that may see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+impl TogetherLife {
+    /// In a sentence, for an office.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("与同一号码的另外 {} 户合并为一条发送（消息 {}）", self.others, self.bearer)
+    }
 }
 
 /// Something that happened to a message.
@@ -50,6 +73,22 @@ pub struct LifeStep {
 }
 
 impl MessageLife {
+    /// The same with `together`, where the message left with others.
+    pub(crate) fn with_others(self, together: Option<ToldTogether>) -> Self {
+        let together = together.map(|t| TogetherLife {
+            bearer: t.bearer.to_string(),
+            others: t.accounts.saturating_sub(1),
+            text: Some(t.text),
+        });
+        Self { together, ..self }
+    }
+
+    /// Takes the texts out, for roles that may not see them.
+    pub fn hide_texts(&mut self) {
+        self.text = None;
+        self.together.iter_mut().for_each(|t| t.text = None);
+    }
+
     pub(crate) fn of(id: MessageId, message: &QueuedMessage, status: Option<&MessageStatus>) -> Self {
         let state = status.map_or(MessageState::Queued, |s| s.state);
         let cancelled = status.and_then(|s| s.reason);
@@ -67,6 +106,7 @@ impl MessageLife {
             cancelled: cancelled.map(|r| r.chinese().to_owned()).unwrap_or_default(),
             code: status.map(|s| s.code.clone()).unwrap_or_default(),
             maybe_twice: status.is_some_and(|s| s.maybe_twice),
+            together: None,
             steps: status.map(steps).unwrap_or_default(),
         }
     }
@@ -108,6 +148,7 @@ impl MessageLife {
             cancelled: cancelled.unwrap_or_default(),
             code: text("code"),
             maybe_twice: body["maybe_twice"].as_bool().unwrap_or(false),
+            together: together_of(&body["together"]),
             steps,
         }
     }
@@ -124,13 +165,22 @@ impl MessageLife {
     }
 }
 
+fn together_of(kept: &Value) -> Option<TogetherLife> {
+    Some(TogetherLife {
+        bearer: kept["bearer"].as_str()?.to_owned(),
+        others: u16::try_from(kept["accounts"].as_u64()?).ok()?.saturating_sub(1),
+        text: kept["text"].as_str().map(str::to_owned),
+    })
+}
+
 fn steps(status: &MessageStatus) -> Vec<LifeStep> {
     let at = |moment: Moment| moment.to_string();
     let mut steps = vec![LifeStep { at: at(status.queued_at), what: "进入发送队列".to_owned() }];
     let mut links: Vec<&str> = status.accepted.iter().map(|a| a.link.as_str()).collect();
     links.dedup();
     if let Some(submitted) = status.submitted_at {
-        let ids: Vec<String> = status.accepted.iter().map(|a| format!("第{}段 {}", a.part, a.key)).collect();
+        let own = status.accepted.iter().filter(|a| !a.is_stray());
+        let ids: Vec<String> = own.map(|a| format!("第{}段 {}", a.part, a.key)).collect();
         let what = format!("运营商接收（通道 {}；回执号 {}）", links.join("、"), ids.join("，"));
         steps.push(LifeStep { at: at(submitted), what });
     }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use archived::FromArchives;
 pub use facts::FactShown;
-pub use life::MessageLife;
+pub use life::{MessageLife, TogetherLife};
 pub use present::{FORESEEN_DAYS, Forecast, Present};
 pub(crate) use present::{prepare_recorded, run_of};
 pub(crate) use recorded::titles;

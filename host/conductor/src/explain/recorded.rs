@@ -102,7 +102,8 @@ impl Host {
         let Outcome::Queued(message) = &decision.outcome else { return Ok(None) };
         let id = MessageId::new(run.prefecture, message.number);
         let status = self.state().message_status(id)?;
-        Ok(Some(MessageLife::of(id, message, status.as_ref())))
+        let together = self.state().told_together(id)?;
+        Ok(Some(MessageLife::of(id, message, status.as_ref()).with_others(together)))
     }
 
     /// Into which class the topic of `run` belonged then; as now for runs of earlier programs.

@@ -18,6 +18,8 @@ pub(crate) struct Message {
     pub(crate) step: u8,
     pub(crate) parts: u8,
     pub(crate) channel: Channel,
+    /// Whether another counts for its number.
+    pub(crate) rides: bool,
     /// The carrier's number.
     pub(crate) queue: u8,
     pub(crate) station: OrgCode,
@@ -62,6 +64,7 @@ impl Message {
             step: decision.step,
             parts: 0,
             channel: Channel::Sms,
+            rides: false,
             queue: 0,
             station,
             send_after: 0,

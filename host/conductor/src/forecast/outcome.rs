@@ -31,7 +31,7 @@ pub struct PreviewTotals {
     pub customers: u64,
     /// Parts as carriers count them.
     pub parts: u64,
-    /// What they cost, in 1/1000 fen.
+    /// What they cost at most, in 1/1000 fen: less where accounts of one number are told by one message.
     pub cost_milli_fen: u64,
     /// Decisions that would be held, by reason.
     pub held: BTreeMap<HoldReason, u64>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use gridbell_clock::Seed;
 use gridbell_engine::{EvalOptions, OutsideSample, Plugin, RunError};
-use gridbell_model::{CivilMinute, Decision, HoldReason, Table, Topic, TopicClass};
+use gridbell_model::{CivilMinute, Decision, HoldReason, Sharing, Table, Topic, TopicClass};
 use gridbell_planner::{BlastVerdict, Foreseen, Guard};
 use gridbell_state::Snapshot;
 use rayon::prelude::*;
@@ -64,8 +64,8 @@ pub(crate) struct Simulation<'a> {
     pub(crate) side: Side,
 }
 
-/// A decision with what became of it but for caps: the message, and the number that it goes to.
-type Judged = (Message, u64, Result<(), HoldReason>);
+/// A decision with what became of it but for caps: the message, the number that it goes to, and what it has in common with those that may leave with it.
+type Judged = (Message, (u64, Option<u64>), Result<(), HoldReason>);
 
 impl<'a> Simulation<'a> {
     pub(crate) fn new(host: &'a Host, stage: &'a Stage, snapshot: &'a Snapshot) -> Self {
@@ -148,7 +148,7 @@ impl<'a> Simulation<'a> {
             for (message, phone, verdict) in judged {
                 let verdict = verdict.and_then(|()| caps.admit_one(message.row, phone, message.day(), &context));
                 match verdict {
-                    Ok(()) => side.messages.push(message),
+                    Ok(sharing) => side.messages.push(Message { rides: sharing == Sharing::Rides, ..message }),
                     Err(reason) => {
                         *side.held.entry(reason).or_default() += 1;
                         held(&message, reason);
@@ -183,7 +183,7 @@ impl<'a> Simulation<'a> {
             self.overlay.say(message.row, message.key, message.step);
             if capped {
                 let phone = self.snapshot.view(message.row).map_or(0, |v| v.phone.number());
-                self.counted.count(message.row, phone, message.day());
+                self.counted.count(message.row, if message.rides { 0 } else { phone }, message.day());
             }
         }
     }
@@ -201,15 +201,18 @@ impl<'a> Simulation<'a> {
             let view = self.overlay.later(prepared.view(self.snapshot, d.row)?);
             let decision = Decision { row: view.row, ..*d };
             let mut message = Message { table_row: d.row, ..Message::of(&decision, n, view.station) };
+            let mut shares = None;
             let verdict = guard.foresee(&decision, &view, &context, scratch).and_then(|foreseen| {
-                let Foreseen { channel, not_before, expires, parts, cost_milli_fen, business_key } = foreseen;
+                let Foreseen { channel, not_before, expires, parts, cost_milli_fen, business_key, shares: its } =
+                    foreseen;
+                shares = its;
                 message = Message { channel, parts, cost_milli_fen, key: business_key, ..message };
                 message = message.with_times(not_before, expires);
                 message.queue = ways.queue(channel, view.phone.number(), view.row)?;
                 Ok(())
             });
             let phone = if message.channel.goes_to_number() { view.phone.number() } else { 0 };
-            Some((message, phone, verdict))
+            Some((message, (phone, shares), verdict))
         };
         decisions.par_iter().with_min_len(JUDGED_AT_ONCE).map_init(String::new, one).flatten_iter().collect()
     }

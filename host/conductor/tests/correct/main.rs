@@ -136,17 +136,16 @@ async fn whoever_may_have_it_is_on_the_list_whatever_became_of_the_messages() {
                 2 => Answered::Unanswered { again: true },
                 _ => accepted(id),
             };
-            for id in send(&world, &link, 60, fate).await {
-                let account = detail(&world, id).decision.account;
+            for (id, accounts) in send_told(&world, &link, 60, fate).await {
                 match (lot(id, 1) % 5, lot(id, 2) % 3) {
                     (0, _) => {}
                     (3.., 0) => report(&world, &link, id, "UNDELIV").await,
                     (3.., 1) => {
                         report(&world, &link, id, "DELIVRD").await;
-                        may.insert(account);
+                        may.extend(accounts);
                     }
                     // Nothing is heard of it, or nobody knows whether the carrier has it: some of those wait to go again and are taken back.
-                    _ => drop(may.insert(account)),
+                    _ => may.extend(accounts),
                 }
             }
         }
@@ -306,7 +305,8 @@ async fn caps_do_not_hold_it_and_a_restart_in_the_middle_neither_loses_nor_repea
     let (world, run) = world().await;
     let [sms] = carriers();
     // The policy's caps are one a day, and each of these was told today.
-    let sent = send(&world, &sms, usize::MAX, accepted).await;
+    let sent = send_told(&world, &sms, usize::MAX, accepted).await;
+    let sent: Vec<AccountNumber> = sent.into_iter().flat_map(|(_, accounts)| accounts).collect();
     let correction = world.host.propose_correction(&order(run.id, PLAIN)).await.unwrap();
     let world = world.restarted();
     world.host.decide_proposal(correction.id, Decides::Approve, "对", &decider("li")).await.unwrap();

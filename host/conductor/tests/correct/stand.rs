@@ -100,19 +100,32 @@ pub(crate) async fn send(
     limit: usize,
     answer: impl Fn(MessageId) -> Answered,
 ) -> Vec<MessageId> {
+    send_told(world, link, limit, answer).await.into_iter().map(|(id, _)| id).collect()
+}
+
+/// The same, with the accounts that each message told.
+pub(crate) async fn send_told(
+    world: &World,
+    link: &LinkName,
+    limit: usize,
+    answer: impl Fn(MessageId) -> Answered,
+) -> Vec<(MessageId, Vec<AccountNumber>)> {
     let outbox = world.host.outbox();
-    let ids: Vec<MessageId> = outbox.claim(link, 10_000, Which::Any).await.unwrap().iter().map(|m| m.id).collect();
+    let claimed = outbox.claim(link, 10_000, Which::Any).await.unwrap();
+    let ids: Vec<MessageId> = claimed.iter().map(|m| m.id).collect();
     let take = ids.iter().take(limit).copied().collect::<Vec<_>>();
     let going = outbox.intend(link, &take).await.unwrap();
-    let mut answers = Vec::new();
-    for id in &going {
-        let Outcome::Queued(message) = detail(world, *id).decision.outcome else { continue };
-        for part in 1..=message.parts {
-            let outcome = match answer(*id) {
-                Answered::Accepted { .. } => Answered::Accepted { key: key(*id, part) },
+    let (mut answers, mut sent) = (Vec::new(), Vec::new());
+    for out in claimed.iter().filter(|out| going.contains(&out.id)) {
+        let told = world.host.state().told_together(out.id).unwrap();
+        let all = std::iter::once(out.id).chain(told.into_iter().flat_map(|t| t.carried));
+        sent.push((out.id, all.map(|id| detail(world, id).decision.account).collect()));
+        for part in (1..=gridbell_channels::MAX_PARTS).filter(|part| out.open.contains(*part)) {
+            let outcome = match answer(out.id) {
+                Answered::Accepted { .. } => Answered::Accepted { key: key(out.id, part) },
                 other => other,
             };
-            answers.push(Answer { message: *id, part, outcome });
+            answers.push(Answer { message: out.id, part, outcome });
         }
     }
     outbox.answered(link, &answers).await.unwrap();
@@ -121,7 +134,7 @@ pub(crate) async fn send(
         .map(|id| gridbell_channels::Unsent { message: *id, parts: Default::default() })
         .collect();
     outbox.release(link, &rest).await.unwrap();
-    going
+    sent
 }
 
 pub(crate) fn key(message: MessageId, part: u8) -> CarrierKey {
@@ -133,8 +146,7 @@ pub(crate) fn accepted(_: MessageId) -> Answered {
 }
 
 pub(crate) async fn report(world: &World, link: &LinkName, message: MessageId, stat: &str) {
-    let Outcome::Queued(queued) = detail(world, message).decision.outcome else { return };
-    for part in 1..=queued.parts {
+    for part in detail(world, message).status.accepted.iter().map(|a| a.part) {
         let outcome = if stat == "DELIVRD" { ReportOutcome::Delivered } else { ReportOutcome::Failed };
         let (phone, stat, never) = (Phone::NONE, stat.to_owned(), CivilMinute::NONE);
         let report = Report { key: key(message, part), phone, stat, outcome, submitted: never, done: never };

@@ -130,6 +130,7 @@ async fn urgent(host: &Host, carrier: &Carrier, of: &[PrefectureCode]) -> Result
             said_before: 0,
             hop: 0,
             stated: Fen::ZERO,
+            sharing: gridbell_model::Sharing::Alone,
         };
         let record = DecisionRecord::new(&decision, view.account, Outcome::Queued(Box::new(message)));
         writer.push(vec![record]).await?;

@@ -93,6 +93,8 @@ fn write_decisions(host: &Host, dir: &Path) -> Result<(), CommandError> {
             "final_at",
             "maybe_twice",
             "text",
+            "told_by",
+            "told_text",
         ])
         .map_err(failed)?;
     let mut runs = host.state().runs(None, usize::MAX, |run| !run.is_samples());
@@ -149,6 +151,8 @@ fn message_row(host: &Host, run: &RunRecord, d: &DecisionRecord) -> Result<Optio
     let Outcome::Queued(m) = &d.outcome else { return Ok(None) };
     let id = MessageId::new(run.prefecture, m.number);
     let Some(status) = host.state().message_status(id)? else { return Ok(None) };
+    let together = host.state().told_together(id)?;
+    let (told_by, told_text) = together.map(|t| (t.bearer.to_string(), t.text)).unwrap_or_default();
     let moment = |at: Option<gridbell_model::Moment>| at.map(|m| m.to_string()).unwrap_or_default();
     Ok(Some(vec![
         id.to_string(),
@@ -169,5 +173,7 @@ fn message_row(host: &Host, run: &RunRecord, d: &DecisionRecord) -> Result<Optio
         moment(status.final_at),
         status.maybe_twice.to_string(),
         m.text.clone(),
+        told_by,
+        told_text,
     ]))
 }

@@ -117,7 +117,7 @@ fn totals(p: &PolicyPreview) -> Table {
     row("消息 messages".to_owned(), ours.messages, live.messages, false);
     row("用户 customers".to_owned(), ours.customers, live.customers, false);
     row("条数 parts".to_owned(), ours.parts, live.parts, false);
-    row("费用 cost（元）".to_owned(), ours.cost_milli_fen, live.cost_milli_fen, true);
+    row("费用至多 cost at most（元）".to_owned(), ours.cost_milli_fen, live.cost_milli_fen, true);
     row("决定 decided".to_owned(), ours.decided, live.decided, false);
     let reasons: std::collections::BTreeSet<_> = ours.held.keys().chain(live.held.keys()).collect();
     for why in reasons {
@@ -142,7 +142,7 @@ fn by_day(p: &PolicyPreview) -> Table {
             *sum += n;
         }
     }
-    let mut t = table(&["日期 day", "消息 messages", "条数 parts", "费用 cost（元）", "现行 live"]);
+    let mut t = table(&["日期 day", "消息 messages", "条数 parts", "费用至多 cost at most（元）", "现行 live"]);
     for (day, [messages, parts, cost, live]) in days {
         t.add_row([day.to_string(), messages.to_string(), parts.to_string(), yuan(cost), live.to_string()]);
     }
@@ -157,7 +157,14 @@ fn by_county(p: &PolicyPreview) -> Table {
             *sum += n;
         }
     }
-    let mut t = table(&["县区 county", "渠道 channel", "消息 messages", "条数 parts", "费用 cost（元）", "现行 live"]);
+    let mut t = table(&[
+        "县区 county",
+        "渠道 channel",
+        "消息 messages",
+        "条数 parts",
+        "费用至多 cost at most（元）",
+        "现行 live",
+    ]);
     for ((code, channel), (name, [messages, parts, cost, live])) in counties {
         t.add_row([
             format!("{code} {name}"),

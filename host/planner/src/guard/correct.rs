@@ -155,6 +155,7 @@ impl<'a> Corrector<'a> {
             step,
             said_before: 0,
             stated: queued.stated,
+            shares: None,
         })
     }
 

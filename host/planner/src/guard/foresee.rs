@@ -21,6 +21,8 @@ pub struct Foreseen {
     pub cost_milli_fen: u32,
     /// With the step: not twice.
     pub business_key: u64,
+    /// As [`super::Planned::shares`].
+    pub shares: Option<u64>,
 }
 
 impl Guard {
@@ -43,6 +45,7 @@ impl Guard {
     ) -> Result<Foreseen, HoldReason> {
         let cleared = self.clear(decision, view, ctx)?;
         let facts = self.facts(decision, view, cleared.station);
+        let shares = self.shares(&cleared, decision, &facts);
         let size = cleared
             .text
             .size(&facts, self.cost_per_part_milli_fen, scratch)
@@ -54,6 +57,7 @@ impl Guard {
             parts: size.parts,
             cost_milli_fen: size.cost_milli_fen,
             business_key: view.business_key(self.topic),
+            shares,
         })
     }
 }

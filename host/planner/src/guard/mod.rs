@@ -17,6 +17,7 @@ mod recheck;
 mod trace;
 mod window;
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use gridbell_contract::Manifest;
@@ -24,7 +25,7 @@ use gridbell_model::{
     AccountNumber, Channel, CivilMinute, CustomerView, Date, Decision, Fen, Guardrail, HoldReason, Lane, OrgCode,
     OrgTree, Phone, PrefectureCode, Topic, TopicClass,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 pub use caps::DayCaps;
 pub use checks::EXEMPTIONS;
@@ -171,6 +172,8 @@ pub struct Planned {
     pub said_before: u8,
     /// The amount of the fact that the text states, for the check before submit; 0 where the topic states none.
     pub stated: Fen,
+    /// What messages of the run have in common that may leave together with this one, where they go to the same number; none where none may.
+    pub shares: Option<u64>,
 }
 
 /// A decision that passed everything but text and caps.
@@ -283,7 +286,7 @@ impl Guard {
     ) -> Verdict {
         match self.consider(decision, view, ctx) {
             Verdict::Queue(planned) => match caps.admit(&planned, ctx) {
-                Ok(()) => Verdict::Queue(planned),
+                Ok(_) => Verdict::Queue(planned),
                 Err(reason) => Verdict::Held(reason),
             },
             held @ Verdict::Held(_) => held,
@@ -329,8 +332,9 @@ impl Guard {
     }
 
     fn plan(&self, cleared: Cleared<'_>, decision: &Decision, view: &CustomerView) -> Result<Planned, HoldReason> {
-        let Cleared { station, hop, channel, text, not_before, expires } = cleared;
-        let facts = self.facts(decision, view, station);
+        let facts = self.facts(decision, view, cleared.station);
+        let shares = self.shares(&cleared, decision, &facts);
+        let Cleared { hop, channel, text, not_before, expires, .. } = cleared;
         let plan =
             text.plan(&facts, self.cost_per_part_milli_fen).map_err(|_: RenderError| HoldReason::RenderFailed)?;
         Ok(Planned {
@@ -351,7 +355,16 @@ impl Guard {
             step: decision.step,
             said_before: view.said_step(self.topic).unwrap_or(0),
             stated: fact_of(self.topic, view).map_or(Fen::ZERO, |f| f.amount),
+            shares,
         })
+    }
+
+    /// See [`Planned::shares`]: the text, when it goes and what it says besides sums. Topic, lane and prefecture are the run's.
+    fn shares(&self, cleared: &Cleared<'_>, decision: &Decision, facts: &Facts<'_>) -> Option<u64> {
+        let same = cleared.text.merged()?.sameness(facts)?;
+        let mut hasher = FxHasher::default();
+        (same, decision.notice, cleared.hop, cleared.text.version(), cleared.not_before).hash(&mut hasher);
+        Some(hasher.finish())
     }
 }
 

@@ -158,7 +158,7 @@ impl Guard {
         let (mut linked, mut capped) = (None, None);
         if let Verdict::Queue(planned) = &outcome {
             linked = Some(link(planned));
-            capped = Some(self.day_caps().admit(planned, ctx));
+            capped = Some(self.day_caps().admit(planned, ctx).map(|_| ()));
         }
         let hop = self.hop(decision, view, ctx, 0).map(|_| ());
         let one = |check: &Check| -> GuardVerdict {

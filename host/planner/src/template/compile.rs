@@ -6,6 +6,7 @@ use gridbell_contract::Notice;
 use gridbell_model::{Channel, TopicClass};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 
+use super::merged::MergedText;
 use super::parts::{MAX_PARTS, TextPlan, TextSize, measure, parts_of, units_and_parts};
 use super::platform::{self, PlatformText};
 use super::slots::{Facts, Missing, Slot, slots_of, states_fact};
@@ -28,6 +29,16 @@ pub struct Compiled {
     /// Units of everything that is the same in each text, where counting the rest gives the whole: see [`Compiled::size`].
     fixed_units: Option<usize>,
     sample: TextPlan,
+    /// What it says, by name.
+    said: Vec<(String, Slot)>,
+    merged: Option<Box<MergedText>>,
+}
+
+/// What is made ready: a text, what it may say, and what it must.
+pub(super) struct Wording<'a> {
+    pub(super) text: &'a str,
+    pub(super) names: Vec<(String, Slot)>,
+    pub(super) needed: Vec<&'a str>,
 }
 
 enum Body {
@@ -83,13 +94,37 @@ impl Compiled {
         rules: &ProvinceRules,
         class: TopicClass,
     ) -> Result<Self, PlannerError> {
-        let text = template.text.trim();
         let names = slots_of(template.topic, notice);
+        let list = || names.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>().join(", ");
+        if let Some(omitted) = template.omits.iter().find(|o| !names.iter().any(|(n, _)| n == *o)) {
+            let message = format!("`omits` names `{omitted}`, which is no placeholder: known are {}", list());
+            return Err(at(&template.text, 0, message));
+        }
+        let own = [&notice.arg0, &notice.arg1].into_iter().flatten().map(|a| a.name.as_str());
+        let needed = own.chain(states_fact(template.topic).then_some("as_of"));
+        let needed = needed.filter(|name| !template.omits.iter().any(|o| o == name)).collect();
+        let mut compiled =
+            Self::of_wording(&Wording { text: &template.text, names, needed }, template, notice, rules, class)?;
+        if let Some(merged) = &template.merged {
+            compiled.merged = Some(Box::new(MergedText::new(merged, &compiled, template, notice, rules)?));
+        }
+        Ok(compiled)
+    }
+
+    /// The same for one wording of `template`.
+    pub(super) fn of_wording(
+        wording: &Wording<'_>,
+        template: &Template,
+        notice: &Notice,
+        rules: &ProvinceRules,
+        class: TopicClass,
+    ) -> Result<Self, PlannerError> {
+        let text = wording.text.trim();
         let tags = Tags::scan(text)?;
         check_text(text, template.channel, &tags)?;
         let env = engine(text)?;
-        check_placeholders(text, template, notice, &names, &env)?;
-        let used: Vec<(String, Slot)> = names.into_iter().filter(|(n, _)| tags.mention(text, n)).collect();
+        check_placeholders(text, wording, &env)?;
+        let used: Vec<(String, Slot)> = wording.names.iter().filter(|(n, _)| tags.mention(text, n)).cloned().collect();
         let body = match tags.segments(text, &used) {
             Some(segments) => Body::Segments(segments),
             None => Body::Engine { env: Box::new(env.clone()), slots: used.clone() },
@@ -104,6 +139,8 @@ impl Compiled {
             body,
             fixed_units: None,
             sample: TextPlan { text: String::new(), chars: 0, parts: 0, cost_milli_fen: 0 },
+            said: used.clone(),
+            merged: None,
         };
         let facts = Facts::sample(notice);
         let refuse = |e: RenderError| at(text, 0, e.to_string());
@@ -135,10 +172,18 @@ impl Compiled {
 
     /// Whether the text says a slot of which `wanted` is true.
     pub(super) fn says(&self, wanted: impl Fn(Slot) -> bool) -> bool {
-        match &self.body {
-            Body::Segments(segments) => segments.iter().any(|s| matches!(s, Segment::Slot(slot) if wanted(*slot))),
-            Body::Engine { slots, .. } => slots.iter().any(|(_, slot)| wanted(*slot)),
-        }
+        self.said.iter().any(|(_, slot)| wanted(*slot))
+    }
+
+    /// What it says, by name.
+    pub(super) fn said(&self) -> &[(String, Slot)] {
+        &self.said
+    }
+
+    /// The text that several accounts of one number share, where the template has one.
+    #[must_use]
+    pub fn merged(&self) -> Option<&MergedText> {
+        self.merged.as_deref()
     }
 
     /// The template's version.
@@ -307,13 +352,8 @@ fn check_text(text: &str, channel: Channel, tags: &Tags) -> Result<(), PlannerEr
     Ok(())
 }
 
-fn check_placeholders(
-    text: &str,
-    template: &Template,
-    notice: &Notice,
-    names: &[(String, Slot)],
-    env: &Environment<'_>,
-) -> Result<(), PlannerError> {
+fn check_placeholders(text: &str, wording: &Wording<'_>, env: &Environment<'_>) -> Result<(), PlannerError> {
+    let Wording { names, needed, .. } = wording;
     let tags = Tags::scan(text)?;
     let asked = env.get_template(ENTRY).map(|t| t.undeclared_variables(false)).unwrap_or_default();
     let mut asked: Vec<String> = asked.into_iter().collect();
@@ -323,13 +363,8 @@ fn check_placeholders(
         let offset = tags.find(text, unknown).unwrap_or(0);
         return Err(at(text, offset, format!("unknown placeholder `{unknown}`: known are {}", list())));
     }
-    if let Some(omitted) = template.omits.iter().find(|o| !names.iter().any(|(n, _)| n == *o)) {
-        return Err(at(text, 0, format!("`omits` names `{omitted}`, which is no placeholder: known are {}", list())));
-    }
-    let own = [&notice.arg0, &notice.arg1].into_iter().flatten().map(|a| a.name.as_str());
-    let needed = own.chain(states_fact(template.topic).then_some("as_of"));
     for name in needed {
-        if !asked.iter().any(|a| a == name) && !template.omits.iter().any(|o| o == name) {
+        if !asked.iter().any(|a| a == name) {
             let message =
                 format!("the placeholder `{name}` is missing: say it as `{{{{ {name} }}}}`, or list it in `omits`");
             return Err(at(text, text.len(), message));

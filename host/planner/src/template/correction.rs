@@ -58,7 +58,8 @@ impl CorrectionText {
         // What it leaves out it leaves out: whether the day is missing depends on what it says.
         let omits = amount.into_iter().chain(states_fact(topic).then(|| "as_of".to_owned())).collect();
         let (name, status) = (notice.name.clone(), TemplateStatus::Approved);
-        let template = Template { topic, notice: name, channel, version: 0, status, text: text.to_owned(), omits };
+        let template =
+            Template { topic, notice: name, channel, version: 0, status, text: text.to_owned(), omits, merged: None };
         let compiled = Compiled::of_class(&template, &notice, rules, rules.topic(Topic::Correction).class)?;
         if !APOLOGIES.iter().any(|word| text.contains(word)) {
             let message = format!("a correction apologises: say it with one of {}", APOLOGIES.join(", "));

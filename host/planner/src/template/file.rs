@@ -106,6 +106,7 @@ fn read_template(mut f: Fields<'_, '_>) -> Option<Template> {
     let version = f.required("version").and_then(|i| i.integer(1..=i64::from(u32::MAX)));
     let status = f.required("status").and_then(|i| status(&i));
     let text = f.required("text").and_then(|i| i.short_text(MAX_TEMPLATE_CHARS));
+    let merged = f.optional("merged").and_then(|i| i.short_text(MAX_TEMPLATE_CHARS));
     let omits = f.optional("omits").map(|i| i.list(16)).unwrap_or_default();
     f.finish();
     Some(Template {
@@ -116,6 +117,7 @@ fn read_template(mut f: Fields<'_, '_>) -> Option<Template> {
         status: status?,
         text: text?,
         omits: omits.iter().filter_map(Item::text).collect(),
+        merged,
     })
 }
 

@@ -4,6 +4,7 @@
 mod compile;
 mod correction;
 mod file;
+mod merged;
 mod parts;
 mod platform;
 mod slots;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use compile::{Compiled, RenderError};
 pub use correction::{CORRECTED_AMOUNT, CorrectionText, corrected_topic, correction_notice};
 pub use file::TemplateFile;
+pub use merged::{MAX_TOGETHER, MERGED_COUNT, MergedText};
 pub use parts::{MAX_PARTS, PART_UNITS, SINGLE_UNITS, TextPlan, TextSize, parts, utf16_units};
 pub use platform::PlatformText;
 pub use slots::{Fact, Facts, HOST_PLACEHOLDERS, HostPlaceholder, fact_of};
@@ -56,6 +58,10 @@ pub struct Template {
     /// Placeholders that it leaves out on purpose. Any other of the notice's numbers must appear, and the date that the facts are true for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub omits: Vec<String>,
+    /// A second text, which several accounts of one number share when their messages leave together: see [`MergedText`]. Without one each account's
+    /// message goes by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<String>,
 }
 
 impl Template {

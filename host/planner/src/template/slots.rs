@@ -97,6 +97,8 @@ pub struct Facts<'a> {
     pub prefecture: &'a str,
     /// The number that customers call.
     pub hotline: &'a str,
+    /// For how many accounts the text speaks: 1, but for texts that several accounts share.
+    pub count: u16,
 }
 
 impl<'a> Facts<'a> {
@@ -121,6 +123,7 @@ impl<'a> Facts<'a> {
             station,
             prefecture,
             hotline,
+            count: 1,
         }
     }
 
@@ -145,6 +148,7 @@ impl<'a> Facts<'a> {
             station: "城西供电所",
             prefecture: "太原",
             hotline: "95598",
+            count: 3,
         }
     }
 }
@@ -167,6 +171,8 @@ pub(crate) enum Slot {
     Period,
     LateFeeFrom,
     MonthsOwed,
+    /// In texts that several accounts share.
+    Count,
 }
 
 /// The names that a text about `topic` for `notice` may use.
@@ -202,6 +208,7 @@ impl Slot {
             Self::AsOf => return write_date(facts.as_of, out),
             Self::LateFeeFrom => return write_date(facts.late_fee_from, out),
             Self::MonthsOwed => push_number(i64::from(facts.months_owed), out),
+            Self::Count => push_number(i64::from(facts.count), out),
             Self::Period => {
                 let (year, month) = (facts.period / 100, facts.period % 100);
                 if !(1..=12).contains(&month) || year == 0 {
@@ -221,8 +228,14 @@ impl Slot {
         match self {
             Self::Arg(n, Unit::Days | Unit::Kwh | Unit::Count) => Some(facts.args[usize::from(n & 1)]),
             Self::MonthsOwed => Some(i64::from(facts.months_owed)),
+            Self::Count => Some(i64::from(facts.count)),
             _ => None,
         }
+    }
+
+    /// Whether it is an amount of money, which several accounts have the sum of.
+    pub(crate) fn is_money(self) -> bool {
+        matches!(self, Self::Arg(_, Unit::Fen))
     }
 }
 

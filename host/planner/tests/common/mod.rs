@@ -122,6 +122,7 @@ pub fn template(topic: Topic, notice: &str, text: &str) -> Template {
         status: TemplateStatus::Approved,
         text: text.to_owned(),
         omits: omits.into_iter().flatten().map(str::to_owned).collect(),
+        merged: None,
     }
 }
 

@@ -59,8 +59,12 @@ pub(crate) async fn explain(
         let decisions = explanation.policies.iter_mut().flat_map(|p| &mut p.decisions);
         let messages =
             decisions.flat_map(|d| d.message.iter_mut().chain(d.hops.iter_mut().filter_map(|h| h.message.as_mut())));
-        messages.for_each(|m| m.text = None);
-        explanation.policies.iter_mut().flat_map(|p| &mut p.samples).for_each(|m| m.text = None);
+        messages.for_each(gridbell_conductor::MessageLife::hide_texts);
+        explanation
+            .policies
+            .iter_mut()
+            .flat_map(|p| &mut p.samples)
+            .for_each(gridbell_conductor::MessageLife::hide_texts);
         let present = explanation.policies.iter_mut().filter_map(|p| p.present.as_mut());
         let coming = present.filter_map(|p| p.forecast.coming.as_mut());
         coming.flat_map(|c| &mut c.messages).for_each(|m| m.text.clear());

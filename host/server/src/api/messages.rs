@@ -125,7 +125,9 @@ async fn samples_to(app: &App, caller: &Caller, number: u64, limit: usize) -> Re
 fn view(app: &App, detail: &MessageDetail, text: bool, unmask: bool) -> Option<MessageView> {
     let run = app.state().run(detail.run)?;
     let reason = reason_titles(app, &run).get(usize::from(detail.decision.reason)).cloned();
-    MessageView::of(detail, &run, reason, text, unmask)
+    // What cannot be read is shown as what the account's own message says.
+    let together = app.state().told_together(detail.id).ok().flatten();
+    MessageView::of((detail, together), &run, reason, text, unmask)
 }
 
 /// What the run's plugin calls its reasons; empty if that plugin is no longer there.

@@ -63,7 +63,7 @@ pub(crate) struct PreviewTotalsView {
     customers: u64,
     /// Parts as carriers count them.
     parts: u64,
-    /// What they cost, in 1/1000 fen.
+    /// What they cost at most, in 1/1000 fen: less where accounts of one number are told by one message.
     cost_milli_fen: u64,
     /// Decisions that would be held, by the reason's word.
     held: std::collections::BTreeMap<String, u64>,

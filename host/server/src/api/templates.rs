@@ -31,6 +31,9 @@ pub(crate) struct TemplateView {
     text: String,
     /// Placeholders that it leaves out on purpose.
     omits: Vec<String>,
+    /// The text that several accounts of one number share when their messages leave together; without one each goes by itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    merged: Option<String>,
 }
 
 fn view(t: &Template) -> TemplateView {
@@ -46,6 +49,7 @@ fn view(t: &Template) -> TemplateView {
         status: status.to_owned(),
         text: t.text.clone(),
         omits: t.omits.clone(),
+        merged: t.merged.clone(),
     }
 }
 
@@ -75,6 +79,10 @@ pub(crate) struct TemplateBody {
     /// Placeholders that it leaves out on purpose.
     #[serde(default)]
     pub(crate) omits: Vec<String>,
+    /// The text that several accounts of one number share when their messages leave together: sums of money as in the text itself, how many accounts
+    /// as `{{ count }}`, and of the rest only what the text itself says and is the same for all of them.
+    #[serde(default)]
+    pub(crate) merged: Option<String>,
 }
 
 impl TemplateBody {
@@ -88,6 +96,7 @@ impl TemplateBody {
             status: TemplateStatus::Draft,
             text: self.text,
             omits: self.omits,
+            merged: self.merged.filter(|text| !text.trim().is_empty()),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gridbell_model::{CustomerView as Row, Date, OrgCode, OrgTree, Phone, PhoneClass, PrefectureCode};
-use gridbell_state::{MessageDetail, Outcome, RunRecord, RunStatus};
+use gridbell_state::{MessageDetail, Outcome, RunRecord, RunStatus, ToldTogether};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -199,6 +199,18 @@ macro_rules! word {
 }
 pub(crate) use word;
 
+/// One message that told several accounts of a number.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct TogetherView {
+    /// The message that left for all of them; of the others the end is its end.
+    pub(crate) bearer: String,
+    /// How many accounts it told.
+    pub(crate) accounts: u16,
+    /// The text that the number got, for roles that may unmask.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) text: Option<String>,
+}
+
 /// A message with every step of its life.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct MessageView {
@@ -225,10 +237,13 @@ pub(crate) struct MessageView {
     /// The exact text, for roles that may unmask.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) text: Option<String>,
-    /// Parts as the carrier counts them.
+    /// Parts as the carrier counts them; 0 of one that another message told as well.
     pub(crate) parts: u8,
-    /// Cost of all parts in 1/1000 fen.
+    /// Cost of all parts in 1/1000 fen; 0 of one that another message told as well.
     pub(crate) cost_milli_fen: u32,
+    /// With which others it left, where one message told several accounts of its number.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) together: Option<TogetherView>,
     /// Step of the escalation.
     pub(crate) step: u8,
     /// Which channel of the policy's route it went by, from 1: a later one where those before had no address, failed, or gave no report in time.
@@ -270,7 +285,7 @@ pub(crate) struct MessageView {
 impl MessageView {
     /// `text`: whether the exact text may be seen; `unmask`: whether the number may.
     pub(crate) fn of(
-        detail: &MessageDetail,
+        (detail, together): (&MessageDetail, Option<ToldTogether>),
         run: &RunRecord,
         reason: Option<String>,
         text: bool,
@@ -278,6 +293,16 @@ impl MessageView {
     ) -> Option<Self> {
         let Outcome::Queued(message) = &detail.decision.outcome else { return None };
         let status = &detail.status;
+        let (parts, cost_milli_fen) = match &together {
+            None => (message.parts, message.cost_milli_fen),
+            Some(t) if t.bearer == detail.id => (t.parts, t.cost_milli_fen),
+            Some(_) => (0, 0),
+        };
+        let together = together.map(|t| TogetherView {
+            bearer: t.bearer.to_string(),
+            accounts: t.accounts,
+            text: text.then_some(t.text),
+        });
         Some(Self {
             id: detail.id.to_string(),
             run: detail.run.to_string(),
@@ -289,8 +314,9 @@ impl MessageView {
             channel: word!(message.channel),
             phone: shown(message.phone, unmask),
             text: text.then(|| message.text.clone()),
-            parts: message.parts,
-            cost_milli_fen: message.cost_milli_fen,
+            parts,
+            cost_milli_fen,
+            together,
             step: detail.decision.step,
             hop: message.hop.saturating_add(1),
             reason,

@@ -44,6 +44,9 @@ pub(crate) struct WorkOrderView {
     pub(crate) kind: String,
     /// 户号
     pub(crate) account: String,
+    /// Further accounts of that number, which the same message told; they are suspended with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) others: Vec<String>,
     /// Whose office it is.
     pub(crate) station: UnitRef,
     /// The number that is somebody else's, masked.
@@ -83,6 +86,7 @@ pub(crate) async fn orders(app: &App, caller: &Caller, query: &WorkOrderQuery) -
         number: e.number,
         kind: "wrong-number".to_owned(),
         account: e.order.account.to_string(),
+        others: e.order.others.iter().map(ToString::to_string).collect(),
         station: UnitRef::of(&org, e.order.station),
         phone: e.order.phone().to_string(),
         opened: e.order.opened.to_string(),

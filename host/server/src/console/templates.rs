@@ -50,7 +50,7 @@ fn list_page(app: &App, session: &Session, said: Option<Said>) -> Response {
             let in_use = set.approved(topic, notice, channel).map(|t| t.version);
             let version = |t: &&Template| {
                 let parts = app.conduct.preview(t).ok().map(|p| p.parts);
-                context! { version => t.version, text => t.text.clone(), parts, approved => t.status == TemplateStatus::Approved, in_use => in_use == Some(t.version) }
+                context! { version => t.version, text => t.text.clone(), merged => t.merged.clone(), parts, approved => t.status == TemplateStatus::Approved, in_use => in_use == Some(t.version) }
             };
             let title = notice_of(app, topic, notice).map_or_else(|| notice.to_owned(), |n| n.title);
             context! {
@@ -76,6 +76,8 @@ pub(super) struct Draft {
     text: String,
     #[serde(default)]
     omits: String,
+    #[serde(default)]
+    merged: String,
     #[serde(default, skip_serializing)]
     version: Option<u64>,
 }
@@ -89,6 +91,7 @@ impl Draft {
             channel: self.channel.clone(),
             text: self.text.clone(),
             omits: self.omits.split(cut).filter(|w| !w.is_empty()).map(str::to_owned).collect(),
+            merged: Some(self.merged.clone()),
         }
     }
 }
@@ -108,6 +111,7 @@ pub(super) async fn edit(
     if let Some(latest) = latest.max_by_key(|t| t.version) {
         draft.text.clone_from(&latest.text);
         draft.omits = latest.omits.join("、");
+        draft.merged = latest.merged.clone().unwrap_or_default();
     }
     edit_page(&app, &session, &draft, None)
 }
@@ -135,7 +139,7 @@ fn edit_page(app: &App, session: &Session, draft: &Draft, said: Option<Said>) ->
     let preview = preview_template(app, &session.caller, draft.body()).ok();
     let more = context! {
         topic => topic.chinese(), channel => channel.chinese(), notice_title => notice.title, form => data(draft), preview => data(preview), said => data(said),
-        version => app.conduct.templates().1,
+        version => app.conduct.templates().1, may_merge => channel == Channel::Sms,
         placeholders => own.chain(house).collect::<Vec<Value>>(),
     };
     Ok(app.pages.show(app, session, "template-edit.html", "/templates", more))

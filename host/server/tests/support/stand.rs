@@ -226,6 +226,7 @@ impl Stand {
             said_before: view.reminded_step,
             hop: 0,
             stated: view.arrears,
+            sharing: gridbell_model::Sharing::Alone,
         }
     }
 

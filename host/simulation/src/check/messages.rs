@@ -15,6 +15,11 @@ pub(super) struct Message {
     pub(super) queued_at: Moment,
     pub(super) expires: CivilMinute,
     pub(super) status: MessageStatus,
+    pub(super) phone: String,
+    /// The amount that it states, in fen.
+    pub(super) stated: i64,
+    /// Whether another text told it, with others.
+    pub(super) together: bool,
     stat: StatKey,
 }
 
@@ -24,13 +29,27 @@ pub(super) type Seen = (String, u8, String);
 /// All of them.
 pub(super) struct Messages {
     pub(super) all: Vec<Message>,
+    /// By their own texts.
     pub(super) by_part: BTreeMap<Seen, Vec<usize>>,
+    /// By the texts that told several at once: those that each told, the one that left first.
+    pub(super) told: BTreeMap<Seen, Vec<Vec<usize>>>,
+}
+
+/// The parts of `text` to `phone` as a gateway sees them.
+fn seen_parts(phone: &str, text: &str) -> Result<Vec<Seen>, String> {
+    let content = |part: &text::Part| {
+        let content = if part.udhi == 0 { &part.content[..] } else { text::split_header(&part.content).1 };
+        text::decode(MsgFmt::UCS2, content).text
+    };
+    let parts = text::split(text, 0).map_err(|e| e.to_string())?;
+    Ok(parts.iter().map(|part| (phone.to_owned(), part.number, content(part))).collect())
 }
 
 impl Messages {
     /// Reads every published run: what cannot be found is lost.
     pub(super) fn read(host: &Host) -> Result<Self, String> {
-        let mut messages = Self { all: Vec::new(), by_part: BTreeMap::new() };
+        let mut messages = Self { all: Vec::new(), by_part: BTreeMap::new(), told: BTreeMap::new() };
+        let mut groups: BTreeMap<MessageId, (String, Vec<usize>)> = BTreeMap::new();
         let mut runs = host.state().runs(None, usize::MAX, |run| run.status == RunStatus::Published);
         runs.reverse();
         for run in runs {
@@ -43,11 +62,15 @@ impl Messages {
                     let status = host.state().message_status(id).map_err(|e| format!("message {id}: {e}"))?;
                     let status = status.ok_or_else(|| format!("message {id} of run {} is lost", run.id))?;
                     let at = messages.all.len();
-                    for part in text::split(&queued.text, 0).map_err(|e| e.to_string())? {
-                        let content =
-                            if part.udhi == 0 { &part.content[..] } else { text::split_header(&part.content).1 };
-                        let seen = (queued.phone.expose(), part.number, text::decode(MsgFmt::UCS2, content).text);
+                    let phone = queued.phone.expose();
+                    for seen in seen_parts(&phone, &queued.text)? {
                         messages.by_part.entry(seen).or_default().push(at);
+                    }
+                    let together = host.state().told_together(id).map_err(|e| format!("message {id}: {e}"))?;
+                    if let Some(told) = &together {
+                        let group = groups.entry(told.bearer).or_insert_with(|| (told.text.clone(), Vec::new()));
+                        let first = if told.bearer == id { 0 } else { group.1.len() };
+                        group.1.insert(first, at);
                     }
                     messages.all.push(Message {
                         id,
@@ -55,6 +78,9 @@ impl Messages {
                         account: decision.account,
                         queued_at: status.queued_at,
                         expires: queued.expires,
+                        phone,
+                        stated: queued.stated.0,
+                        together: together.is_some(),
                         stat: StatKey { day: queued.send_after.date(), station: queued.station, topic: run.topic },
                         status,
                     });
@@ -63,6 +89,12 @@ impl Messages {
             let found = (messages.all.len() - before) as u64;
             if found != run.queued {
                 return Err(format!("run {} queued {} messages; {found} are there", run.id, run.queued));
+            }
+        }
+        for (text, members) in groups.into_values() {
+            let phone = messages.all[members[0]].phone.clone();
+            for seen in seen_parts(&phone, &text)? {
+                messages.told.entry(seen).or_default().push(members.clone());
             }
         }
         Ok(messages)

@@ -50,8 +50,7 @@ pub(super) fn copies(simulation: &Simulation, messages: &Messages) -> Result<(),
     for (part, same) in &messages.by_part {
         let accepted = copies.get(part).copied().unwrap_or(0);
         let all = || same.iter().map(|at| &messages.all[*at]);
-        let most: usize =
-            all().map(|m| if m.status.maybe_twice { ATTEMPTS } else { usize::from(may_be_there(m)) }).sum();
+        let most: usize = all().map(|m| most(m, m.together)).sum();
         if accepted > most {
             let told: Vec<String> = all().map(|m| format!("{} {:?}", m.id, m.status)).collect();
             return Err(format!(
@@ -61,13 +60,37 @@ pub(super) fn copies(simulation: &Simulation, messages: &Messages) -> Result<(),
                 told.join("; ")
             ));
         }
-        let sure = |m: &&Message| matches!(m.status.state, MessageState::Delivered | MessageState::Submitted);
-        let least = all().filter(sure).count().min(1);
+        let least = all().filter(|m| is_sure(m) && !m.together).count().min(1);
         if accepted < least {
             return Err(format!("part {} of a message is said to be with the carrier, who has none", part.1));
         }
     }
+    for (part, groups) in &messages.told {
+        let accepted = copies.get(part).copied().unwrap_or(0);
+        let bearers = || groups.iter().map(|members| &messages.all[members[0]]);
+        let most: usize = bearers().map(|m| most(m, false)).sum();
+        let least = bearers().filter(|m| is_sure(m)).count().min(1);
+        if !(least..=most).contains(&accepted) {
+            let told: Vec<String> = bearers().map(|m| format!("{} {:?}", m.id, m.status)).collect();
+            return Err(format!(
+                "part {} for several to {} was accepted {accepted} times, {least} to {most} may be: {}",
+                part.1,
+                part.0,
+                told.join("; ")
+            ));
+        }
+    }
     Ok(())
+}
+
+/// How often a part of the message's own text may be with carriers; `otherwise` where another text told it in the end.
+fn most(message: &Message, otherwise: bool) -> usize {
+    if message.status.maybe_twice { ATTEMPTS } else { usize::from(!otherwise && may_be_there(message)) }
+}
+
+/// Whether the state says that a carrier has the message.
+fn is_sure(message: &Message) -> bool {
+    matches!(message.status.state, MessageState::Delivered | MessageState::Submitted)
 }
 
 /// Whether the state says that a carrier may have the message.
@@ -82,7 +105,7 @@ fn may_be_there(message: &Message) -> bool {
 
 /// Each SUBMIT is of a message that was decided, and might go when it went.
 pub(super) fn submits(simulation: &Simulation, messages: &Messages) -> Result<(), String> {
-    let mut begun: BTreeMap<(usize, u8), Duration> = BTreeMap::new();
+    let mut begun = Begun::new();
     let accounts: BTreeMap<_, _> =
         simulation.province.customers.iter().enumerate().map(|(at, c)| (c.account, at)).collect();
     let mut arrivals: Vec<&Arrival> = simulation.gateways.iter().flat_map(|g| &g.log).collect();
@@ -90,14 +113,20 @@ pub(super) fn submits(simulation: &Simulation, messages: &Messages) -> Result<()
     for arrival in arrivals {
         let at = civil(simulation.start, arrival.at);
         let same = messages.by_part.get(&seen(arrival)).map(Vec::as_slice).unwrap_or_default();
+        if same.is_empty() {
+            let members = together(simulation, messages, &accounts, &begun, arrival)
+                .map_err(|why| format!("a SUBMIT on link {} at {at}: {why}", LINKS[arrival.gateway].0))?;
+            for member in members.into_iter().filter(|_| arrival.result == 0) {
+                begun.entry((member, arrival.part)).or_insert(arrival.at);
+            }
+            continue;
+        }
         let queued: Vec<usize> = same.iter().copied().filter(|m| messages.all[*m].queued_at <= at).collect();
         let mut wrongs = Vec::new();
         for candidate in &queued {
             let message = &messages.all[*candidate];
-            let (first, last) = ((*candidate, 0), (*candidate, u8::MAX));
-            let follows = begun.range(first..=last).any(|((_, part), _)| *part != arrival.part);
             let who = accounts.get(&message.account).copied().unwrap_or(usize::MAX);
-            wrongs.extend(wrong(simulation, message, who, arrival, follows));
+            wrongs.extend(wrong(simulation, message, who, arrival, follows(&begun, *candidate, arrival)));
         }
         if queued.is_empty() || wrongs.len() == queued.len() {
             let why = wrongs.first().cloned().unwrap_or_else(|| "nobody decided it".to_owned());
@@ -110,6 +139,71 @@ pub(super) fn submits(simulation: &Simulation, messages: &Messages) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Parts that are with a carrier, by message and part.
+type Begun = BTreeMap<(usize, u8), Duration>;
+
+/// Whether another part of the message is with a carrier already.
+fn follows(begun: &Begun, message: usize, arrival: &Arrival) -> bool {
+    begun.range((message, 0)..=(message, u8::MAX)).any(|((_, part), _)| *part != arrival.part)
+}
+
+/// Whom an arrival told that is no message's own text: of those that left as one all may have gone then. What parted since is found by what it
+/// said: so many accounts of the number that owe so much; where the gateway took it, all of them are marked.
+fn together(
+    simulation: &Simulation,
+    messages: &Messages,
+    accounts: &BTreeMap<gridbell_model::AccountNumber, usize>,
+    begun: &Begun,
+    arrival: &Arrival,
+) -> Result<Vec<usize>, String> {
+    let at = civil(simulation.start, arrival.at);
+    let why_not = |candidate: usize| {
+        let message = &messages.all[candidate];
+        if message.queued_at > at {
+            return Some(format!("message {} was not decided yet", message.id));
+        }
+        let who = accounts.get(&message.account).copied().unwrap_or(usize::MAX);
+        wrong(simulation, message, who, arrival, follows(begun, candidate, arrival))
+    };
+    let groups = messages.told.get(&seen(arrival)).map(Vec::as_slice).unwrap_or_default();
+    let mut wrongs = Vec::new();
+    for members in groups {
+        let found: Vec<String> = members.iter().filter_map(|m| why_not(*m)).collect();
+        if found.is_empty() {
+            return Ok(members.clone());
+        }
+        wrongs.extend(found);
+    }
+    let (count, sum) = said(&arrival.text).ok_or_else(|| wrongs.pop().unwrap_or("nobody decided it".to_owned()))?;
+    let may = |(at, message): (usize, &Message)| {
+        let reminds = message.topic == Topic::ArrearsReminder && message.phone == arrival.phone;
+        let marked = message.status.maybe_twice || arrival.result != 0;
+        (reminds && marked && why_not(at).is_none()).then_some((at, message.stated))
+    };
+    let may: Vec<(usize, i64)> = messages.all.iter().enumerate().filter_map(may).collect();
+    choose(&may, count, sum)
+        .ok_or_else(|| format!("no {count} accounts of {} owe {sum} fen: {wrongs:?}", arrival.phone))
+}
+
+/// How many accounts a text tells of, and how many fen.
+fn said(text: &str) -> Option<(usize, i64)> {
+    let (count, rest) = text.split_once("本号码登记的")?.1.split_once("户共有电费")?;
+    let (yuan, cents) = rest.split_once('元')?.0.split_once('.')?;
+    Some((count.parse().ok()?, format!("{yuan}{cents}").parse().ok()?))
+}
+
+/// `count` of `from` that come to `sum`.
+fn choose(from: &[(usize, i64)], count: usize, sum: i64) -> Option<Vec<usize>> {
+    if count == 0 {
+        return (sum == 0).then(Vec::new);
+    }
+    (0..from.len()).find_map(|n| {
+        let mut rest = choose(&from[n + 1..], count - 1, sum - from[n].1)?;
+        rest.push(from[n].0);
+        Some(rest)
+    })
 }
 
 /// Why `message` must not have gone as `arrival`, if so.

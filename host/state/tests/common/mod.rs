@@ -147,6 +147,7 @@ pub(crate) fn queued(view: &gridbell_model::CustomerView, step: u8, parts: u8) -
         said_before: view.reminded_step,
         hop: 0,
         stated: view.arrears,
+        sharing: gridbell_model::Sharing::Alone,
     };
     DecisionRecord::new(&decision, view.account, Outcome::Queued(Box::new(message)))
 }
