@@ -9,7 +9,8 @@
 //!    with `l` the time to part `i`'s answer and `m` the least such time of late, the gateway saw `i` at most `l - m` later than
 //!    usual, so `i + g` waits for a second and `l - m`. Since a gateway whose answers merely vary would cost throughput, these waits come out of a budget,
 //!    [`EXTRA_MEAN`] a part in the long run.
-//! 3. *Smoothness.* Parts are spread over the second, except that a tenth of a second's worth may catch up at once ([`BURST`]).
+//! 3. *Smoothness.* Parts are spread over the second, except that a tenth of a second's worth may catch up at once ([`BURST`]), and what the
+//!    other rules held up, at most [`EXTRA_MAX`].
 //!
 //! A new pacer behaves as if the whole grant had just been used: the process before this one may have used it.
 
@@ -22,12 +23,12 @@ pub const MAX_GRANT: u32 = 100_000;
 const SECOND: Duration = Duration::from_secs(1);
 /// Added to every second: what clocks and networks may differ by without being noticed. Costs 0.8 %.
 const GUARD: Duration = Duration::from_millis(8);
-/// What waits for late answers may cost a part on average. Costs 0.5 %, so that 0.7 % are left for late wake-ups.
-const EXTRA_MEAN: Duration = Duration::from_millis(5);
+/// What waits for late answers may cost a part on average. Costs 0.4 %, so that 0.8 % are left for late wake-ups and for what bunches them.
+const EXTRA_MEAN: Duration = Duration::from_millis(4);
 /// The longest that one part waits for a late answer.
 const EXTRA_MAX: Duration = Duration::from_millis(500);
 /// Seconds' worth of [`EXTRA_MEAN`] that can be saved up.
-const EXTRA_SAVED_SECONDS: i64 = 4;
+const EXTRA_SAVED_SECONDS: i64 = 5;
 /// What a small grant may save up all the same.
 const EXTRA_SAVED_MIN: Duration = Duration::from_millis(250);
 /// How much of a second's grant may go at once.
@@ -61,6 +62,8 @@ pub struct Pacer {
     spread: Duration,
     /// When the log let the last part go.
     eligible: Duration,
+    /// When the last part went.
+    taken: Duration,
     /// Nanoseconds that waits for late answers may still cost.
     budget: i64,
     baseline: Baseline,
@@ -80,8 +83,9 @@ impl Pacer {
             interval,
             log: (0..grant as u32).map(sent).collect(),
             first: 0,
-            spread: Duration::ZERO,
+            spread: start + SECOND + GUARD,
             eligible: Duration::ZERO,
+            taken: Duration::ZERO,
             budget: 0,
             baseline: Baseline::default(),
         };
@@ -115,7 +119,11 @@ impl Pacer {
         let spent = nanos(eligible.saturating_sub(plain));
         self.budget = (self.budget - spent + nanos(EXTRA_MEAN)).min(self.most_saved());
         self.eligible = eligible;
-        self.spread = self.spread.max(now) + self.interval;
+        // Behind is who asked too late. What the log held up, now or a second ago, may catch up: spread out, it would cost more than its budget.
+        let idle = now.saturating_sub(eligible.max(self.taken));
+        let behind = (self.spread + idle).min(now).max(now.saturating_sub(EXTRA_MAX));
+        self.spread = self.spread.max(behind) + self.interval;
+        self.taken = now;
         self.log.pop_front();
         self.first += 1;
         self.log.push_back(Sent { at: now, excess: None });
