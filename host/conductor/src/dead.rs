@@ -13,7 +13,7 @@ use crate::documents::note;
 use crate::port::{StateOutbox, failed};
 
 /// The word of a report that the customer refuses messages at the platform (拒收).
-const REJECTED: &str = "REJECTD";
+pub(crate) const REJECTED: &str = "REJECTD";
 
 impl StateOutbox {
     /// Marks what `answers` say of whom they were for, and reports that waited for one of them.

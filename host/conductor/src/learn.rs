@@ -8,8 +8,10 @@ use std::sync::Arc;
 use gridbell_channels::{Action, Answer, LinkName, Outcome, Report, ReportOutcome};
 use gridbell_model::{Carrier, CarrierKey, MessageId, Segments, Served};
 use gridbell_state::{Applied, Carriers, FactReject, MessageEvent, Ported, PortedFact, PortedSaid, PortedSource};
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::any_link::AnyLink;
+use crate::dead::REJECTED;
 use crate::host::Host;
 use crate::ways;
 
@@ -28,18 +30,31 @@ pub(crate) struct Taken {
     doubted: BTreeSet<u64>,
     /// Whether those were looked at that were learned before the start.
     begun: bool,
-    /// Whose turn it is of a link's answers and reports, see [`turn`].
-    turns: BTreeMap<LinkName, Arc<tokio::sync::Mutex<()>>>,
+    /// Whose turn it is of a link's answers and reports, see [`turn_of_answers`].
+    turns: BTreeMap<LinkName, Arc<RwLock<()>>>,
     /// Whose turn it is to learn from a refusal, see [`Lessons::begin`].
     lesson: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// Waits for its turn among a link's answers and reports, where reports can say that a number is another carrier's: whether a report's part is known by
-/// its answer, or the report waits for that, must not change between the look and the commit.
-pub(crate) async fn turn(host: &Host, link: &LinkName) -> Option<tokio::sync::OwnedMutexGuard<()>> {
-    host.link_handles().iter().find(|l| l.name() == link).filter(|l| l.reads_report_codes())?;
-    let turn = Arc::clone(host.taken().lock().turns.entry(link.clone()).or_default());
-    Some(turn.lock_owned().await)
+fn turns(host: &Host, link: &LinkName) -> Arc<RwLock<()>> {
+    Arc::clone(host.taken().lock().turns.entry(link.clone()).or_default())
+}
+
+/// Waits until no report of the link is taken in that says something of a number: whether such a report's part is known by its answer, or the report
+/// waits for that, must not change between the look and the commit. Answers go side by side.
+pub(crate) async fn turn_of_answers(host: &Host, link: &LinkName) -> OwnedRwLockReadGuard<()> {
+    turns(host, link).read_owned().await
+}
+
+/// The same of `reports`; those that only say what became of a message wait for nothing.
+pub(crate) async fn turn_of_reports(
+    host: &Host,
+    link: &LinkName,
+    reports: &[Report],
+) -> Option<OwnedRwLockWriteGuard<()>> {
+    let of_numbers =
+        |r: &Report| matches!(r.outcome, ReportOutcome::BadNumber | ReportOutcome::OtherCarrier) || r.stat == REJECTED;
+    if reports.iter().any(of_numbers) { Some(turns(host, link).write_owned().await) } else { None }
 }
 
 /// No queue: every carrier with a link has refused it.

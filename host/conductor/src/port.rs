@@ -131,7 +131,7 @@ impl Outbox for StateOutbox {
     async fn answered(&self, link: &LinkName, answers: &[Answer]) -> Result<(), OutboxError> {
         let now = self.0.clock().now();
         let mut events = Vec::with_capacity(answers.len());
-        let _turn = learn::turn(&self.0, link).await;
+        let _turn = learn::turn_of_answers(&self.0, link).await;
         self.mark_by_answers(link, answers).await?;
         let mut lessons = Lessons::of_answers(&self.0, link, answers).await;
         for answer in answers {
@@ -149,7 +149,7 @@ impl Outbox for StateOutbox {
     }
 
     async fn reported(&self, link: &LinkName, reports: &[Report]) -> Result<(), OutboxError> {
-        let _turn = learn::turn(&self.0, link).await;
+        let _turn = learn::turn_of_reports(&self.0, link, reports).await;
         self.mark_by_reports(link, reports).await?;
         let mut lessons = Lessons::of_reports(&self.0, link, reports).await;
         let (mut events, mut told) = (Vec::new(), Vec::with_capacity(reports.len()));

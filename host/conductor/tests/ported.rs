@@ -316,3 +316,34 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_number_that_a_report_calls_dead_is_marked_though_its_answer_comes_in_at_the_same_moment() {
+    let world = World::new().await;
+    let sent = run(&world).await;
+    let mobile = link(Carrier::Mobile);
+    let queue = Served::Carrier(Carrier::Mobile).queue();
+    let ours: Vec<&Sent> = sent.iter().filter(|s| s.queue == queue).take(20).collect();
+    assert!(!ours.is_empty());
+    let outbox = world.host.outbox();
+    outbox.claim(&mobile, 100_000, Which::Any).await.unwrap();
+    outbox.intend(&mobile, &ours.iter().map(|s| s.id).collect::<Vec<_>>()).await.unwrap();
+    for sent in ours {
+        let key = CarrierKey::Number(u64::from(sent.id.number()) * 8);
+        let accepted = Answered::Accepted { key: key.clone() };
+        let answer = [Answer { message: sent.id, part: 1, outcome: accepted }];
+        let report = [Report {
+            key,
+            phone: Phone::NONE,
+            stat: "MK:0001".into(),
+            outcome: ReportOutcome::BadNumber,
+            submitted: CivilMinute::NONE,
+            done: CivilMinute::NONE,
+        }];
+        let (answered, reported) = tokio::join!(outbox.answered(&mobile, &answer), outbox.reported(&mobile, &report));
+        answered.unwrap();
+        reported.unwrap();
+        let (_, view) = world.host.state().customer(sent.account).unwrap();
+        assert_eq!(view.phone.class(), PhoneClass::Bad, "{}", sent.id);
+    }
+}
