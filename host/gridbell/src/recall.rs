@@ -67,11 +67,12 @@ fn confirm(would: &Value) -> Result<(), CommandError> {
 }
 
 fn show(done: &Value, json: bool) {
+    let scope = done["scope"].as_str().unwrap_or_default();
     if json {
         println!("{done}");
     } else if done["dry_run"] == true {
-        println!("{}: {} messages would be taken back, {} have left", done["scope"], done["taken_back"], done["left"]);
+        println!("{scope}: {} messages would be taken back, {} have left", done["taken_back"], done["left"]);
     } else {
-        println!("{}: {} messages were taken back, {} had left", done["scope"], done["taken_back"], done["left"]);
+        println!("{scope}: {} messages were taken back, {} had left", done["taken_back"], done["left"]);
     }
 }

@@ -202,9 +202,12 @@ fn refusal(status: u16, problem: &Value) -> CommandError {
     let word = |key: &str| problem[key].as_str().unwrap_or_default().to_owned();
     let detail = [word("detail"), word("title_en"), word("title")].into_iter().find(|t| !t.is_empty());
     let fields = problem["errors"].as_array().into_iter().flatten();
-    let fields: Vec<String> = fields
-        .map(|e| format!("{}: {}", e["field"].as_str().unwrap_or_default(), e["message"].as_str().unwrap_or_default()))
-        .collect();
+    let said = |e: &Value| match (e["field"].as_str().unwrap_or_default(), e["message"].as_str().unwrap_or_default()) {
+        // What is about no field in particular.
+        ("", message) => message.to_owned(),
+        (field, message) => format!("{field}: {message}"),
+    };
+    let fields: Vec<String> = fields.map(said).collect();
     let mut text = format!("the host said {status}: {}", detail.unwrap_or_default());
     if !fields.is_empty() {
         text = format!("{text}: {}", fields.join("; "));
