@@ -133,6 +133,13 @@ pub(crate) struct Plan {
     together: BTreeMap<MessageId, ToldTogether>,
 }
 
+/// Parts of at most so many entries.
+fn cut<T>(entries: impl IntoIterator<Item = T>, most: usize, part: impl Fn(Vec<T>) -> Part) -> Vec<Part> {
+    let mut entries = entries.into_iter();
+    let next = || Some(entries.by_ref().take(most).collect::<Vec<_>>()).filter(|some| !some.is_empty());
+    std::iter::from_fn(next).map(part).collect()
+}
+
 /// What came of it.
 pub(crate) struct Done {
     result: Result<(), StateError>,
@@ -191,14 +198,14 @@ impl Plan {
             dirty.iter().filter_map(|id| Some((*id, outbox.live.get(id)?.status.clone()))).collect();
         let ended = statuses.iter().filter(|(_, s)| s.state.is_final()).map(|(id, _)| id);
         let together = outbox.all_told_together(ended);
-        let live: Vec<_> =
-            outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| (*id, l.clone())).collect();
-        let sharing: Vec<_> = live.iter().filter_map(|(id, _)| Some((*id, outbox.together.sharing(*id)?))).collect();
-        parts.extend(sharing.chunks(SMALL_PART_ENTRIES).map(|c| Part::Sharing(c.to_vec())));
+        // Nobody changes anything meanwhile: each is copied once, and what few messages have is found where it is kept.
         let open = |id: &MessageId| outbox.live.get(id).is_some_and(|l| !l.status.state.is_final());
-        let bears: Vec<_> = outbox.together.all().filter(|(id, _)| open(id)).map(|(id, b)| (*id, b.clone())).collect();
-        parts.extend(bears.chunks(PART_ENTRIES).map(|c| Part::Together(c.to_vec())));
-        parts.extend(live.chunks(PART_ENTRIES).map(|c| Part::Live(c.to_vec())));
+        let sharing = outbox.together.sharing_all().filter(|(id, _)| open(id));
+        parts.extend(cut(sharing, SMALL_PART_ENTRIES, Part::Sharing));
+        let bears = outbox.together.all().filter(|(id, _)| open(id)).map(|(id, b)| (*id, b.clone()));
+        parts.extend(cut(bears, PART_ENTRIES, Part::Together));
+        let live = outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| (*id, l.clone()));
+        parts.extend(cut(live, PART_ENTRIES, Part::Live));
         let (mut parked, mut parked_as) = (Vec::new(), Vec::new());
         for ((link, key), (stat, at)) in outbox.parked() {
             match key {
@@ -206,21 +213,17 @@ impl Plan {
                 CarrierKey::Text(text) => parked_as.push((link.clone(), text.to_string(), stat.clone(), *at)),
             }
         }
-        let samples: Vec<_> = live.iter().map(|(id, _)| *id).filter(|id| outbox.is_sample(*id)).collect();
-        parts.extend(samples.chunks(SMALL_PART_ENTRIES).map(|c| Part::Samples(c.to_vec())));
-        let awaiting: Vec<_> = outbox.hops.awaiting().map(|(id, a)| (*id, *a)).collect();
-        parts.extend(awaiting.chunks(SMALL_PART_ENTRIES).map(|c| Part::Awaiting(c.to_vec())));
-        let chains: Vec<_> = outbox.hops.chains().cloned().collect();
-        parts.extend(chains.chunks(PART_ENTRIES).map(|c| Part::Chains(c.to_vec())));
-        let rerouted: Vec<_> = live.iter().filter_map(|(id, _)| Some((*id, outbox.rerouted.get(*id)?))).collect();
-        parts.extend(rerouted.chunks(SMALL_PART_ENTRIES).map(|c| Part::Rerouted(c.to_vec())));
-        let link_days: Vec<_> = outbox.link_days.all().map(|(day, link, c)| (day, link.to_owned(), c)).collect();
-        parts.extend(link_days.chunks(PART_ENTRIES).map(|c| Part::LinkDays(c.to_vec())));
-        parts.extend(parked.chunks(PART_ENTRIES).map(|c| Part::Parked(c.to_vec())));
-        parts.extend(parked_as.chunks(PART_ENTRIES).map(|c| Part::ParkedAs(c.to_vec())));
+        parts.extend(cut(outbox.samples().filter(open), SMALL_PART_ENTRIES, Part::Samples));
+        parts.extend(cut(outbox.hops.awaiting().map(|(id, a)| (*id, *a)), SMALL_PART_ENTRIES, Part::Awaiting));
+        parts.extend(cut(outbox.hops.chains().cloned(), PART_ENTRIES, Part::Chains));
+        let rerouted = outbox.rerouted.all().filter(|(id, _)| open(id));
+        parts.extend(cut(rerouted, SMALL_PART_ENTRIES, Part::Rerouted));
+        let link_days = outbox.link_days.all().map(|(day, link, c)| (day, link.to_owned(), c));
+        parts.extend(cut(link_days, PART_ENTRIES, Part::LinkDays));
+        parts.extend(cut(parked, PART_ENTRIES, Part::Parked));
+        parts.extend(cut(parked_as, PART_ENTRIES, Part::ParkedAs));
         drop(outbox);
-        let stats: Vec<_> = core.stats.read().iter().map(|(k, c)| (*k, *c)).collect();
-        parts.extend(stats.chunks(PART_ENTRIES).map(|c| Part::Stats(c.to_vec())));
+        parts.extend(cut(core.stats.read().iter().map(|(k, c)| (*k, *c)), PART_ENTRIES, Part::Stats));
         let told = core.told.read().clone();
         let ported = core.ported.read().clone();
         let generation = shared.generation.load(Ordering::Acquire) + 1;

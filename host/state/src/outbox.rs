@@ -261,6 +261,11 @@ impl Outbox {
         self.samples.insert(id);
     }
 
+    /// Messages that are samples.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = MessageId> {
+        self.samples.iter().copied()
+    }
+
     /// Whether message `id`, which is live, is a sample.
     pub(crate) fn is_sample(&self, id: MessageId) -> bool {
         self.samples.contains(&id)

@@ -26,9 +26,9 @@ pub(crate) struct Rerouted {
 pub(crate) struct Reroutes(FxHashMap<MessageId, Rerouted>);
 
 impl Reroutes {
-    /// What is kept of `id`, where a carrier refused it.
-    pub(crate) fn get(&self, id: MessageId) -> Option<Rerouted> {
-        self.0.get(&id).copied()
+    /// What is kept of each that a carrier refused.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (MessageId, Rerouted)> {
+        self.0.iter().map(|(id, rerouted)| (*id, *rerouted))
     }
 
     pub(crate) fn restore(&mut self, id: MessageId, rerouted: Rerouted) {

@@ -86,6 +86,11 @@ impl Together {
         self.allowed.get(&id).copied()
     }
 
+    /// The same of all.
+    pub(crate) fn sharing_all(&self) -> impl Iterator<Item = (MessageId, Sharing)> {
+        self.allowed.iter().map(|(id, sharing)| (*id, *sharing))
+    }
+
     /// Whether `id` counts for its number where messages a day are counted.
     pub(crate) fn counts(&self, id: MessageId) -> bool {
         self.sharing(id) != Some(Sharing::Rides)
