@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("webhook", &["model", "platform"]),
     ("cap", &["model"]),
     ("screens", &["model", "cap"]),
+    ("topology", &["model"]),
     ("mqtt", &["model", "clock", "screens"]),
     ("clock", &["model"]),
     ("exchange", &["clock", "platform"]),
@@ -99,7 +100,7 @@ const HOUSES: [(&str, &[&str]); 14] = [
 /// Crates that compute and do nothing else.
 const PURE: &[&str] = &[
     "model", "contract", "planner", "wire", "cmpp", "sgip", "smgp", //
-    "platform", "alipay", "wechat", "aliyun", "webhook", "cap", "screens",
+    "platform", "alipay", "wechat", "aliyun", "webhook", "cap", "screens", "topology",
 ];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.
