@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("intake", &["model"]),
     ("store", &["model", "clock"]),
     ("archive", &["model", "store"]),
-    ("state", &["model", "clock", "store"]),
+    ("state", &["model", "clock", "store", "topology"]),
     ("engine", &["model", "contract", "clock"]),
     ("planner", &["model", "contract"]),
     ("channels", &["model", "clock", "wire", "cmpp", "sgip", "smgp", "platform"]),

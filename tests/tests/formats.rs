@@ -41,7 +41,7 @@ fn formats() -> Vec<String> {
 #[test]
 fn every_format_that_was_ever_written_opens_and_says_what_it_said() {
     let formats = formats();
-    assert!(formats.len() >= 4, "{formats:?}");
+    assert!(formats.len() >= 5, "{formats:?}");
     for format in formats {
         let folder = root().join("tests/formats").join(&format);
         let house = House::new();

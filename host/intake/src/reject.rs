@@ -115,6 +115,44 @@ codes! {
     Carrier = "carrier", "the carrier is `mobile`, `unicom`, `telecom` or `broadnet`", "运营商应为 移动、联通、电信 或 广电";
     /// For those who apply the rows: no room for more ported numbers.
     PortedFull = "ported-full", "as many ported numbers are known as there is room for", "携号转网号码已达上限";
+    /// Not a code of the grid's.
+    Code = "code", "a code has 1 to 40 letters, digits and signs, no spaces and no `/`", "编码应为 1 至 40 位字母、数字或符号，不含空格和 /";
+    /// Not a name that people can read.
+    Text = "text", "a name or place has at most 120 bytes (40 Chinese characters) and no line break", "名称或地点最多 40 个汉字，不能换行";
+    /// Not a prefecture.
+    Prefecture = "prefecture", "a prefecture is its code of six digits, as 140100", "地市应为六位行政区划代码，如 140100";
+    /// Not degrees.
+    Position = "position", "longitude and latitude are degrees with at most six decimals, as 112.549248, and come together", "经纬度应为度数，最多六位小数，如 112.549248，且须同时给出";
+    /// Neither public nor private.
+    Ownership = "ownership", "a transformer is `public` or `private`", "变压器性质应为 公变 或 专变";
+    /// Not a telephone number of the staff's.
+    StaffPhone = "staff-phone", "a telephone number has digits, spaces and hyphens", "联系电话应为数字、空格或连字符";
+    /// Neither a section nor a line.
+    HangsOn = "hangs-on", "a transformer hangs on a section or a line: give one of them", "变压器须填写所属区段或线路";
+    /// Not the number of a source.
+    Source = "source", "a customer's sources are numbered from 1 to 8, the main one is 1", "电源序号应为 1 至 8，主供电源为 1";
+    /// For those who apply the rows: no such substation.
+    UnknownSubstation = "unknown-substation", "there is no such substation: import the substations first", "没有这座变电站：请先导入变电站";
+    /// For those who apply the rows: no such line.
+    UnknownLine = "unknown-line", "there is no such line: import the lines first", "没有这条线路：请先导入线路";
+    /// For those who apply the rows: no such section.
+    UnknownSection = "unknown-section", "there is no such section: import the sections first, and check the code of the section upstream", "没有这个区段：请先导入区段，并核对上级区段编码";
+    /// For those who apply the rows: no such transformer.
+    UnknownTransformer = "unknown-transformer", "there is no such transformer: import the transformers first", "没有这台变压器：请先导入变压器";
+    /// For those who apply the rows: sections that feed each other.
+    Cycle = "cycle", "sections feed each other in a circle, which is given as the value: correct the section upstream of one of them", "区段互为上级，形成闭环（见“值”一列）：请更正其中一个区段的上级";
+    /// For those who apply the rows: the section upstream is of another line.
+    OtherLine = "other-line", "the section upstream belongs to another line: correct the line or the section upstream", "上级区段属于其他线路：请更正线路或上级区段";
+    /// For those who apply the rows: the line has a first section.
+    SecondFirst = "second-first-section", "the line begins with another section already: give the section upstream", "线路已有首段：请填写上级区段";
+    /// For those who apply the rows: a first section that would hang elsewhere.
+    StaysFirst = "stays-first-section", "the section is the first of its line and stays so: enter another section instead", "该区段是线路首段，不能改接：请另建区段";
+    /// For those who apply the rows: another section's switch.
+    SwitchTaken = "switch-taken", "the switch belongs to another section: correct its code", "开关已属于其他区段：请更正开关编码";
+    /// For those who apply the rows: too many sections behind each other.
+    TooDeep = "too-deep", "there are 200 sections one behind another up to the one upstream, which is all there may be", "上级区段已达 200 级上限";
+    /// For those who apply the rows: no room in the grid.
+    GridFull = "grid-full", "there are as many things of this kind as there is room for", "该类设备已达上限";
     /// For those who apply the rows: the prefecture has no room for more customers.
     Full = "full", "the prefecture holds no more customers", "该地市客户数已达上限";
 }

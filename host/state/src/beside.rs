@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::supply::{Run, Supply};
+
 /// One unpaid bill of a customer that has several, or whose oldest is not its latest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) struct OpenBill {
@@ -65,6 +67,8 @@ pub(crate) struct Beside {
     pub(crate) former_numbers: BTreeMap<u32, Vec<u64>>,
     /// By row and [`gridbell_model::Wish`] as a number: some 24 bytes each.
     pub(crate) asked: BTreeMap<(u32, u8), AskedAt>,
+    /// Transformers.
+    pub(crate) supply: Supply,
 }
 
 impl Beside {
@@ -85,7 +89,7 @@ impl Beside {
         former.truncate(MAX_FORMER);
     }
 
-    /// What the rows of one page have.
+    /// What the rows of one page have; their main transformers apart, which [`PageBeside::set_mains`] adds.
     pub(crate) fn of_page(&self, rows: Range<u32>) -> PageBeside {
         let waiting = self.waiting.range((rows.start, 0)..(rows.end, 0));
         let asked = self.asked.range((rows.start, 0)..(rows.end, 0));
@@ -94,10 +98,11 @@ impl Beside {
             since_2: Since2 {
                 late_fee_dates: self.late_fee_dates.range(rows.clone()).map(|(row, day)| (*row, *day)).collect(),
                 warned_below: self.warned_below.range(rows.clone()).map(|(row, fen)| (*row, *fen)).collect(),
-                former_numbers: self.former_numbers.range(rows).map(|(row, n)| (*row, n.clone())).collect(),
+                former_numbers: self.former_numbers.range(rows.clone()).map(|(row, n)| (*row, n.clone())).collect(),
                 waiting: waiting.map(|((row, key), w)| (*row, *key, *w)).collect(),
             },
             since_5: Since5 { asked: asked.map(|((row, wish), a)| (*row, *wish, *a)).collect() },
+            since_6: Since6 { mains: Vec::new(), further: self.supply.further(rows) },
         }
     }
 
@@ -109,6 +114,12 @@ impl Beside {
         self.former_numbers.extend(page.since_2.former_numbers);
         self.waiting.extend(page.since_2.waiting.into_iter().map(|(row, key, w)| ((row, key), w)));
         self.asked.extend(page.since_5.asked.into_iter().map(|(row, wish, a)| ((row, wish), a)));
+        for (first, rows, transformer) in page.since_6.mains {
+            (first..).take(usize::from(rows)).for_each(|row| self.supply.set(row, 1, Some(transformer)));
+        }
+        for (row, source, transformer) in page.since_6.further {
+            self.supply.set(row, source, Some(transformer));
+        }
     }
 }
 
@@ -119,6 +130,16 @@ pub(crate) struct PageBeside {
     extras: Vec<(u32, Extra)>,
     since_2: Since2,
     since_5: Since5,
+    since_6: Since6,
+}
+
+/// What data of format 6 added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Since6 {
+    /// Rows behind each other on one transformer.
+    mains: Vec<Run>,
+    /// Row, source and transformer.
+    further: Vec<(u32, u8, u32)>,
 }
 
 /// What data of format 5 added.
@@ -141,17 +162,25 @@ impl PageBeside {
         *self == Self::default()
     }
 
+    /// Adds the main transformers of the page's rows.
+    pub(crate) fn set_mains(&mut self, mains: Vec<Run>) {
+        self.since_6.mains = mains;
+    }
+
     pub(crate) fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
         let bytes = postcard::to_extend(&self.since_2, postcard::to_stdvec(&self.extras)?)?;
-        postcard::to_extend(&self.since_5, bytes)
+        let bytes = postcard::to_extend(&self.since_5, bytes)?;
+        postcard::to_extend(&self.since_6, bytes)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
         let (extras, rest) = postcard::take_from_bytes(bytes)?;
         let (since_2, rest) =
             if rest.is_empty() { (Since2::default(), rest) } else { postcard::take_from_bytes(rest)? };
-        let since_5 = if rest.is_empty() { Since5::default() } else { postcard::from_bytes(rest)? };
-        Ok(Self { extras, since_2, since_5 })
+        let (since_5, rest) =
+            if rest.is_empty() { (Since5::default(), rest) } else { postcard::take_from_bytes(rest)? };
+        let since_6 = if rest.is_empty() { Since6::default() } else { postcard::from_bytes(rest)? };
+        Ok(Self { extras, since_2, since_5, since_6 })
     }
 }
 
@@ -172,6 +201,9 @@ mod tests {
         // One of format 2 ends after its part.
         let bytes = postcard::to_extend(&Since2::default(), postcard::to_stdvec(&page.extras).unwrap()).unwrap();
         assert_eq!(PageBeside::decode(&bytes).unwrap(), page);
+        // And one of format 5 after its own.
+        let bytes = postcard::to_extend(&Since5::default(), bytes).unwrap();
+        assert_eq!(PageBeside::decode(&bytes).unwrap(), page);
     }
 
     #[test]
@@ -191,12 +223,13 @@ mod tests {
             for wish in [0, 7, u8::MAX] {
                 all.asked.insert((row, wish), AskedAt { at: 5, source: 1, on: wish < 9 });
             }
+            all.supply.set(row, 2, Some(row));
         }
         let page = all.of_page(512..1024);
         let mut back = Beside::default();
         back.extend(PageBeside::decode(&page.encode().unwrap()).unwrap());
         assert_eq!((back.extras.len(), back.late_fee_dates.len(), back.waiting.len()), (8, 8, 24));
-        assert_eq!(back.asked.len(), 24);
+        assert_eq!((back.asked.len(), back.supply.get(512, 2), back.supply.get(511, 2)), (24, Some(512), None));
         back.forget_granted(513);
         let kept = |wish| back.asked.contains_key(&(513, wish));
         assert_eq!((back.asked.len(), kept(7), kept(u8::MAX)), (22, false, true), "of one row, what was granted");

@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use gridbell_model::{CHUNK_ROWS, CarrierKey, Date, MessageId, Moment, OrgCode, OrgTree, PrefectureCode, Sharing};
 use gridbell_store::{Batch, KeyRange};
+use gridbell_topology::{Grid, GridRecord};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
@@ -27,6 +28,7 @@ use crate::ported::Ported;
 use crate::rerouted::Rerouted;
 use crate::runs::{StatCounts, StatKey};
 use crate::shared::Shared;
+use crate::supply::ChunkSupply;
 use crate::together::{Bears, ToldTogether};
 use crate::writer::{Change, Command};
 use crate::{keys, records};
@@ -63,7 +65,8 @@ pub(crate) struct Marker {
 ///   whether it is answered, and where each preference came from (`CustomerChange::Asked`, a part of the record beside each page); whose ported numbers
 ///   are (`Op::Ported`, `Part::Ported`), and messages that a carrier refused as not its own (`Part::Rerouted`); messages that leave as one (`Share`,
 ///   `Tell`, `Part::Sharing`, `Part::Together`, and a table of those at their end).
-pub const DATA_FORMAT: u32 = 5;
+/// - 6 added the grid (`Op::Grid`, `Part::Grid`) and which transformers customers hang on (`Op::Supply`, a part of the record beside each page).
+pub const DATA_FORMAT: u32 = 6;
 
 /// A part of a generation. Variants are appended, never reordered.
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,6 +108,8 @@ pub(crate) enum Part {
     Sharing(Vec<(MessageId, Sharing)>),
     /// Which messages leave as one; before [`Part::Live`], absent when none do.
     Together(Vec<(MessageId, Bears)>),
+    /// The grid, piece by piece; absent where nothing was ever entered.
+    Grid(GridRecord),
 }
 
 struct PrefecturePlan {
@@ -114,6 +119,8 @@ struct PrefecturePlan {
     beside: BTreeMap<u32, PageBeside>,
     names: Arc<BTreeMap<u32, String>>,
     contacts: Arc<BTreeMap<u32, Changes>>,
+    /// Main transformers, by chunk.
+    supply: Vec<Option<Arc<ChunkSupply>>>,
     stations: Arc<Vec<OrgCode>>,
     sections: Arc<Vec<u32>>,
 }
@@ -128,6 +135,8 @@ pub(crate) struct Plan {
     told: Told,
     /// The same.
     ported: Ported,
+    /// The same.
+    grid: Grid,
     statuses: BTreeMap<MessageId, MessageStatus>,
     /// With which others those of them left that did.
     together: BTreeMap<MessageId, ToldTogether>,
@@ -179,7 +188,7 @@ impl Plan {
             p.contacts_folding = Arc::new(contacts);
             let contacts = Arc::clone(&p.contacts_folding);
             let (stations, sections) = (Arc::clone(&p.stations), Arc::clone(&p.sections));
-            let chunks = p.chunks.clone();
+            let (chunks, supply) = (p.chunks.clone(), p.beside.supply.chunks());
             prefectures.push(PrefecturePlan {
                 code: *code,
                 dirty,
@@ -187,6 +196,7 @@ impl Plan {
                 beside,
                 names,
                 contacts,
+                supply,
                 stations,
                 sections,
             });
@@ -225,9 +235,9 @@ impl Plan {
         drop(outbox);
         parts.extend(cut(core.stats.read().iter().map(|(k, c)| (*k, *c)), PART_ENTRIES, Part::Stats));
         let told = core.told.read().clone();
-        let ported = core.ported.read().clone();
+        let (ported, grid) = (core.ported.read().clone(), core.grid.read().clone());
         let generation = shared.generation.load(Ordering::Acquire) + 1;
-        Self { seq, generation, prefectures, parts, told, ported, statuses, together }
+        Self { seq, generation, prefectures, parts, told, ported, grid, statuses, together }
     }
 
     /// Writes the plan through the bulk lane and waits for the marker to be durable.
@@ -274,6 +284,7 @@ impl Plan {
             each_part(counts, |some| write(&Part::Told(Told { by_row: [(*day, some)].into(), ..Told::default() })))?;
         }
         self.ported.records().try_for_each(|record| write(&Part::Ported(record)))?;
+        self.grid.records().try_for_each(|record| write(&Part::Grid(record)))?;
         slice.send()?;
         let marker = Marker { format: DATA_FORMAT, generation: self.generation, seq: self.seq };
         let key = vec![keys::MARKER];
@@ -303,16 +314,16 @@ impl Plan {
         // What belongs to a page is in one batch with it: replay leaves alone what the page knows.
         slice.batch.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?);
 
-        let beside = p.beside.get(&page).filter(|b| !b.is_empty());
+        let mut beside = p.beside.get(&page).cloned().unwrap_or_default();
+        if let Some(supply) = p.supply.get(first / CHUNK_ROWS).and_then(Option::as_ref) {
+            beside.set_mains(supply.runs(page * PAGE_ROWS as u32, from..to));
+        }
         let key = keys::paged(keys::EXTRA, p.code, page);
-        match beside {
-            Some(beside) => {
-                let bytes = beside.encode().map_err(|e| StateError::Record { table: 'X', why: e.to_string() })?;
-                slice.batch.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?);
-            }
-            None => {
-                slice.batch.delete(key);
-            }
+        if beside.is_empty() {
+            slice.batch.delete(key);
+        } else {
+            let bytes = beside.encode().map_err(|e| StateError::Record { table: 'X', why: e.to_string() })?;
+            slice.batch.put(key.clone(), records::seal(&shared.sealer, &key, &bytes)?);
         }
         let range = page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;
         if p.names.range(range.clone()).next().is_some() {

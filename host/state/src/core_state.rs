@@ -7,6 +7,7 @@ use gridbell_model::{
     CHUNK_ROWS, CarrierKey, CivilMinute, Date, MessageId, MessageState, Moment, OrgCode, OrgTree, PrefectureCode,
     RunId, Topic,
 };
+use gridbell_topology::Grid;
 use parking_lot::RwLock;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,7 @@ pub(crate) struct Core {
     pub(crate) stats: RwLock<BTreeMap<StatKey, StatCounts>>,
     pub(crate) told: RwLock<Told>,
     pub(crate) ported: RwLock<Ported>,
+    pub(crate) grid: RwLock<Grid>,
 }
 
 /// Runs by number, and which run a message belongs to.
@@ -221,6 +223,8 @@ impl Core {
             Op::Tell(tellings) => applied.stale_events += self.tell(tellings, ctx),
             Op::EndHops(runs) => self.outbox.write().hops.end_runs(runs),
             Op::Ported(facts) => applied.facts = self.apply_ported(facts),
+            Op::Grid(facts) => applied.grid = self.apply_grid(facts, ctx),
+            Op::Supply(facts) => applied.facts = self.apply_supply(facts, ctx),
             Op::Archived { decisions, runs } => self.runs.write().archived(decisions, runs),
             Op::Reports(link, reports) => {
                 for (carrier_id, stat) in reports {
@@ -277,7 +281,7 @@ impl Core {
     }
 
     /// Applies rows that name an existing account.
-    fn each<T>(
+    pub(crate) fn each<T>(
         &self,
         rows: &[T],
         ctx: &Context<'_>,

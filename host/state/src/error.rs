@@ -2,6 +2,7 @@
 
 use gridbell_model::{AccountNumber, MessageId, PrefectureCode, RunId};
 use gridbell_store::StoreError;
+use gridbell_topology::Refusal;
 
 /// Why the state refused or failed. Nothing that was refused was changed; nothing that failed was acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -104,6 +105,9 @@ pub enum StateError {
         "the state stopped taking changes after a failure of its store: {0}; free disk space or mend the disk, then restart"
     )]
     Failed(String),
+    /// A fact about the grid was not taken; nothing was changed.
+    #[error(transparent)]
+    Grid(#[from] Refusal),
     /// Another run of the prefecture is being published.
     #[error("another run of prefecture `{0}` is being published; wait for it")]
     RunInProgress(PrefectureCode),

@@ -140,6 +140,10 @@ pub enum FactReject {
     NoMobile,
     /// As many ported numbers are known as there is room for.
     TooManyPorted,
+    /// The transformer is not in the grid.
+    UnknownTransformer,
+    /// Not a source that a customer can have.
+    NoSource,
 }
 
 impl FactReject {
@@ -160,9 +164,20 @@ impl FactReject {
             Self::TooManyPorted => {
                 "4 000 000 ported numbers are known, which is all there is room for (携号转网号码已达上限)"
             }
+            Self::UnknownTransformer => {
+                "the transformer is not in the grid; import it first (没有这台变压器，请先导入)"
+            }
+            Self::NoSource => "a customer's sources are numbered from 1 to 8 (电源序号应为 1 至 8)",
             Self::TooManyUnits => "the prefecture has more than 65 535 stations or reading sections (单位或抄表段过多)",
         }
     }
+}
+
+/// What of a row that was taken somebody should look at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum FactWarning {
+    /// The customer's transformer belongs to another prefecture. Legitimate at borders: the customer's own prefecture decides.
+    OtherPrefecture,
 }
 
 /// What became of each row of a batch of facts.
@@ -176,6 +191,8 @@ pub struct FactOutcome {
     pub unchanged: u64,
     /// Rows not taken: index within the batch and why.
     pub rejected: Vec<(u32, FactReject)>,
+    /// Rows taken that should be looked at: index within the batch and why.
+    pub flagged: Vec<(u32, FactWarning)>,
 }
 
 impl FactOutcome {
@@ -185,5 +202,6 @@ impl FactOutcome {
         self.changed += other.changed;
         self.unchanged += other.unchanged;
         self.rejected.extend(other.rejected.iter().map(|(row, why)| (row + offset, *why)));
+        self.flagged.extend(other.flagged.iter().map(|(row, why)| (row + offset, *why)));
     }
 }

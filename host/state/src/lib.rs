@@ -15,6 +15,7 @@ mod core_state;
 mod docs;
 mod error;
 mod facts;
+mod grid;
 mod history;
 mod hop_api;
 mod hops;
@@ -40,6 +41,7 @@ mod shared;
 mod shared_phones;
 mod snapshot;
 mod state;
+mod supply;
 mod together;
 mod together_api;
 mod waiting;
@@ -55,8 +57,9 @@ pub use core_state::TRIGGER_PAYMENT_RECEIVED;
 pub use docs::{Doc, MAX_DOC_BYTES, MAX_DOC_NAME};
 pub use error::StateError;
 pub use facts::{
-    BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, PaymentFact, payment_key,
+    BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, FactReject, FactWarning, PaymentFact, payment_key,
 };
+pub use grid::GridOutcome;
 pub use gridbell_store::{BackupError, BackupSummary};
 pub use history::{
     DEFAULT_HISTORY_DAYS, FileRef, HistoryHead, HistoryStatus, Kind as HistoryKind, MAX_HISTORY_BYTES,
@@ -83,6 +86,7 @@ pub use runs::{
 pub use shared_phones::SharedCount;
 pub use snapshot::Snapshot;
 pub use state::{Handed, MAX_EVENTS_PER_OP, State};
+pub use supply::{Affected, MAX_SOURCES, Sources, SupplyFact};
 pub use together::{MAX_CARRIED, Telling, ToldTogether};
 pub use waiting::{QueueBacklog, Room, Shares};
 pub use wishes::WishEntry;

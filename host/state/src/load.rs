@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use gridbell_model::{CarrierKey, OrgCode, PrefectureCode, RunId};
 use gridbell_store::{Batch, Durability, KeyRange};
+use gridbell_topology::Restored;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -101,7 +102,7 @@ type Events = Vec<(PrefectureCode, u32, u64)>;
 /// Reads what has no pages.
 fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
     let core = &shared.core;
-    let mut waiting = Events::new();
+    let (mut waiting, mut grid) = (Events::new(), Restored::default());
     let mut parts = Vec::new();
     let range = KeyRange::prefix(&keys::long(keys::CHECKPOINT, generation));
     collect(shared, &range, |key, value| {
@@ -147,6 +148,7 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
                 chains.into_iter().for_each(|chain| outbox.hops.restore(chain));
             }
             Part::Ported(record) => core.ported.write().restore(&record),
+            Part::Grid(record) => grid.take(record),
             Part::Rerouted(some) => {
                 let mut outbox = core.outbox.write();
                 some.into_iter().for_each(|(id, rerouted)| outbox.rerouted.restore(id, rerouted));
@@ -175,6 +177,8 @@ fn load_parts(shared: &Shared, generation: u64) -> Result<Events, StateError> {
             }
         }
     }
+    let damaged = |e: gridbell_topology::Refusal| StateError::Record { table: 'K', why: e.to_string() };
+    *core.grid.write() = grid.finish().map_err(damaged)?;
     Ok(waiting)
 }
 

@@ -1,14 +1,17 @@
 //! Changes of the state. Everything that ever changes customers or messages is an [`Op`] in the journal; replaying the journal rebuilds both.
 
 use gridbell_model::{AccountNumber, CarrierKey, MessageId, Moment, OrgTree, PrefectureCode, RunId, Sharing};
+use gridbell_topology::GridFact;
 use serde::{Deserialize, Serialize};
 
 use crate::contacts::ContactFact;
 use crate::facts::{BalanceFact, BillFact, CustomerChange, CustomerFact, FactOutcome, PaymentFact};
+use crate::grid::GridOutcome;
 use crate::hops::Hopped;
 use crate::outbox::MessageEvent;
 use crate::ported::PortedFact;
 use crate::runs::{Publication, RunRecord, RunStatus};
+use crate::supply::SupplyFact;
 use crate::together::Telling;
 
 /// Rows of facts in one op at most: larger imports are many ops. The importer's batches, half a megabyte of short rows, fit.
@@ -52,6 +55,10 @@ pub(crate) enum Op {
     Share(PrefectureCode, Vec<(u32, Sharing)>),
     /// Messages that leave as one.
     Tell(Vec<Telling>),
+    /// What is said of the grid.
+    Grid(Vec<GridFact>),
+    /// Which transformers customers hang on, by their numbers in the grid.
+    Supply(Vec<SupplyFact>),
 }
 
 /// A group of ops as the journal keeps it: all or none, at one moment.
@@ -106,6 +113,10 @@ pub enum Facts {
     Contacts(Vec<ContactFact>),
     /// Whose numbers are that are not their segment's.
     Ported(Vec<PortedFact>),
+    /// The grid.
+    Grid(Vec<GridFact>),
+    /// Which transformers customers hang on.
+    Supply(Vec<SupplyFact>),
 }
 
 impl Facts {
@@ -119,6 +130,8 @@ impl Facts {
             Self::Payments(v) => v.len(),
             Self::Contacts(v) => v.len(),
             Self::Ported(v) => v.len(),
+            Self::Grid(v) => v.len(),
+            Self::Supply(v) => v.len(),
         }
     }
 
@@ -136,6 +149,8 @@ impl Facts {
             Self::Payments(v) => Op::Payments(v),
             Self::Contacts(v) => Op::Contacts(v),
             Self::Ported(v) => Op::Ported(v),
+            Self::Grid(v) => Op::Grid(v),
+            Self::Supply(v) => Op::Supply(v),
         }
     }
 }
@@ -171,6 +186,8 @@ pub struct AuditNote {
 pub struct Applied {
     /// Rows of facts, if it held any.
     pub facts: FactOutcome,
+    /// Facts about the grid, if it held any.
+    pub grid: GridOutcome,
     /// Message events that did not fit the message's state and changed nothing.
     pub stale_events: u64,
     /// The sequence at which it became visible.

@@ -205,6 +205,7 @@ impl Writer {
             for (op, _) in &change.ops {
                 let one = self.shared.core.apply(op, &ctx);
                 applied.facts.merge(&one.facts, 0);
+                applied.grid.merge(one.grid);
                 applied.stale_events += one.stale_events;
             }
             answers.push((change, applied));

@@ -266,5 +266,7 @@ fn reason(why: FactReject) -> Reason {
         FactReject::NoPlatform => Reason::Channel,
         FactReject::NoMobile => Reason::Mobile,
         FactReject::TooManyPorted => Reason::PortedFull,
+        FactReject::UnknownTransformer => Reason::UnknownTransformer,
+        FactReject::NoSource => Reason::Source,
     }
 }
