@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cap", &["model"]),
     ("screens", &["model", "cap"]),
     ("topology", &["model"]),
+    ("outages", &["model"]),
     ("mqtt", &["model", "clock", "screens"]),
     ("clock", &["model"]),
     ("exchange", &["clock", "platform"]),
@@ -100,7 +101,7 @@ const HOUSES: [(&str, &[&str]); 14] = [
 /// Crates that compute and do nothing else.
 const PURE: &[&str] = &[
     "model", "contract", "planner", "wire", "cmpp", "sgip", "smgp", //
-    "platform", "alipay", "wechat", "aliyun", "webhook", "cap", "screens", "topology",
+    "platform", "alipay", "wechat", "aliyun", "webhook", "cap", "screens", "topology", "outages",
 ];
 
 /// Foreign crates through which a pure crate could reach the world, however far away.

@@ -137,7 +137,13 @@ impl Book {
     pub fn trigger(&self, id: OutageId) -> Option<Trigger> {
         let outage = self.outage(id)?;
         let changes = outage.untold_changes();
-        Some(Trigger { outage: id, revision: outage.latest().number, phase: outage.phase(), first: outage.head.told == 0, changes })
+        Some(Trigger {
+            outage: id,
+            revision: outage.latest().number,
+            phase: outage.phase(),
+            first: outage.head.told == 0,
+            changes,
+        })
     }
 
     /// Everybody whom the last revision of an outage concerns or the one told before it did, by account. Whoever keeps what customers were told
@@ -186,8 +192,16 @@ impl Book {
     pub fn put(&mut self, outage: Outage) {
         let (id, phase) = (outage.id(), outage.phase());
         self.last.0 = self.last.0.max(id.0);
-        if phase.is_over() { self.open.remove(&id) } else { self.open.insert(id) };
-        if outage.is_untold() { self.untold.insert(id) } else { self.untold.remove(&id) };
+        if phase.is_over() {
+            self.open.remove(&id)
+        } else {
+            self.open.insert(id)
+        };
+        if outage.is_untold() {
+            self.untold.insert(id)
+        } else {
+            self.untold.remove(&id)
+        };
         let told = outage.head.told == outage.latest().number;
         let is_open = outage.is_open();
         let known = self.outages.remove(&id);
@@ -201,9 +215,10 @@ impl Book {
         }
     }
 
-    /// Says whom the last revision of an outage concerns.
+    /// Says whom the last revision of an outage concerns. One that does not count concerns nobody.
     pub fn set_affected(&mut self, id: OutageId, affected: Affected) {
         let Some(held) = self.outages.get_mut(&id) else { return };
+        let affected = if held.outage.is_open() { affected } else { Affected::default() };
         let was = std::mem::replace(&mut held.now, affected.clone());
         if held.outage.is_open() && held.outage.head.told == held.outage.latest().number {
             held.before = affected.clone();
@@ -255,8 +270,7 @@ impl Book {
     #[must_use]
     pub fn over(&self) -> Vec<OutageId> {
         let over = (self.outages.len() + 1).saturating_sub(MAX_KEPT);
-        let mut ended: Vec<&Arc<Outage>> =
-            self.outages().filter(|o| o.phase().is_over() && !o.is_untold()).collect();
+        let mut ended: Vec<&Arc<Outage>> = self.outages().filter(|o| o.phase().is_over() && !o.is_untold()).collect();
         ended.sort_by_key(|o| (o.latest().at, o.id()));
         ended.into_iter().take(over).map(|o| o.id()).collect()
     }
@@ -267,7 +281,9 @@ impl Book {
 
     pub(crate) fn check_room(&self) -> Result<(), Error> {
         if self.open.len() >= MAX_OPEN {
-            return Err(Error::Full(format!("{MAX_OPEN} outages are drafts or open; end or cancel some of them first")));
+            return Err(Error::Full(format!(
+                "{MAX_OPEN} outages are drafts or open; end or cancel some of them first"
+            )));
         }
         Ok(())
     }

@@ -89,7 +89,9 @@ impl Book {
         let draft = last(&mut outage)?;
         draft.authors.insert(order.by.clone());
         if draft.authors.len() > MAX_AUTHORS {
-            return Err(Error::Full(format!("more than {MAX_AUTHORS} people wrote this draft; cancel it and enter it anew")));
+            return Err(Error::Full(format!(
+                "more than {MAX_AUTHORS} people wrote this draft; cancel it and enter it anew"
+            )));
         }
         (draft.content, draft.by, draft.why, draft.at) = (content, order.by, order.why, now);
         (draft.phase, draft.approved) = (Phase::Draft, None);
@@ -129,7 +131,8 @@ impl Book {
             return Err(Error::field("from", "is over: choose a later time, or enter a fault"));
         }
         let approval = draft.approved.as_ref();
-        let short = approval.and_then(|a| Some(ShortNotice { approved_by: a.by.clone(), why: a.short_notice.clone()? }));
+        let short =
+            approval.and_then(|a| Some(ShortNotice { approved_by: a.by.clone(), why: a.short_notice.clone()? }));
         draft.short = shortfall(rules, kind, draft.content.from, now, short)?;
         let begun = !kind.needs_approval() && draft.content.from <= now;
         draft.phase = if begun { Phase::InProgress } else { Phase::Published };
@@ -216,7 +219,9 @@ impl Book {
         part.check()?;
         let known: usize = outage.latest().back.iter().map(Scope::members).sum();
         if known + part.members() > MAX_SCOPE {
-            return Err(Error::Full(format!("the restored parts have more than {MAX_SCOPE} members; narrow the outage")));
+            return Err(Error::Full(format!(
+                "the restored parts have more than {MAX_SCOPE} members; narrow the outage"
+            )));
         }
         let changes = BTreeSet::from([Change::PartRestored]);
         revised(outage, order, now, |mut r| {

@@ -12,7 +12,19 @@ use crate::word::{Receipt, Say};
 
 /// The columns of [`Row::cells`]. No telephone number is among them.
 pub const COLUMNS: [&str; 13] = [
-    "户号", "供电单位", "影响", "应告知", "告知", "版本", "时间", "渠道", "回执", "消息", "未到达原因", "工单", "工单状态",
+    "户号",
+    "供电单位",
+    "影响",
+    "应告知",
+    "告知",
+    "版本",
+    "时间",
+    "渠道",
+    "回执",
+    "消息",
+    "未到达原因",
+    "工单",
+    "工单状态",
 ];
 
 /// A customer whom an outage concerned, and what is known of telling him.

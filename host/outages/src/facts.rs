@@ -130,6 +130,6 @@ pub(crate) fn counts(receipt: Receipt, with_waiting: bool) -> bool {
     match receipt {
         Receipt::Delivered | Receipt::Unknown => true,
         Receipt::Waiting => with_waiting,
-        Receipt::Failed => false,
+        Receipt::Failed | Receipt::Recalled => false,
     }
 }

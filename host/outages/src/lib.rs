@@ -39,8 +39,8 @@ pub use facts::{Facts, Stretch, Told};
 pub use lead::{LeadRule, LeadRules, MAX_RULES};
 pub use life::may_follow;
 pub use outage::{
-    Approval, Content, CrewEvent, Head, MAX_AHEAD_DAYS, MAX_DAYS, MAX_EVENTS, MAX_REVISIONS, Outage, OutageId, Revision,
-    ShortNotice, Shortfall,
+    Approval, Content, CrewEvent, Head, MAX_AHEAD_DAYS, MAX_DAYS, MAX_EVENTS, MAX_REVISIONS, Outage, OutageId,
+    Revision, ShortNotice, Shortfall,
 };
 pub use owed::{Case, Hit, Judge, Owed, Telling, Trigger, Verdict};
 pub use report::{MAX_REPORTS, ProposalRule, Report, ReportId, ReportOrder, SYSTEM};

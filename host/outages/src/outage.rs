@@ -101,12 +101,16 @@ impl Content {
             return Err(Error::field("from", format!("is more than {MAX_AHEAD_DAYS} days ahead")));
         }
         if self.until.is_none() && self.from > now {
-            return Err(Error::field("until", "is missing: only what has begun may be without the time at which power is expected"));
+            return Err(Error::field(
+                "until",
+                "is missing: only what has begun may be without the time at which power is expected",
+            ));
         }
         match self.until {
-            None if kind.needs_approval() => {
-                Err(Error::field("until", "is missing: only a fault may be without the time at which power is expected"))
-            }
+            None if kind.needs_approval() => Err(Error::field(
+                "until",
+                "is missing: only a fault may be without the time at which power is expected",
+            )),
             Some(until) if until <= self.from => Err(Error::field("until", "is not after `from`")),
             Some(until) if until > self.from.plus_ms(MAX_DAYS * DAY_MS) => {
                 Err(Error::field("until", format!("is more than {MAX_DAYS} days after `from`")))

@@ -107,8 +107,8 @@ pub struct Telling {
 pub struct Verdict {
     /// What is owed.
     pub owed: Owed,
-    /// Whether messages to him that [wait](Receipt::Waiting) are to be taken back: those that [`Judge::recalls`] names. One that left meanwhile is
-    /// [unknown](Receipt::Unknown), and the customer is judged again.
+    /// Whether messages to him that [wait](Receipt::Waiting) are to be taken back: those that [`Judge::recalls`] names. They are
+    /// [recalled](Receipt::Recalled) then; where one left meanwhile it is [unknown](Receipt::Unknown), and the customer is judged again before he is told.
     pub recall: bool,
 }
 
@@ -170,6 +170,7 @@ impl Judge {
         self.has_him = case.hits.iter().map(|h| h.outage).find(|id| *id == case.trigger.outage);
         self.lay_out(case);
         self.mark(case);
+        self.drop_settled();
         let inside = || self.pieces.iter().filter(|p| p.inside);
         let known = inside().all(|p| p.is_known());
         let coming = inside().all(|p| p.is_coming());
@@ -183,15 +184,24 @@ impl Judge {
         Verdict { owed, recall: case.told.iter().any(|t| self.recalls(t)) }
     }
 
-    /// Whether `told` is to be taken back by the last verdict: it waits, and either says what is not so of the time in question, or nothing of any time
-    /// that is not over.
+    /// Whether `told` is to be taken back by the last verdict: it waits, and either says what is not so of the time in question, or that the power is
+    /// off in a time that is over, or that it is back although it is not.
     #[must_use]
     pub fn recalls(&self, told: &Told) -> bool {
+        if told.receipt != Receipt::Waiting {
+            return false;
+        }
+        if told.facts.0.is_empty() {
+            return self.has_him == Some(told.outage);
+        }
+        if self.is_in_question(told) {
+            return self.outdated;
+        }
+        // One that would change nothing of what he believes from now on, and speaks of a cut.
+        let idle = |p: &Piece| p.believed == p.coming && (!p.last || p.believed_open == p.coming_open);
         let now = self.pieces.first().map_or(i64::MIN, |p| p.from);
-        let over = !told.facts.0.is_empty() && told.facts.0.iter().all(|s| self.end(told, s) <= now);
-        // That the power is back says nothing of a time, and is wrong once the outage has him again.
-        let wrong = told.facts.0.is_empty() && self.has_him == Some(told.outage);
-        told.receipt == Receipt::Waiting && (over || wrong || self.outdated && self.is_in_question(told))
+        let mut cuts = told.facts.cuts();
+        self.pieces.iter().all(idle) && cuts.all(|s| self.end(told, s) <= now)
     }
 
     fn is_in_question(&self, told: &Told) -> bool {
@@ -217,7 +227,7 @@ impl Judge {
         for hit in case.hits.iter().chain(&case.before) {
             self.cuts.extend([hit.from.unix_ms(), hit.end(horizon)]);
         }
-        for told in case.told.iter().filter(|t| counts(t.receipt, true)) {
+        for told in case.told.iter().filter(|t| t.receipt != Receipt::Failed) {
             for stretch in &told.facts.0 {
                 let end = stretch.until.map_or_else(|| minute(told.at).saturating_add(OPEN_MS), Moment::unix_ms);
                 self.cuts.extend([stretch.from.unix_ms(), end]);
@@ -258,7 +268,8 @@ impl Judge {
                 || coming.is_of(id, piece.from, horizon);
         }
         self.spread();
-        for told in case.told.iter().filter(|t| t.receipt == Receipt::Waiting) {
+        // What was taken back before for the sake of one time said something of others, too.
+        for told in case.told.iter().filter(|t| matches!(t.receipt, Receipt::Waiting | Receipt::Recalled)) {
             if self.is_in_question(told) {
                 for stretch in &told.facts.0 {
                     let (from, end) = (stretch.from.unix_ms(), self.end(told, stretch));
@@ -267,6 +278,24 @@ impl Judge {
                 }
                 self.spread();
             }
+        }
+    }
+
+    /// Leaves cuts of power alone of which he knows, or will, where there is news of another.
+    fn drop_settled(&mut self) {
+        let is_settled = |p: &Piece| p.is_known() && p.is_coming();
+        if self.pieces.iter().filter(|p| p.inside).all(is_settled) {
+            return;
+        }
+        let mut rest = self.pieces.as_mut_slice();
+        while !rest.is_empty() {
+            let busy = |p: &Piece| p.inside && p.is_busy();
+            let run = rest.iter().take_while(|p| busy(p)).count().max(1);
+            let (first, after) = rest.split_at_mut(run);
+            if first.iter().all(is_settled) {
+                first.iter_mut().for_each(|p| p.inside = false);
+            }
+            rest = after;
         }
     }
 
@@ -285,10 +314,12 @@ impl Judge {
     /// Nothing differs: he knows, or it does not concern him, or power that is back on time may be told.
     fn settled(&self, case: &Case<'_>) -> Owed {
         let holds = self.pieces.iter().any(|p| p.inside && p.truth != Level::On);
-        let own = case.told.iter().filter(|t| t.outage == case.trigger.outage && counts(t.receipt, !self.recalls(t)));
-        let last = own.last();
+        let own = || case.told.iter().filter(|t| t.outage == case.trigger.outage);
+        let last = own().rfind(|t| counts(t.receipt, !self.recalls(t)));
+        let left = own().rfind(|t| counts(t.receipt, false));
+        let waits = |told: Option<&Told>| told.is_some_and(|t| !is_end(t.say));
         let back = case.trigger.phase == Phase::Restored || self.is_back(case);
-        if back && !holds && last.is_some_and(|t| !is_end(t.say)) {
+        if back && !holds && waits(left) && waits(last) {
             let (facts, by) = (Facts::default(), self.first_channel(case));
             return Owed::Tell(Telling { say: Say::Restored, must: false, by, facts, believed: None });
         }
@@ -301,7 +332,9 @@ impl Judge {
 
     /// Whether the power came back for his part of an outage that goes on elsewhere.
     fn is_back(&self, case: &Case<'_>) -> bool {
-        self.has_him.is_none() && case.trigger.phase == Phase::PartlyRestored && case.trigger.changes.contains(&Change::PartRestored)
+        self.has_him.is_none()
+            && case.trigger.phase == Phase::PartlyRestored
+            && case.trigger.changes.contains(&Change::PartRestored)
     }
 
     fn telling(&self, case: &Case<'_>) -> Telling {
@@ -325,7 +358,11 @@ impl Judge {
         match (believed, truth) {
             // The end that he was told is past, or the day on which it did not happen.
             (Level::On, _) if hit && self.waits_for_more(case) => {
-                if case.trigger.phase.is_running() { Say::Delayed } else { Say::Rescheduled }
+                if case.trigger.phase.is_running() {
+                    Say::Delayed
+                } else {
+                    Say::Rescheduled
+                }
             }
             (Level::On, _) => news,
             (_, Level::On) if case.trigger.phase == Phase::Cancelled => Say::Cancelled,
@@ -342,8 +379,8 @@ impl Judge {
 
     /// Whether he was told of the outage and not that it is over.
     fn waits_for_more(&self, case: &Case<'_>) -> bool {
-        let own = case.told.iter().filter(|t| t.outage == case.trigger.outage && counts(t.receipt, false));
-        own.last().is_some_and(|t| !is_end(t.say))
+        let mut own = case.told.iter().filter(|t| t.outage == case.trigger.outage && counts(t.receipt, false));
+        own.next_back().is_some_and(|t| !is_end(t.say))
     }
 
     /// How the time of a cut differs from what he believes.
@@ -360,7 +397,7 @@ impl Judge {
         }
         // Until further notice is later than any time.
         let end = |level: fn(&Piece) -> (Level, Level)| {
-            let last = inside().filter(|p| level(p).0 != Level::On).last();
+            let last = inside().rfind(|p| level(p).0 != Level::On);
             last.map(|p| if p.last && level(p).1 != Level::On { i64::MAX } else { p.until })
         };
         let (believed, truth) = (end(|p| (p.believed, p.believed_open)), end(|p| (p.truth, p.open)));
@@ -378,7 +415,8 @@ impl Judge {
         stretches.extend(open.map(|(stretch, _)| stretch));
         let (open_from, open_level) = open.map_or((self.horizon, Level::On), |(s, from)| (from, s.level));
         let mut ended = None;
-        for piece in self.pieces.iter().filter(|p| p.inside && p.is_busy()) {
+        // What only waits to be said is taken back and need not be denied.
+        for piece in self.pieces.iter().filter(|p| p.inside && p.truth.max(p.believed) != Level::On) {
             let within = open_from <= piece.from && piece.from < self.horizon;
             if within && piece.truth == open_level {
                 continue;
@@ -391,7 +429,7 @@ impl Judge {
             ended = Some(piece.until);
         }
         // What was until further notice and is not any more must not come back when the horizon moves on.
-        let was_open = |p: &Piece| p.inside && p.last && p.believed_open.max(p.coming_open) != Level::On;
+        let was_open = |p: &Piece| p.inside && p.last && p.believed_open != Level::On;
         if open.is_none() && self.pieces.iter().any(was_open) {
             stretches.push(Stretch { from: Moment::from_unix_ms(self.horizon), until: None, level: Level::On });
         }

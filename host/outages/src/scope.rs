@@ -72,7 +72,9 @@ impl Scope {
             return Err(Error::field("scope", format!("names more than {MAX_SCOPE}: name the line instead")));
         }
         for (field, set) in ["lines", "switches", "transformers", "except_transformers"].into_iter().zip(self.codes()) {
-            let code = |c: &&String| c.is_empty() || c.len() > MAX_CODE || c.bytes().any(|b| !b.is_ascii_graphic() || b == b'/');
+            let code = |c: &&String| {
+                c.is_empty() || c.len() > MAX_CODE || c.bytes().any(|b| !b.is_ascii_graphic() || b == b'/')
+            };
             if let Some(bad) = set.iter().find(code) {
                 let shown: String = bad.chars().take(MAX_CODE).collect();
                 let why = format!("has `{shown}`: a code is 1 to {MAX_CODE} ASCII signs without spaces and slashes");

@@ -186,6 +186,8 @@ words! {
         Delivered = "delivered", "已送达";
         /// It did not arrive.
         Failed = "failed", "失败";
+        /// It was taken back before it left.
+        Recalled = "recalled", "已撤回";
     }
     /// By which way a fault was reported.
     Via("via") {

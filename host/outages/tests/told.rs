@@ -149,7 +149,8 @@ fn simple(book: &Book, now: usize) -> Vec<Simple> {
 
 /// How a customer's power is in a minute, from the outages alone.
 fn truth(outages: &[Simple], customer: usize, minute: usize) -> Level {
-    let on_him = outages.iter().filter(|o| (o.from..o.until).contains(&minute) && !o.except.contains(&account(customer)));
+    let on_him =
+        outages.iter().filter(|o| (o.from..o.until).contains(&minute) && !o.except.contains(&account(customer)));
     let dead = on_him.fold(0, |dead, o| dead | o.dead);
     let (mut off, mut maybe, all) = (0, 0, SUPPLY[customer].len());
     for feeds in SUPPLY[customer].iter().filter(|feeds| feeds.iter().any(|t| dead & (1 << t) != 0)) {
@@ -230,14 +231,16 @@ impl World {
     /// Takes the step if the book lets it.
     fn act(&mut self, what: &Do) {
         let (now, minute, rules) = (self.now(), self.minute(), no_rules());
-        let order = |kind, content| DraftOrder { prefecture: CITY, kind, content, by: "wang".into(), why: String::new() };
+        let order =
+            |kind, content| DraftOrder { prefecture: CITY, kind, content, by: "wang".into(), why: String::new() };
         let made = match what {
             Do::Planned { scope: bits, except, from, long } => {
                 let from = minute + from;
                 if from + long + 1 >= DAY {
                     return;
                 }
-                let draft = self.book.draft(order(Kind::Planned, content(scope(*bits, *except), from, Some(from + long))), now);
+                let draft =
+                    self.book.draft(order(Kind::Planned, content(scope(*bits, *except), from, Some(from + long))), now);
                 let draft = draft.unwrap();
                 let id = draft.id();
                 self.put(draft);
@@ -300,7 +303,8 @@ impl World {
     fn arrive(&mut self, mut receipts: u64) {
         for (customer, told) in self.told.iter_mut().enumerate() {
             for one in told.iter_mut().filter(|t| t.receipt == Receipt::Waiting) {
-                one.receipt = [Receipt::Delivered, Receipt::Unknown, Receipt::Failed, Receipt::Waiting][(receipts % 4) as usize];
+                one.receipt =
+                    [Receipt::Delivered, Receipt::Unknown, Receipt::Failed, Receipt::Waiting][(receipts % 4) as usize];
                 self.debts[customer] |= one.receipt == Receipt::Failed;
                 receipts = receipts.rotate_right(3);
             }
@@ -342,10 +346,14 @@ impl World {
                 for one in &mut self.told[customer] {
                     if self.judge.recalls(one) {
                         *lots = lots.rotate_right(1);
-                        one.receipt = if *lots % 4 == 0 { Receipt::Unknown } else { Receipt::Failed };
+                        one.receipt = if *lots % 4 == 0 { Receipt::Unknown } else { Receipt::Recalled };
                     }
                 }
-                if self.told[customer].iter().zip(&told).any(|(a, b)| a.receipt == Receipt::Unknown && b.receipt != a.receipt) {
+                if self.told[customer]
+                    .iter()
+                    .zip(&told)
+                    .any(|(a, b)| a.receipt == Receipt::Unknown && b.receipt != a.receipt)
+                {
                     continue;
                 }
             }
@@ -358,13 +366,29 @@ impl World {
                         return;
                     }
                     *lots = lots.rotate_right(5);
-                    let receipts = [Receipt::Delivered, Receipt::Delivered, Receipt::Delivered, Receipt::Unknown, Receipt::Waiting, Receipt::Failed];
+                    let receipts = [
+                        Receipt::Delivered,
+                        Receipt::Delivered,
+                        Receipt::Delivered,
+                        Receipt::Unknown,
+                        Receipt::Waiting,
+                        Receipt::Failed,
+                    ];
                     let receipt = receipts[(*lots % 6) as usize];
                     let channel = telling.by.unwrap_or([Channel::Sms, Channel::Wechat][(*lots % 2) as usize]);
                     let Telling { say, facts, .. } = telling;
                     let (outage, revision) = (trigger.outage, trigger.revision);
                     let at = self.now();
-                    self.told[customer].push(Told { outage, revision, say, facts, at, channel, receipt, message: None });
+                    self.told[customer].push(Told {
+                        outage,
+                        revision,
+                        say,
+                        facts,
+                        at,
+                        channel,
+                        receipt,
+                        message: None,
+                    });
                     if receipt != Receipt::Failed {
                         return;
                     }
@@ -375,7 +399,7 @@ impl World {
     }
 
     fn check_quiet(&self, customer: usize, trigger: &Trigger, why: Quiet) {
-        let own = |t: &Told| t.outage == trigger.outage && t.receipt != Receipt::Failed;
+        let own = |t: &Told| t.outage == trigger.outage && !matches!(t.receipt, Receipt::Failed | Receipt::Recalled);
         let told = self.told[customer].iter().any(own);
         match why {
             Quiet::NotConcerned | Quiet::Covered => assert!(!told, "{why:?} although he was told"),
@@ -401,7 +425,16 @@ impl World {
         let (outage, revision) = (trigger.outage, trigger.revision);
         let (facts, channel) = (telling.facts.clone(), Channel::Sms);
         after.retain(|t| left(t.receipt));
-        after.push(Told { outage, revision, say: telling.say, facts, at: self.now(), channel, receipt: Receipt::Delivered, message: None });
+        after.push(Told {
+            outage,
+            revision,
+            say: telling.say,
+            facts,
+            at: self.now(),
+            channel,
+            receipt: Receipt::Delivered,
+            message: None,
+        });
         let next = Person::new(&after, left);
         let minutes = now..now + DAY;
         let news = minutes.clone().any(|m| next.believes(m, now) != person.believes(m, now));
@@ -415,14 +448,22 @@ impl World {
         }
         if let Some(by) = telling.by {
             let on = |r| told.iter().any(|t| t.receipt == r && t.channel == by);
-            assert!(on(Receipt::Delivered) || (on(Receipt::Unknown) && !told.iter().any(|t| t.outage == trigger.outage && t.receipt == Receipt::Delivered)));
+            assert!(
+                on(Receipt::Delivered)
+                    || (on(Receipt::Unknown)
+                        && !told.iter().any(|t| t.outage == trigger.outage && t.receipt == Receipt::Delivered))
+            );
         }
         assert!(telling.by.is_some() || !telling.say.is_change());
         let believed = minutes.clone().any(|m| person.believes(m, now) != Level::On);
         match telling.say {
-            Say::Announce | Say::Widened => assert!(minutes.clone().any(|m| truth(&outages, customer, m) == Level::Off)),
+            Say::Announce | Say::Widened => {
+                assert!(minutes.clone().any(|m| truth(&outages, customer, m) == Level::Off))
+            }
             Say::Cancelled => assert!(believed && trigger.phase == Phase::Cancelled),
-            Say::EarlierRestored => assert!(believed && matches!(trigger.phase, Phase::Restored | Phase::PartlyRestored)),
+            Say::EarlierRestored => {
+                assert!(believed && matches!(trigger.phase, Phase::Restored | Phase::PartlyRestored))
+            }
             Say::Narrowed => assert!(believed),
             _ => {}
         }
@@ -433,7 +474,7 @@ impl World {
         let now = self.minute();
         let outages = simple(&self.book, now);
         for customer in (0..SUPPLY.len()).filter(|c| !(but_debts && self.debts[*c])) {
-            let person = Person::new(&self.told[customer], |r| r != Receipt::Failed);
+            let person = Person::new(&self.told[customer], |r| !matches!(r, Receipt::Failed | Receipt::Recalled));
             for minute in now..now + DAY {
                 let (believes, so) = (person.believes(minute, now), truth(&outages, customer, minute));
                 assert_eq!(believes, so, "customer {customer}, minute {minute}, now {now}: {:#?}", self.told[customer]);
