@@ -346,7 +346,7 @@ impl World {
                 for one in &mut self.told[customer] {
                     if self.judge.recalls(one) {
                         *lots = lots.rotate_right(1);
-                        one.receipt = if *lots % 4 == 0 { Receipt::Unknown } else { Receipt::Recalled };
+                        one.receipt = if lots.is_multiple_of(4) { Receipt::Unknown } else { Receipt::Recalled };
                     }
                 }
                 if self.told[customer]
@@ -362,7 +362,7 @@ impl World {
                 Owed::Tell(telling) => {
                     *self.seen.entry(telling.say).or_default() += 1;
                     self.check(customer, trigger, &telling);
-                    if !telling.must && *lots % 2 == 0 {
+                    if !telling.must && lots.is_multiple_of(2) {
                         return;
                     }
                     *lots = lots.rotate_right(5);
