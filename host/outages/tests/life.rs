@@ -399,3 +399,73 @@ fn evidence_names_everybody_once_and_says_what_share_was_told() {
     assert_eq!(cells[3][0], "0000000003");
     assert_eq!(Evidence::default().coverage(), 10_000);
 }
+
+/// What is owed to customer 1 about `id`, who was hit by it before as `before` says, and what of `told` is to be taken back.
+fn judged(book: &Book, id: OutageId, before: Option<(i64, i64)>, told: &[Told], now: Moment) -> (Owed, Vec<bool>) {
+    let (trigger, mut hits, mut judge) = (book.trigger(id).unwrap(), Vec::new(), Judge::default());
+    book.hits(account(1), &mut hits);
+    let before = before.map(|(from, until)| Hit::new(id, &content(from, Some(until)), concerned(1)));
+    let owed = judge.owed(&Case { now, trigger: &trigger, before, hits: &hits, told }).owed;
+    (owed, told.iter().map(|t| judge.recalls(t)).collect())
+}
+
+#[test]
+fn what_waits_and_is_out_of_date_is_taken_back() {
+    let mut book = Book::default();
+    let id = published(&mut book, Kind::Fault, -1, 4);
+    put!(book, book.told(id, 1).unwrap());
+    // Of a cut that is over by what it says.
+    let over = [told(id, Say::Announce, -1, 2, Channel::Sms, Receipt::Waiting)];
+    let other = published(&mut book, Kind::Temporary, 100, 106);
+    assert_eq!(judged(&book, other, None, &over, at(3)).1, [true]);
+    // That the power is back, where it is not.
+    let back = Told { facts: Facts::default(), ..told(id, Say::Restored, 0, 0, Channel::Sms, Receipt::Waiting) };
+    assert_eq!(judged(&book, id, None, &[back], at(1)).1, [true]);
+    // What is right may leave.
+    let right = [told(id, Say::Announce, -1, 4, Channel::Sms, Receipt::Waiting)];
+    assert_eq!(judged(&book, id, Some((-1, 4)), &right, at(1)), (Owed::Nothing(Quiet::OnItsWay), vec![false]));
+}
+
+#[test]
+fn what_was_taken_back_for_one_time_is_told_again_for_the_others() {
+    let mut book = Book::default();
+    let one = published(&mut book, Kind::Temporary, 100, 106);
+    let other = published(&mut book, Kind::Temporary, 120, 126);
+    let of = |from, until| Stretch { from: at(from), until: Some(at(until)), level: Level::Off };
+    let both = Told {
+        facts: Facts(vec![of(100, 106), of(120, 126)]),
+        ..told(one, Say::Announce, 0, 0, Channel::Sms, Receipt::Recalled)
+    };
+    let Owed::Tell(telling) = judged(&book, other, None, &[both], at(1)).0 else { panic!("he knows nothing") };
+    assert_eq!(telling.facts.0, [of(100, 106), of(120, 126)]);
+}
+
+#[test]
+fn what_he_knows_is_not_said_again_beside_the_news() {
+    let mut book = Book::default();
+    let id = published(&mut book, Kind::Temporary, 100, 106);
+    published(&mut book, Kind::Temporary, 100, 106);
+    put!(book, book.told(id, 1).unwrap());
+    let answers = Some(ShortNotice { approved_by: "li".into(), why: "设备缺陷".into() });
+    let later = content(150, Some(156));
+    put!(book, book.change(step(id, "wang"), later, answers, &LeadRules::default(), at(1)).unwrap().unwrap());
+    let knows = [told(id, Say::Announce, 100, 106, Channel::Wechat, Receipt::Delivered)];
+    let Owed::Tell(telling) = judged(&book, id, Some((100, 106)), &knows, at(1)).0 else { panic!("it moved") };
+    let moved = Stretch { from: at(150), until: Some(at(156)), level: Level::Off };
+    assert_eq!((telling.say, telling.by, telling.facts.0), (Say::Rescheduled, Some(Channel::Wechat), vec![moved]));
+}
+
+#[test]
+fn what_is_over_concerns_nobody_and_is_told_once() {
+    let mut book = Book::default();
+    let id = published(&mut book, Kind::Fault, -1, 2);
+    let other = published(&mut book, Kind::Fault, -1, 3);
+    assert_eq!(book.on_customer(account(1)).count(), 2);
+    book.put(book.restore(step(id, "crew"), at(2), at(2)).unwrap());
+    assert_eq!(book.on_customer(account(1)).map(|o| o.id()).collect::<Vec<_>>(), [other]);
+    book.put(book.cancel(step(other, "li"), at(2)).unwrap());
+    assert_eq!((book.on_customer(account(1)).count(), book.affected(other).unwrap().customers().len()), (0, 0));
+    let back = Told { facts: Facts::default(), ..told(id, Say::Restored, 0, 0, Channel::Sms, Receipt::Delivered) };
+    let knows = [told(id, Say::Announce, -1, 2, Channel::Sms, Receipt::Delivered), back];
+    assert_eq!(judged(&book, id, None, &knows, at(2)).0, Owed::Nothing(Quiet::SameFacts));
+}
