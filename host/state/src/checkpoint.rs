@@ -4,7 +4,7 @@
 //! A crash in the middle leaves pages that are newer than the marker. Each page carries the sequence of its plan, so that replay leaves alone
 //! what the page knows already; parts of the new generation are not looked at before the marker names them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -23,6 +23,7 @@ use crate::core_state::Told;
 use crate::error::StateError;
 use crate::hops::{Awaiting, Member};
 use crate::link_days::LinkCounts;
+use crate::lives::Lives;
 use crate::outbox::{Live, MessageStatus};
 use crate::ported::Ported;
 use crate::rerouted::Rerouted;
@@ -130,6 +131,11 @@ pub(crate) struct Plan {
     seq: u64,
     generation: u64,
     prefectures: Vec<PrefecturePlan>,
+    /// Parts that come before the messages.
+    before: Vec<Part>,
+    /// Shared with the outbox: cut into parts by the thread that writes them.
+    live: Lives,
+    /// Parts that come after them.
     parts: Vec<Part>,
     /// Cut into parts by the thread that writes them.
     told: Told,
@@ -137,16 +143,26 @@ pub(crate) struct Plan {
     ported: Ported,
     /// The same.
     grid: Grid,
-    statuses: BTreeMap<MessageId, MessageStatus>,
+    /// What changed since the last checkpoint.
+    dirty: BTreeSet<MessageId>,
     /// With which others those of them left that did.
     together: BTreeMap<MessageId, ToldTogether>,
 }
 
 /// Parts of at most so many entries.
-fn cut<T>(entries: impl IntoIterator<Item = T>, most: usize, part: impl Fn(Vec<T>) -> Part) -> Vec<Part> {
+fn cut<T>(
+    entries: impl IntoIterator<Item = T>,
+    most: usize,
+    part: impl Fn(Vec<T>) -> Part,
+) -> impl Iterator<Item = Part> {
     let mut entries = entries.into_iter();
-    let next = || Some(entries.by_ref().take(most).collect::<Vec<_>>()).filter(|some| !some.is_empty());
-    std::iter::from_fn(next).map(part).collect()
+    let next = move || Some(entries.by_ref().take(most).collect::<Vec<_>>()).filter(|some| !some.is_empty());
+    std::iter::from_fn(next).map(part)
+}
+
+/// How message `id` ended; none while it has not.
+fn ended<'a>(live: &'a Lives, id: &MessageId) -> Option<&'a MessageStatus> {
+    live.get(id).map(|l| &l.status).filter(|status| status.state.is_final())
 }
 
 /// What came of it.
@@ -162,7 +178,7 @@ impl Plan {
     /// Takes the plan. Only the writer calls this, between two groups, so that it is one instant.
     pub(crate) fn take(shared: &Shared, seq: u64) -> Self {
         let core = &shared.core;
-        let mut parts = vec![Part::Org((**core.org.read()).clone())];
+        let mut before = vec![Part::Org((**core.org.read()).clone())];
         let mut prefectures = Vec::new();
         for (code, p) in core.prefectures.read().iter() {
             let mut p = p.write();
@@ -176,7 +192,7 @@ impl Plan {
             dirty.dedup();
             let rows = |page: &u32| page * PAGE_ROWS as u32..(page + 1) * PAGE_ROWS as u32;
             let beside = dirty.iter().map(|page| (*page, p.beside.of_page(rows(page)))).collect();
-            parts.push(Part::Prefecture {
+            before.push(Part::Prefecture {
                 code: *code,
                 stations: p.stations.to_vec(),
                 sections: p.sections.to_vec(),
@@ -204,18 +220,15 @@ impl Plan {
         let mut outbox = core.outbox.write();
         outbox.forget_parked(shared.clock.now());
         let dirty = std::mem::take(&mut outbox.dirty);
-        let statuses: BTreeMap<_, _> =
-            dirty.iter().filter_map(|id| Some((*id, outbox.live.get(id)?.status.clone()))).collect();
-        let ended = statuses.iter().filter(|(_, s)| s.state.is_final()).map(|(id, _)| id);
-        let together = outbox.all_told_together(ended);
-        // Nobody changes anything meanwhile: each is copied once, and what few messages have is found where it is kept.
-        let open = |id: &MessageId| outbox.live.get(id).is_some_and(|l| !l.status.state.is_final());
+        let live = outbox.live.clone();
+        let together = outbox.all_told_together(|id| dirty.contains(id) && ended(&live, id).is_some());
+        // Nobody changes anything meanwhile: messages are shared, and what few of them have is found where it is kept.
+        let mut parts = Vec::new();
+        let open = |id: &MessageId| live.get(id).is_some_and(|l| !l.status.state.is_final());
         let sharing = outbox.together.sharing_all().filter(|(id, _)| open(id));
-        parts.extend(cut(sharing, SMALL_PART_ENTRIES, Part::Sharing));
+        before.extend(cut(sharing, SMALL_PART_ENTRIES, Part::Sharing));
         let bears = outbox.together.all().filter(|(id, _)| open(id)).map(|(id, b)| (*id, b.clone()));
-        parts.extend(cut(bears, PART_ENTRIES, Part::Together));
-        let live = outbox.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| (*id, l.clone()));
-        parts.extend(cut(live, PART_ENTRIES, Part::Live));
+        before.extend(cut(bears, PART_ENTRIES, Part::Together));
         let (mut parked, mut parked_as) = (Vec::new(), Vec::new());
         for ((link, key), (stat, at)) in outbox.parked() {
             match key {
@@ -237,7 +250,7 @@ impl Plan {
         let told = core.told.read().clone();
         let (ported, grid) = (core.ported.read().clone(), core.grid.read().clone());
         let generation = shared.generation.load(Ordering::Acquire) + 1;
-        Self { seq, generation, prefectures, parts, told, ported, grid, statuses, together }
+        Self { seq, generation, prefectures, before, live, parts, told, ported, grid, dirty, together }
     }
 
     /// Writes the plan through the bulk lane and waits for the marker to be durable.
@@ -247,13 +260,13 @@ impl Plan {
         Done {
             result,
             generation: self.generation,
-            finals: self.statuses.iter().filter(|(_, s)| s.state.is_final()).map(|(id, _)| *id).collect(),
+            finals: self.dirty.iter().filter(|id| ended(&self.live, id).is_some()).copied().collect(),
             failed_pages: if failed {
                 self.prefectures.iter().map(|p| (p.code, p.dirty.clone())).collect()
             } else {
                 Vec::new()
             },
-            failed_statuses: if failed { self.statuses.keys().copied().collect() } else { Vec::new() },
+            failed_statuses: if failed { self.dirty.into_iter().collect() } else { Vec::new() },
         }
     }
 
@@ -276,6 +289,9 @@ impl Plan {
             let value = records::write(&shared.sealer, &key, part)?;
             slice.put(key, value)
         };
+        self.before.iter().try_for_each(&mut write)?;
+        let open = self.live.iter().filter(|(_, l)| !l.status.state.is_final());
+        cut(open.map(|(id, l)| (id, l.clone())), PART_ENTRIES, Part::Live).try_for_each(|part| write(&part))?;
         self.parts.iter().try_for_each(&mut write)?;
         for (day, counts) in &self.told.by_phone {
             each_part(counts, |some| write(&Part::Told(Told { by_phone: [(*day, some)].into(), ..Told::default() })))?;
@@ -354,7 +370,7 @@ impl Plan {
     /// States of messages, in blocks by number; a block is read, changed and written whole.
     fn write_statuses(&self, shared: &Shared, slice: &mut Slice<'_>) -> Result<(), StateError> {
         let mut blocks: BTreeMap<(PrefectureCode, u32), Vec<(u32, &MessageStatus)>> = BTreeMap::new();
-        for (id, status) in self.statuses.iter().filter(|(_, s)| s.state.is_final()) {
+        for (id, status) in self.dirty.iter().filter_map(|id| Some((id, ended(&self.live, id)?))) {
             let block = id.number() / keys::STATUS_BLOCK;
             blocks.entry((id.prefecture(), block)).or_default().push((id.number() % keys::STATUS_BLOCK, status));
         }

@@ -24,6 +24,7 @@ mod keys;
 mod leaving;
 mod ledger;
 mod link_days;
+mod lives;
 mod load;
 mod messages;
 mod ops;

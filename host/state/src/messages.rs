@@ -559,7 +559,7 @@ impl State {
 impl Outbox {
     fn unsettled(&self) -> impl Iterator<Item = LiveMessage> {
         self.live.iter().filter(|(_, l)| !l.status.state.is_final()).map(|(id, l)| LiveMessage {
-            id: *id,
+            id,
             run: l.run,
             topic: l.topic,
             queue: l.data.queue,
@@ -568,7 +568,7 @@ impl Outbox {
             expires: l.expires,
             channel: l.channel(),
             begun: l.status.is_begun(),
-            carried: self.together.is_borne(*id),
+            carried: self.together.is_borne(id),
         })
     }
 }

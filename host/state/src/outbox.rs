@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::accepted::AcceptedPart;
 use crate::hops::{Hops, NO_ANSWER};
 use crate::link_days::LinkDays;
+use crate::lives::Lives;
 use crate::ported::Carriers;
 use crate::rerouted::Reroutes;
 use crate::runs::Publication;
@@ -204,7 +205,7 @@ pub(crate) type LinkKey = (String, CarrierKey);
 
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub(crate) live: FxHashMap<MessageId, Live>,
+    pub(crate) live: Lives,
     /// Those of `live` that go to test numbers and tell no customer anything.
     samples: FxHashSet<MessageId>,
     pub(crate) waiting: Waiting,
@@ -542,10 +543,7 @@ impl Outbox {
 
     /// Parts whose submit was cut off by the end of the process: intended and not answered.
     pub(crate) fn cut_off(&self) -> Vec<(MessageId, Vec<u8>)> {
-        let mut all: Vec<_> =
-            self.live.iter().filter(|(_, l)| !l.out.is_empty()).map(|(id, l)| (*id, l.out.clone())).collect();
-        all.sort_unstable();
-        all
+        self.live.iter().filter(|(_, l)| !l.out.is_empty()).map(|(id, l)| (id, l.out.clone())).collect()
     }
 
     /// Drops messages that a checkpoint wrote as final.
@@ -560,7 +558,7 @@ impl Outbox {
                     self.by_carrier_id.remove(&(a.link.clone(), a.key.clone()));
                 }
             }
-            self.together.forget(*id, live.as_ref());
+            self.together.forget(*id, live.as_deref());
         }
     }
 }

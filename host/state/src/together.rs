@@ -301,15 +301,10 @@ impl Outbox {
         self.together.bears.get(&bearer).filter(|b| !b.carried.is_empty()).map(|b| b.text.as_str())
     }
 
-    /// The same of all `ids` that left together with others.
-    pub(crate) fn all_told_together<'a>(
-        &self,
-        ids: impl Iterator<Item = &'a MessageId>,
-    ) -> BTreeMap<MessageId, ToldTogether> {
-        if !self.together.bears_any() {
-            return BTreeMap::new();
-        }
-        ids.filter_map(|id| Some((*id, self.told_together(*id)?))).collect()
+    /// The same of all that left together with others and that `wanted` takes.
+    pub(crate) fn all_told_together(&self, wanted: impl Fn(&MessageId) -> bool) -> BTreeMap<MessageId, ToldTogether> {
+        let ids = self.together.all().flat_map(|(bearer, bears)| std::iter::once(bearer).chain(&bears.carried));
+        ids.filter(|id| wanted(id)).filter_map(|id| Some((*id, self.told_together(*id)?))).collect()
     }
 }
 

@@ -309,6 +309,11 @@ impl Writer {
         }
     }
 
+    /// Milliseconds of monotonic time since `began`.
+    fn since_ms(&self, began: std::time::Duration) -> u64 {
+        u64::try_from((self.shared.clock.monotonic() - began).as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn start_checkpoint(&mut self) {
         if self.checkpointing {
             return;
@@ -316,7 +321,10 @@ impl Writer {
         let Some(bulk) = self.bulk_sender.upgrade() else { return };
         self.checkpointing = true;
         self.journal_bytes = 0;
+        let began = self.shared.clock.monotonic();
         let plan = checkpoint::Plan::take(&self.shared, self.seq);
+        let plan_ms = self.since_ms(began);
+        tracing::debug!(seq = self.seq, plan_ms, "state.checkpoint_begun: changes waited while the plan was taken");
         let shared = Arc::clone(&self.shared);
         let spawned = std::thread::Builder::new().name("checkpoint".into()).spawn(move || {
             let done = plan.write(&shared, &bulk);
@@ -330,13 +338,17 @@ impl Writer {
 
     fn finish_checkpoint(&mut self, done: checkpoint::Done) {
         self.checkpointing = false;
+        let began = self.shared.clock.monotonic();
         // The engine keeps what was written in memory until it is trimmed; commits wait meanwhile, well under a second.
         if self.shared.store.untrimmed_bytes() > TRIM_BYTES
             && let Err(e) = self.shared.store.trim()
         {
             tracing::warn!(error = %e, "state.trim_failed: memory of written records is kept until the next checkpoint");
         }
+        let trim_ms = self.since_ms(began);
         let result = done.settle(&self.shared);
+        let settle_ms = self.since_ms(began) - trim_ms;
+        tracing::debug!(trim_ms, settle_ms, "state.checkpoint_ended: changes waited for both");
         if let Err(e) = &result {
             tracing::error!(error = %e, "state.checkpoint_failed: the journal is kept and grows until the next one succeeds");
         }

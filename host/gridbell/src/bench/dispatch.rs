@@ -23,6 +23,8 @@ const GRANTS: [u32; LINKS.len()] = [100, 100, 50];
 const PACED: Duration = Duration::from_secs(60);
 /// Urgent notices, one after another.
 const NOTICES: usize = 200;
+/// So many of the slowest are named.
+const SLOWEST: usize = 5;
 /// How often the gateway's log is looked at for one.
 const LOOK: Duration = Duration::from_micros(500);
 /// After so long without an urgent notice the bench gives up.
@@ -60,18 +62,27 @@ pub(super) async fn measure(
         paced.took.as_secs_f64()
     ));
     let mut waited = urgent(&host, &carrier, &prefectures).await?;
+    let slowest = slowest(&waited);
     waited.sort_unstable();
     let p99 = waited.get(waited.len() * 99 / 100).copied().unwrap_or_default();
     report.set("dispatch.event_to_submit_ms_p99", p99.as_secs_f64() * 1e3);
     let median = waited.get(waited.len() / 2).copied().unwrap_or_default();
     report.note(format!(
         "dispatch.event_to_submit: {NOTICES} urgent notices one after another on links granted {GRANTS:?} with a backlog of {queued} messages; from \
-         before the decision is published to the SUBMIT in the gateway's log; median {:.1} ms",
+         before the decision is published to the SUBMIT in the gateway's log; median {:.1} ms; the slowest: {slowest}",
         median.as_secs_f64() * 1e3
     ));
     host.stop(Extent::Province, "bench", WHO).await?;
     carrier.shutdown().await;
     close(host.state().clone()).await
+}
+
+/// Which notices waited longest, and how long.
+fn slowest(waited: &[Duration]) -> String {
+    let mut by_wait: Vec<(usize, &Duration)> = waited.iter().enumerate().collect();
+    by_wait.sort_unstable_by_key(|(_, wait)| std::cmp::Reverse(**wait));
+    let worst = by_wait.iter().take(SLOWEST).map(|(nth, wait)| format!("#{nth} {:.0} ms", wait.as_secs_f64() * 1e3));
+    worst.collect::<Vec<_>>().join(", ")
 }
 
 /// Publishes urgent notices and waits for each at the gateway.

@@ -181,7 +181,7 @@ impl Groups<'_> {
         let mut outbox = self.then.core.outbox.write();
         if outbox.live.len() > FINALS_KEPT {
             let finals: Vec<MessageId> =
-                outbox.live.iter().filter(|(_, l)| l.status.state.is_final()).map(|(id, _)| *id).collect();
+                outbox.live.iter().filter(|(_, l)| l.status.state.is_final()).map(|(id, _)| id).collect();
             outbox.forget(&finals);
         }
     }
