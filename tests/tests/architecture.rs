@@ -39,9 +39,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("providers", &["model", "clock", "platform", "exchange", "channels", "wechat", "alipay", "aliyun", "webhook"]),
     (
         "conductor",
-        &["model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake", "screens"],
+        &[
+            "model", "clock", "contract", "engine", "planner", "state", "archive", "channels", "intake", "screens",
+            "outages", "topology",
+        ],
     ),
-    ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor", "cap", "screens"]),
+    ("server", &["model", "clock", "contract", "planner", "state", "intake", "conductor", "cap", "screens", "outages"]),
     ("workshop", &["model", "clock", "contract", "engine", "planner"]),
     ("certify", &["model", "clock", "contract", "engine", "planner", "workshop"]),
     ("simulators", &["model", "clock", "cmpp", "sgip", "smgp", "platform", "exchange", "alipay", "wechat", "aliyun"]),

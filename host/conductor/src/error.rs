@@ -24,6 +24,9 @@ pub enum HostError {
     /// A community, a screen or a notice breaks a rule.
     #[error(transparent)]
     Screens(#[from] gridbell_screens::Error),
+    /// An outage or a fault report breaks a rule.
+    #[error(transparent)]
+    Outages(#[from] gridbell_outages::Error),
     /// A link cannot be.
     #[error(transparent)]
     Channel(#[from] gridbell_channels::ChannelError),

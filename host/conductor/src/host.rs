@@ -81,6 +81,7 @@ struct Inner {
     backups: Backups,
     replays: crate::replay::Replays,
     screens: crate::screens::Screens,
+    outages: crate::outages::Outages,
     settings: RwLock<Option<Settings>>,
     policies: RwLock<BTreeMap<PrefectureCode, Arc<PolicySet>>>,
     catalog: RwLock<Arc<Catalog>>,
@@ -130,6 +131,7 @@ impl Host {
         let imports = Imports::open(state.clone(), clock.clone(), files.imports, files.max_import_bytes);
         let backups = Backups::new(state.clone(), files.backups);
         let screens = crate::screens::Screens::open(state.clone(), clock.clone())?;
+        let outages = crate::outages::Outages::open(state.clone(), clock.clone())?;
         let engine = Engine::new(engine, clock.clone())?;
         let artifacts_dir = artifacts.clone();
         let artifacts = ArtifactStore::open(artifacts)?;
@@ -150,6 +152,7 @@ impl Host {
             backups,
             replays: crate::replay::Replays::default(),
             screens,
+            outages,
             settings: RwLock::new(settings),
             policies: RwLock::default(),
             catalog: RwLock::new(Arc::new(catalog)),
@@ -231,6 +234,12 @@ impl Host {
     #[must_use]
     pub fn screens(&self) -> &crate::screens::Screens {
         &self.0.screens
+    }
+
+    /// Outages and fault reports.
+    #[must_use]
+    pub fn outages(&self) -> &crate::outages::Outages {
+        &self.0.outages
     }
 
     /// Begins a backup beside everything that goes on; one that fails raises an alarm.
@@ -527,7 +536,7 @@ impl Host {
     pub fn declare_links<'a>(&self, links: impl IntoIterator<Item = &'a LinkConfig>) {
         for link in links {
             self.0.queues.write().extend(link.serves.iter().map(|s| s.queue()));
-            self.0.declared.write().push(capacity(link));
+            self.0.declared.write().push(crate::links::capacity(link));
         }
     }
 
@@ -585,13 +594,5 @@ impl Host {
         let times = Arc::new(SendTimes::new(&policy.windows, quiet, policy.days, settings.calendar));
         self.0.times.lock().insert(key, Arc::clone(&times));
         Some(times)
-    }
-}
-
-fn capacity(link: &LinkConfig) -> LinkCapacity {
-    LinkCapacity {
-        name: link.name.to_string(),
-        serves: link.serves.iter().map(|s| s.queue()).collect(),
-        parts_per_s: link.grant,
     }
 }

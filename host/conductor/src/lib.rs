@@ -29,6 +29,7 @@ mod imports;
 mod inbound;
 mod learn;
 mod links;
+mod outages;
 mod person;
 mod platforms;
 mod port;
@@ -99,6 +100,7 @@ pub use imports::{
 };
 pub use learn::{SEGMENT_NUMBERS, SEGMENT_PERCENT};
 pub use links::REPORT_WAIT_MS;
+pub use outages::{OutageOutcome, OutageRules, OutageStep, Outages};
 pub use person::{BY_TOKEN, person_of, same_person};
 pub use platforms::{IncomingCallback, PlatformLink};
 pub use port::StateOutbox;

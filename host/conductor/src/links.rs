@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gridbell_channels::{AlarmKind, Connector, LinkConfig, LinkName, LinkState, LinkStatus};
+use gridbell_planner::LinkCapacity;
 use tokio_util::sync::CancellationToken;
 
 use crate::any_link::AnyLink;
@@ -129,5 +130,14 @@ impl Host {
         } else {
             self.clear_alarm("link.not-called", &subject);
         }
+    }
+}
+
+/// What a forecast counts with of a link that is not started.
+pub(crate) fn capacity(link: &LinkConfig) -> LinkCapacity {
+    LinkCapacity {
+        name: link.name.to_string(),
+        serves: link.serves.iter().map(|s| s.queue()).collect(),
+        parts_per_s: link.grant,
     }
 }

@@ -4,6 +4,7 @@
 
 // First: its macros shadow the standard library's in all modules below.
 #[macro_use]
+mod outage;
 mod output;
 
 mod admin;
@@ -93,6 +94,9 @@ enum Command {
     /// Changes that wait for a second person, on a running host: what its author saw, and what you decide
     #[command(subcommand)]
     Proposal(proposal::ProposalCommand),
+    /// Outages on a running host: drafts, approval, publication, changes, restoration; fault reports, and the answer to a customer
+    #[command(subcommand)]
+    Outage(outage::OutageCommand),
     /// Communities and screens of a running host: from CSV, and a list of them
     #[command(subcommand)]
     Screens(screens::ScreensCommand),
@@ -187,6 +191,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Number(args) => number::number(args).await,
         Command::Undelivered(args) => undelivered::undelivered(args).await,
         Command::Reconcile(args) => reconcile::reconcile(args).await,
+        Command::Outage(command) => outage::outage(command).await,
         Command::Screens(command) => screens::screens(command).await,
         Command::Shadow(command) => release::shadow(command).await,
         Command::User(command) => admin::user(command).await,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gridbell_clock::Clock;
 use gridbell_conductor::{
-    BackupFile, Backups, CallbackReply, Extent, Imports, IncomingCallback, PolicyPreview, PreviewProgress,
+    BackupFile, Backups, CallbackReply, Extent, Imports, IncomingCallback, Outages, PolicyPreview, PreviewProgress,
     PreviewRequest, ProvinceOutcome, ProvinceProposal, Screens, StopMode,
 };
 use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow};
@@ -349,6 +349,8 @@ pub trait Conduct: crate::release::Release + crate::insight::Insight + crate::co
     fn imports(&self) -> &Imports;
     /// Screens of communities, and the notices on them.
     fn screens(&self) -> &Screens;
+    /// Outages and fault reports.
+    fn outages(&self) -> &Outages;
     /// Backups that are there.
     fn backups(&self) -> &Backups;
     /// Begins a backup.

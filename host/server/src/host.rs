@@ -5,8 +5,8 @@ use std::sync::Arc;
 use gridbell_clock::Clock;
 use gridbell_conductor::{
     ArchiveKind, ArchiveSearch, ArchivedRecord, BackupFile, Backups, Extent, Host, HostError, Imports,
-    IncomingCallback, IntoFact, LinkBacklog, LinkState, LinkStatus, PolicyPreview, PreviewProgress, PreviewRequest,
-    ProvinceOutcome, ProvinceProposal, RunRequest, RunSummary, Screens, StopMode,
+    IncomingCallback, IntoFact, LinkBacklog, LinkState, LinkStatus, Outages, PolicyPreview, PreviewProgress,
+    PreviewRequest, ProvinceOutcome, ProvinceProposal, RunRequest, RunSummary, Screens, StopMode,
 };
 use gridbell_model::{Channel, HoldReason, PrefectureCode, RunId, Segments, Topic};
 use gridbell_planner::{
@@ -55,6 +55,7 @@ impl From<HostError> for ConductError {
             HostError::Intake(e) => one("file", e.to_string()),
             HostError::TooLarge { .. } => Self::TooLarge(e.to_string()),
             HostError::Screens(e) => of_screens(e),
+            HostError::Outages(e) => of_outages(e),
             HostError::Busy(why) => Self::Busy(why),
             HostError::Stopped => Self::Conflict(e.to_string()),
             HostError::Refused(why) => Self::Conflict(why),
@@ -79,6 +80,19 @@ fn of_screens(e: gridbell_screens::Error) -> ConductError {
         E::NoScreen(id) => ConductError::NotFound(id.to_string()),
         E::NoNotice(id) => ConductError::NotFound(id.to_string()),
         E::Changed { .. } => ConductError::Changed(e.to_string()),
+        other => ConductError::Conflict(other.to_string()),
+    }
+}
+
+/// What the rules of outages refuse.
+fn of_outages(e: gridbell_outages::Error) -> ConductError {
+    use gridbell_outages::Error as E;
+    match e {
+        E::Field { field, why } => ConductError::Invalid(vec![(field.to_owned(), why)]),
+        E::NoOutage(id) => ConductError::NotFound(id.to_string()),
+        E::NoReport(id) => ConductError::NotFound(id.to_string()),
+        E::Changed { .. } => ConductError::Changed(e.to_string()),
+        E::OwnWork { .. } => ConductError::NotYou(e.to_string()),
         other => ConductError::Conflict(other.to_string()),
     }
 }
@@ -283,6 +297,10 @@ impl Conduct for Host {
 
     fn screens(&self) -> &Screens {
         Self::screens(self)
+    }
+
+    fn outages(&self) -> &Outages {
+        Self::outages(self)
     }
 
     fn backups(&self) -> &Backups {

@@ -42,6 +42,7 @@ fn cases() -> Vec<Case> {
     let plugin = |rest: &str| format!("/v1/plugins/arrears-reminder@0.1.0{rest}");
     let policy = |rest: &str| format!("/v1/policies/140100/arrears-reminder/{rest}");
     let because = || Some(json!({ "why": "试验" }));
+    let outage = |rest: &str| format!("/v1/outages/O00000001{rest}");
     let tail = |rest: &str| format!("/v1/customers/{account}{rest}");
     let case = |operation, path: String, action, site, body| Case { operation, path, action, site, body };
     vec![
@@ -363,6 +364,101 @@ fn cases() -> Vec<Case> {
             S::Taiyuan,
             because(),
         ),
+        case("GET /v1/outages", "/v1/outages".into(), Some(A::OutageRead), S::Anywhere, None),
+        case(
+            "POST /v1/outages",
+            "/v1/outages?dry_run=true".into(),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            Some(support::outage("planned")),
+        ),
+        case("GET /v1/outages/{outage}", outage(""), Some(A::OutageRead), S::Taiyuan, None),
+        case(
+            "PUT /v1/outages/{outage}",
+            outage("?dry_run=true"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            Some(support::outage("planned")),
+        ),
+        case(
+            "POST /v1/outages/{outage}/approve",
+            outage("/approve?dry_run=true"),
+            Some(A::OutageApprove),
+            S::Taiyuan,
+            Some(json!({})),
+        ),
+        case(
+            "POST /v1/outages/{outage}/publish",
+            outage("/publish?dry_run=true"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            Some(json!({})),
+        ),
+        case(
+            "POST /v1/outages/{outage}/change",
+            outage("/change?dry_run=true"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            because(),
+        ),
+        case(
+            "POST /v1/outages/{outage}/begin",
+            outage("/begin?dry_run=true"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            because(),
+        ),
+        case(
+            "POST /v1/outages/{outage}/restore-part",
+            outage("/restore-part?dry_run=true"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            Some(json!({ "scope": { "customers": [account] } })),
+        ),
+        case(
+            "POST /v1/outages/{outage}/restore",
+            outage("/restore?dry_run=true"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            because(),
+        ),
+        case(
+            "POST /v1/outages/{outage}/cancel",
+            outage("/cancel?dry_run=true"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            because(),
+        ),
+        case(
+            "POST /v1/outages/{outage}/crew",
+            outage("/crew"),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            Some(json!({ "event": "arrived" })),
+        ),
+        case("GET /v1/fault-reports", "/v1/fault-reports".into(), Some(A::OutageRead), S::Anywhere, None),
+        case(
+            "POST /v1/fault-reports",
+            "/v1/fault-reports".into(),
+            Some(A::FaultReport),
+            S::Taiyuan,
+            Some(json!({ "account": account })),
+        ),
+        case("GET /v1/customers/{account}/outages", tail("/outages"), Some(A::OutageRead), S::Taiyuan, None),
+        case(
+            "GET /v1/outage-rules/{prefecture}",
+            "/v1/outage-rules/140100".into(),
+            Some(A::OutageRead),
+            S::Taiyuan,
+            None,
+        ),
+        case(
+            "PUT /v1/outage-rules/{prefecture}",
+            "/v1/outage-rules/140100".into(),
+            Some(A::OutageWrite),
+            S::Taiyuan,
+            Some(json!({ "lead": [], "proposal": { "reports": 0, "minutes": 15 } })),
+        ),
         case("GET /v1/statistics", "/v1/statistics?org=140100".into(), Some(A::StatsRead), S::Taiyuan, None),
         case("GET /v1/audit", "/v1/audit".into(), Some(A::AuditRead), S::Province, None),
         case("GET /v1/inbound", "/v1/inbound".into(), Some(A::InboundRead), S::Province, None),
@@ -449,6 +545,23 @@ async fn prepared() -> support::Stand {
     gridbell_server::open_screen(&stand.screens, jinxiu, "南门门厅", "system").await.unwrap();
     let published = Desk::of(&stand).ask(&office, "POST", "/v1/notices", Some(support::notice("计划停电")), &[]).await;
     assert_eq!(published.status, 201, "{}", published.text);
+    let entered = gridbell_outages::DraftOrder {
+        prefecture: TAIYUAN,
+        kind: gridbell_outages::Kind::Planned,
+        content: gridbell_outages::Content {
+            scope: gridbell_outages::Scope {
+                customers: ["0000000008".parse().unwrap()].into(),
+                ..gridbell_outages::Scope::default()
+            },
+            from: "2026-12-20T08:00".parse::<gridbell_model::CivilMinute>().unwrap().moment(),
+            until: Some("2026-12-20T12:00".parse::<gridbell_model::CivilMinute>().unwrap().moment()),
+            reason: "10kV城南线检修".to_owned(),
+            class: gridbell_outages::Class::Minor,
+        },
+        by: String::new(),
+        why: String::new(),
+    };
+    stand.outages.enter(entered, false, "system", false).await.unwrap();
     let state = &stand.state;
     gridbell_server::create_user(
         state,

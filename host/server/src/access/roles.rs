@@ -158,6 +158,14 @@ pub enum Action {
     ScreenWrite,
     /// Publish, correct and cancel notices on screens.
     NoticeWrite,
+    /// See outages and fault reports.
+    OutageRead,
+    /// Enter, publish, change, restore and cancel outages, and set a prefecture's rules for them.
+    OutageWrite,
+    /// Approve outages that another person wrote.
+    OutageApprove,
+    /// Enter fault reports.
+    FaultReport,
 }
 
 impl Role {
@@ -167,7 +175,10 @@ impl Role {
         use Action as A;
         match self {
             // Approval is another person's: the one who runs the host does not approve texts or release runs.
-            Self::Operator => !matches!(action, A::TemplateApprove | A::RunDecide | A::CodeApprove | A::ProposalDecide),
+            Self::Operator => !matches!(
+                action,
+                A::TemplateApprove | A::RunDecide | A::CodeApprove | A::ProposalDecide | A::OutageApprove
+            ),
             Self::Approver => matches!(
                 action,
                 A::CustomerRead
@@ -188,6 +199,8 @@ impl Role {
                     | A::Recall
                     | A::StatsRead
                     | A::ScreenRead
+                    | A::OutageRead
+                    | A::OutageApprove
             ),
             Self::CityOffice => matches!(
                 action,
@@ -217,6 +230,10 @@ impl Role {
                     | A::Import
                     | A::ImportRead
                     | A::ScreenRead
+                    | A::OutageRead
+                    | A::OutageApprove
+                    | A::OutageWrite
+                    | A::FaultReport
                     | A::ScreenWrite
                     | A::NoticeWrite
             ),
@@ -233,6 +250,8 @@ impl Role {
                     | A::TemplateRead
                     | A::StatsRead
                     | A::ScreenRead
+                    | A::OutageRead
+                    | A::FaultReport
             ),
             Self::Agent => matches!(
                 action,
@@ -244,6 +263,8 @@ impl Role {
                     | A::InboundRead
                     | A::WorkOrderRead
                     | A::ScreenRead
+                    | A::OutageRead
+                    | A::FaultReport
             ),
             Self::Developer => matches!(
                 action,
@@ -270,6 +291,7 @@ impl Role {
                     | A::WorkOrderRead
                     | A::ImportRead
                     | A::ScreenRead
+                    | A::OutageRead
             ),
             Self::Feed => {
                 matches!(action, A::CustomerRead | A::CustomerWrite | A::FactsWrite | A::Import | A::ImportRead)
@@ -399,7 +421,10 @@ impl Caller {
             return Err(Problem::not_found());
         }
         self.require(action)?;
-        let reads = matches!(action, Action::PolicyRead | Action::RunStart | Action::ScreenRead);
+        let reads = matches!(
+            action,
+            Action::PolicyRead | Action::RunStart | Action::ScreenRead | Action::OutageRead | Action::FaultReport
+        );
         if reads || self.scope.covers(tree, prefecture.org()) { Ok(()) } else { Err(Problem::new(Code::Forbidden)) }
     }
 }

@@ -15,6 +15,7 @@ mod customers;
 mod deployments;
 mod explain;
 mod facts;
+mod fault_reports;
 mod imports;
 mod inbound;
 mod links;
@@ -22,6 +23,8 @@ mod me;
 mod messages;
 mod notices;
 mod numbers;
+mod outage_views;
+mod outages;
 mod page;
 mod plugins;
 mod policies;
@@ -192,6 +195,19 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(corrections::get_recipients))
         .routes(routes!(communities::list_communities))
         .routes(routes!(communities::get_community, communities::put_community, communities::delete_community))
+        .routes(routes!(outages::list_outages, outages::post_outage))
+        .routes(routes!(outages::get_outage, outages::put_outage))
+        .routes(routes!(outages::approve_outage))
+        .routes(routes!(outages::publish_outage))
+        .routes(routes!(outages::change_outage))
+        .routes(routes!(outages::begin_outage))
+        .routes(routes!(outages::restore_outage_part))
+        .routes(routes!(outages::restore_outage))
+        .routes(routes!(outages::cancel_outage))
+        .routes(routes!(fault_reports::post_crew))
+        .routes(routes!(fault_reports::get_outage_rules, fault_reports::put_outage_rules))
+        .routes(routes!(fault_reports::list_reports, fault_reports::post_report))
+        .routes(routes!(fault_reports::customer_outages))
         .routes(routes!(screens::list_screens, screens::post_screen))
         .routes(routes!(screens::get_screen, screens::delete_screen))
         .routes(routes!(screens::rotate_screen))

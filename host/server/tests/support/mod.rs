@@ -179,6 +179,14 @@ pub async fn ended(stand: &Stand, id: &str) -> gridbell_conductor::ImportRecord 
     }
 }
 
+/// An outage of one customer of Taiyuan's, as it is entered.
+pub fn outage(kind: &str) -> serde_json::Value {
+    serde_json::json!({
+        "prefecture": 140100, "kind": kind, "scope": { "customers": ["0000000008"] }, "from": "2026-12-20T08:00", "until": "2026-12-20T12:00",
+        "reason": "10kV城南线检修",
+    })
+}
+
 /// The community of Taiyuan's in which tests hang their screens.
 pub async fn community(stand: &Stand) {
     let contacts = serde_json::json!([{ "role": "property-manager", "title": "锦绣物业", "phone": "13800001234" }]);

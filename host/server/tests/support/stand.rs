@@ -53,6 +53,7 @@ pub struct Stand {
     imports: Imports,
     pub backups: Backups,
     pub screens: gridbell_conductor::Screens,
+    pub outages: gridbell_conductor::Outages,
     /// Where files are kept; gone with the last clone.
     pub files: Arc<tempfile::TempDir>,
 }
@@ -124,6 +125,7 @@ impl Stand {
             imports: Imports::open(state.clone(), clock.clone(), dir, MAX_FILE),
             backups: Backups::new(state.clone(), Some(files.path().join("backups"))),
             screens: gridbell_conductor::Screens::open(state.clone(), clock.clone()).unwrap(),
+            outages: gridbell_conductor::Outages::open(state.clone(), clock.clone()).unwrap(),
             files,
             state,
             clock,
@@ -403,6 +405,9 @@ impl Conduct for Stand {
     }
     fn screens(&self) -> &gridbell_conductor::Screens {
         &self.screens
+    }
+    fn outages(&self) -> &gridbell_conductor::Outages {
+        &self.outages
     }
     fn backups(&self) -> &Backups {
         &self.backups
