@@ -98,7 +98,7 @@ fn an_outage_lives_through_kills_from_draft_to_restoration() {
     let steps: Vec<&str> =
         audit.iter().filter_map(|a| a["action"].as_str()).filter(|a| a.starts_with("outage.")).collect();
     assert_eq!(
-        steps.iter().rev().copied().collect::<Vec<_>>(),
+        steps,
         [
             "outage.draft",
             "outage.edit",

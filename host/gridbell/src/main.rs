@@ -4,7 +4,6 @@
 
 // First: its macros shadow the standard library's in all modules below.
 #[macro_use]
-mod outage;
 mod output;
 
 mod admin;
@@ -21,6 +20,7 @@ mod foresee;
 mod import;
 mod number;
 mod open;
+mod outage;
 mod platforms;
 mod plugin;
 mod policy;
