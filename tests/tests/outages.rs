@@ -78,8 +78,13 @@ fn an_outage_lives_through_kills_from_draft_to_restoration() {
     let answer = house.ask(&host, &["outage", "answer", WHO[0]]);
     assert!(answer.contains("计划停电（线路消缺）") && answer.contains("有变更：延迟送电"), "{answer}");
     assert!(house.ask(&host, &["outage", "answer", "0010000002"]).contains("没有查询到"));
-    host.api.post(&path("/begin"), &json!({})).expect(200);
-    let part = house.ask(&host, &["outage", "restore", &id, "--customer", WHO[0]]);
+    host.api.post(&path("/begin"), &json!({})).expect(422);
+    let begun = support::now().plus_minutes(-3).to_string();
+    let fault = json!({
+        "prefecture": TAIYUAN, "kind": "fault", "scope": { "customers": WHO }, "from": begun, "reason": "电缆故障", "publish": true,
+    });
+    let fault = host.api.post("/v1/outages", &fault).expect(201)["outage"].as_str().expect("a number").to_owned();
+    let part = house.ask(&host, &["outage", "restore", &fault, "--customer", WHO[0]]);
     assert!(part.contains("涉及 1 户"), "{part}");
     let report = host.api.post("/v1/fault-reports", &json!({ "account": WHO[1], "what": "电话13800001234" }));
     assert_eq!(report.status, 422, "{}", report.body);
@@ -87,13 +92,14 @@ fn an_outage_lives_through_kills_from_draft_to_restoration() {
     assert!(host.process.kill());
 
     let mut host = house.serve(&token);
-    assert_eq!(state(&host, &id), ("partly-restored".to_owned(), 4, 1));
-    assert_eq!(host.all("/v1/fault-reports").len(), 1);
+    assert_eq!(state(&host, &fault), ("partly-restored".to_owned(), 2, 1));
+    let reports = host.all("/v1/fault-reports");
+    assert_eq!((reports.len(), &reports[0]["outage"]), (1, &json!(fault)));
     host.api.post(&path("/cancel"), &json!({ "why": "误登记" })).expect(200);
     assert!(host.process.kill());
 
     let mut host = house.serve(&token);
-    assert_eq!(state(&host, &id), ("cancelled".to_owned(), 5, 0));
+    assert_eq!(state(&host, &id), ("cancelled".to_owned(), 3, 0));
     let audit = host.all("/v1/audit");
     let steps: Vec<&str> =
         audit.iter().filter_map(|a| a["action"].as_str()).filter(|a| a.starts_with("outage.")).collect();
@@ -105,7 +111,7 @@ fn an_outage_lives_through_kills_from_draft_to_restoration() {
             "outage.approve",
             "outage.publish",
             "outage.change",
-            "outage.begin",
+            "outage.declare",
             "outage.restore-part",
             "outage.cancel"
         ],
@@ -117,9 +123,8 @@ fn an_outage_lives_through_kills_from_draft_to_restoration() {
     assert!(shown.contains("第2版") && shown.contains("缺陷处理延长") && shown.contains("下一步可做: 无"), "{shown}");
     let fault =
         ["outage", "draft", "--prefecture", "140100", "--kind", "fault", "--customer", WHO[0], "--reason", "电缆故障"];
-    let begun = support::now().plus_minutes(-3).to_string();
     let said = house.ask(&host, &[&fault[..], &["--from", &begun, "--publish"]].concat());
     assert!(said.contains("停电中") && said.contains("待定"), "{said}");
-    assert_eq!(house.ask(&host, &["outage", "list", "--phase", "open"]).lines().count(), 1);
+    assert_eq!(house.ask(&host, &["outage", "list", "--phase", "open"]).lines().count(), 2);
     assert_eq!(host.process.terminate().code(), Some(0));
 }

@@ -110,6 +110,8 @@ async fn a_line_takes_exactly_those_who_hang_on_it_through_a_start() {
     let made = outages.step(step(id), OutageStep::Change(wider, short), "wang", false).await.unwrap();
     assert_eq!((counts(&made), made.outage.latest().changes.contains(&Change::Widened)), ((all, all), true));
     outages.told(id, 2).await.unwrap();
+    assert!(outages.step(step(id), OutageStep::Begin, "crew", false).await.is_err(), "not before its time");
+    world.clock.advance_to(world.clock.now().plus_ms(201 * 3_600_000));
     outages.step(step(id), OutageStep::Begin, "crew", false).await.unwrap();
     let part = OutageStep::RestorePart(Scope::transformer("T2"));
     let made = outages.step(step(id), part, "crew", false).await.unwrap();
@@ -125,7 +127,6 @@ async fn a_line_takes_exactly_those_who_hang_on_it_through_a_start() {
     assert_eq!(before, after, "as it was before the start");
     assert_eq!(after.2, [id], "and still to be told");
     assert_eq!(outages.book(|b| b.listeners(id).count()), all, "before or now");
-    world.clock.advance_to(world.clock.now().plus_ms(202 * 3_600_000));
     let over = outages.step(step(id), OutageStep::Restore(world.clock.now()), "crew", false).await.unwrap();
     assert_eq!((over.outage.phase(), counts(&over)), (Phase::Restored, (0, 0)));
 }

@@ -14,6 +14,8 @@ use crate::scope::{MAX_SCOPE, Scope};
 use crate::text::{self, MAX_WHY};
 use crate::word::{Change, Crew, Kind, Phase, Step};
 
+/// How long before its time an outage may begin, in milliseconds: five minutes, as crews' watches and ours differ.
+const EARLY_MS: i64 = 300_000;
 /// The most people who write one draft.
 const MAX_AUTHORS: usize = 16;
 
@@ -200,12 +202,18 @@ impl Book {
         revised(outage, order, now, next).map(Some)
     }
 
-    /// The power went off.
+    /// The power went off, at most five minutes before it was announced: customers who are cut off sooner must be told by a change.
     ///
     /// # Errors
-    /// Where that cannot follow, or the outage is at another edition.
+    /// Where that cannot follow, is too early, or the outage is at another edition.
     pub fn begin(&self, order: StepOrder, now: Moment) -> Result<Outage, Error> {
         let outage = self.ready(&order, Step::Begin)?;
+        if outage.latest().content.from > now.plus_ms(EARLY_MS) {
+            return Err(Error::field(
+                "from",
+                "is ahead: change it first, so that customers are told (请先变更停电时间)",
+            ));
+        }
         let changes = BTreeSet::from([Change::Begun]);
         revised(outage, order, now, |r| Revision { phase: Phase::InProgress, changes, ..r })
     }

@@ -100,7 +100,8 @@ fn a_step_is_taken_exactly_where_the_table_has_it() {
     for phase in Phase::ALL {
         for wanted in Step::ALL {
             let (book, id) = in_phase(*phase);
-            let (order, now) = (step(id, "zhao"), at(if phase.is_running() { 201 } else { 1 }));
+            let begins = phase.is_running() || *wanted == Step::Begin;
+            let (order, now) = (step(id, "zhao"), at(if begins { 201 } else { 1 }));
             let later = Content { until: Some(at(206)), ..content(200, None) };
             let rules = LeadRules::default();
             let made = match wanted {
@@ -190,6 +191,14 @@ fn what_breaks_a_rule_is_refused_by_its_field() {
         wrong(Kind::Planned, Content { scope: Scope { transformers: many, ..Scope::default() }, ..base() }),
         "scope"
     );
+}
+
+#[test]
+fn nobody_is_cut_off_before_the_announced_time_without_a_change() {
+    let (mut book, id) = in_phase(Phase::Published);
+    assert!(matches!(book.begin(step(id, "crew"), at(199)), Err(Error::Field { field: "from", .. })));
+    put!(book, book.begin(step(id, "crew"), at(200).plus_ms(-240_000)).unwrap());
+    assert_eq!(book.outage(id).unwrap().phase(), Phase::InProgress);
 }
 
 #[test]
