@@ -1,26 +1,32 @@
 //! Rows as they come from files and forms, as facts of the state.
 
-use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow, PortedRow};
+use gridbell_intake::{BalanceRow, BillRow, ContactRow, CustomerRow, PaymentRow, PortedRow, SupplyRow};
 use gridbell_model::{AccountNumber, Phone};
 use gridbell_state::{
     Address, BalanceFact, BillFact, ContactFact, CustomerFact, PaymentFact, PortedFact, PortedSaid, payment_key,
 };
+use gridbell_topology::{Code, GridFact, LineFact, SectionFact, SubstationFact, TransformerFact};
 
 /// What a row is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Subject {
     /// A customer.
     Account(AccountNumber),
     /// A number, whosever it is.
     Number(Phone),
+    /// A thing of the grid.
+    Thing(Code),
+    /// A customer's supply by a transformer.
+    Supply(AccountNumber, Code),
 }
 
 impl Subject {
     /// Our name of the field that says it, and what stood there; personal where it is a number.
-    pub(crate) fn field(self) -> (&'static str, String) {
+    pub(crate) fn field(&self) -> (&'static str, String) {
         match self {
-            Self::Account(account) => ("account", account.to_string()),
+            Self::Account(account) | Self::Supply(account, _) => ("account", account.to_string()),
             Self::Number(phone) => ("number", phone.expose()),
+            Self::Thing(code) => ("code", code.to_string()),
         }
     }
 }
@@ -127,5 +133,40 @@ impl IntoFact for PortedRow {
     fn into_fact(self) -> PortedFact {
         let said = if self.own { PortedSaid::Own(self.on) } else { PortedSaid::Listed(self.carrier, self.on) };
         PortedFact { number: self.phone.number(), said }
+    }
+}
+
+macro_rules! of_the_grid {
+    ($($row:ident $variant:ident($make:path);)*) => {$(
+        impl IntoFact for $row {
+            type Fact = GridFact;
+
+            fn subject(&self) -> Subject {
+                Subject::Thing(self.code.clone())
+            }
+
+            fn into_fact(self) -> GridFact {
+                GridFact::$variant($make(self))
+            }
+        }
+    )*};
+}
+of_the_grid! {
+    SubstationFact Substation(std::convert::identity);
+    LineFact Line(std::convert::identity);
+    SectionFact Section(std::convert::identity);
+    TransformerFact Transformer(Box::new);
+}
+
+impl IntoFact for SupplyRow {
+    /// Whoever knows the grid makes a fact of it.
+    type Fact = Self;
+
+    fn subject(&self) -> Subject {
+        Subject::Supply(self.account, self.transformer.clone())
+    }
+
+    fn into_fact(self) -> Self {
+        self
     }
 }

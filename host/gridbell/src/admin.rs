@@ -181,6 +181,10 @@ pub(crate) async fn import(args: ImportArgs) -> Result<(), CommandError> {
         let counted = tokio::task::spawn_blocking(move || state.count_shared_phones(most)).await;
         report.shared_phones = Some(counted.map_err(|e| CommandError::Failed(e.to_string()))?);
     }
+    if args.kind == ImportKind::Supply {
+        let state = host.state();
+        report.without_supply = Some(state.prefectures().keys().map(|p| state.without_supply(*p, 0).0).sum());
+    }
     host.state().checkpoint().await?;
     host.state().close().await;
     if args.json {
@@ -210,6 +214,9 @@ fn print_import(r: &ImportReport) {
     );
     for (warning, n) in &r.warnings {
         println!("  注意 {warning}: {n}");
+    }
+    if let Some(count) = r.without_supply.filter(|count| *count > 0) {
+        println!("  注意 without-transformer: {count} 户没有变压器（全省）；gridbell topology check 列出");
     }
     if let Some(shared) = r.shared_phones.filter(|s| s.numbers > 0) {
         println!("  注意 shared-phone: {} 个号码多户共用，共 {} 户（全省）", shared.numbers, shared.accounts);

@@ -33,6 +33,9 @@ pub(crate) struct ImportReport {
     /// After an import of customers: numbers of more accounts than the province's rule takes for a household's, in the whole province.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shared_phones: Option<SharedCount>,
+    /// After an import of customers' transformers: customers of whom none is known, in the whole province.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) without_supply: Option<u64>,
     /// Where the rejected rows are; none when there are none.
     pub(crate) reject_file: Option<PathBuf>,
     /// How long it took.
@@ -54,6 +57,16 @@ pub(crate) enum ImportKind {
     Contacts,
     /// 携号转网: number, carrier, ported on
     Ported,
+    /// 变电站: code, name, prefecture
+    Substations,
+    /// 线路: code, name, substation
+    Lines,
+    /// 线路区段: code, line, section upstream, switch
+    Sections,
+    /// 变压器: code, name, prefecture, section or line, place, position, ownership, 台区经理
+    Transformers,
+    /// 户变关系: account, transformer, source
+    Supply,
 }
 
 impl From<ImportKind> for Kind {
@@ -65,6 +78,11 @@ impl From<ImportKind> for Kind {
             ImportKind::Payments => Self::Payments,
             ImportKind::Contacts => Self::Contacts,
             ImportKind::Ported => Self::Ported,
+            ImportKind::Substations => Self::Substations,
+            ImportKind::Lines => Self::Lines,
+            ImportKind::Sections => Self::Sections,
+            ImportKind::Transformers => Self::Transformers,
+            ImportKind::Supply => Self::Supply,
         }
     }
 }
@@ -118,6 +136,7 @@ impl<'a> Target<'a> {
             rejected: tally.rejected,
             warnings: tally.warnings,
             shared_phones: None,
+            without_supply: None,
             reject_file: (tally.rejected > 0).then(|| rejects.to_owned()),
             elapsed_ms: u64::try_from((self.clock.monotonic() - began).as_millis()).unwrap_or(u64::MAX),
         };

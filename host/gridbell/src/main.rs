@@ -37,6 +37,7 @@ mod serve;
 mod simulate;
 mod simulated;
 mod stop;
+mod topology;
 mod undelivered;
 
 use std::process::ExitCode;
@@ -114,6 +115,8 @@ enum Command {
     Preferences(preferences::PreferencesArgs),
     /// Whose a number is (携号转网), on a running host: from a file, learned from carriers' answers, or by its segment
     Number(number::NumberArgs),
+    /// The grid (站 → 线 → 变 → 户): what hangs on what, what to look at, and feeding for a while
+    Topology(topology::TopologyArgs),
     /// Subscriptions that were due on a day and did not come, with the reason of each, on a running host
     Undelivered(undelivered::UndeliveredArgs),
     /// Compare what the links did each day with what their carriers counted (对账), on a running host
@@ -189,6 +192,7 @@ async fn dispatch(command: Command) -> Result<(), CommandError> {
         Command::Correct(args) => correct::correct(*args).await,
         Command::Preferences(args) => preferences::preferences(args).await,
         Command::Number(args) => number::number(args).await,
+        Command::Topology(args) => topology::topology(args).await,
         Command::Undelivered(args) => undelivered::undelivered(args).await,
         Command::Reconcile(args) => reconcile::reconcile(args).await,
         Command::Outage(command) => outage::outage(command).await,

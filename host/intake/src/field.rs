@@ -8,6 +8,8 @@ use std::str::FromStr;
 use gridbell_model::{ModelError, Traits};
 use serde::{Deserialize, Serialize};
 
+use crate::grid::{line, section, substation, supply, transformer};
+
 /// What a file holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -24,12 +26,39 @@ pub enum Kind {
     Contacts,
     /// Numbers that were taken to another carrier.
     Ported,
+    /// The grid's substations.
+    Substations,
+    /// Their lines.
+    Lines,
+    /// The sections that switches cut lines into.
+    Sections,
+    /// The transformers that hang on them.
+    Transformers,
+    /// Which transformers customers hang on.
+    Supply,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: &'static [Self] =
-        &[Self::Customers, Self::Bills, Self::Balances, Self::Payments, Self::Contacts, Self::Ported];
+    pub const ALL: &'static [Self] = &[
+        Self::Customers,
+        Self::Bills,
+        Self::Balances,
+        Self::Payments,
+        Self::Contacts,
+        Self::Ported,
+        Self::Substations,
+        Self::Lines,
+        Self::Sections,
+        Self::Transformers,
+        Self::Supply,
+    ];
+
+    /// Whether its rows are about the grid and no customer: the province's to say.
+    #[must_use]
+    pub fn is_grid(self) -> bool {
+        matches!(self, Self::Substations | Self::Lines | Self::Sections | Self::Transformers)
+    }
 
     /// The word for it on the command line and in the mapping file.
     #[must_use]
@@ -41,6 +70,11 @@ impl Kind {
             Self::Payments => "payments",
             Self::Contacts => "contacts",
             Self::Ported => "ported",
+            Self::Substations => "substations",
+            Self::Lines => "lines",
+            Self::Sections => "sections",
+            Self::Transformers => "transformers",
+            Self::Supply => "supply",
         }
     }
 
@@ -54,6 +88,11 @@ impl Kind {
             Self::Payments => "缴费",
             Self::Contacts => "渠道绑定",
             Self::Ported => "携号转网",
+            Self::Substations => "变电站",
+            Self::Lines => "线路",
+            Self::Sections => "线路区段",
+            Self::Transformers => "变压器",
+            Self::Supply => "户变关系",
         }
     }
 
@@ -67,6 +106,11 @@ impl Kind {
             Self::Payments => payment::FIELDS,
             Self::Contacts => contact::FIELDS,
             Self::Ported => ported::FIELDS,
+            Self::Substations => substation::FIELDS,
+            Self::Lines => line::FIELDS,
+            Self::Sections => section::FIELDS,
+            Self::Transformers => transformer::FIELDS,
+            Self::Supply => supply::FIELDS,
         }
     }
 }
@@ -123,17 +167,17 @@ pub struct FieldSpec {
     pub(crate) flag: Option<Traits>,
 }
 
-const fn must(name: &'static str, sort: Sort, headers: &'static [&'static str]) -> FieldSpec {
+pub(crate) const fn must(name: &'static str, sort: Sort, headers: &'static [&'static str]) -> FieldSpec {
     FieldSpec { name, required: true, headers, sort, flag: None }
 }
-const fn may(name: &'static str, sort: Sort, headers: &'static [&'static str]) -> FieldSpec {
+pub(crate) const fn may(name: &'static str, sort: Sort, headers: &'static [&'static str]) -> FieldSpec {
     FieldSpec { name, required: false, headers, sort, flag: None }
 }
 const fn flag(name: &'static str, bit: Traits, headers: &'static [&'static str]) -> FieldSpec {
     FieldSpec { name, required: false, headers, sort: Sort::Word, flag: Some(bit) }
 }
 
-const ACCOUNT_HEADERS: &[&str] = &[
+pub(crate) const ACCOUNT_HEADERS: &[&str] = &[
     "户号",
     "用电户号",
     "客户编号",
@@ -409,6 +453,11 @@ mod tests {
             (payment::FIELDS[payment::REVERSAL].name, "reversal"),
             (contact::FIELDS[contact::BOUND_AT].name, "bound-at"),
             (ported::FIELDS[ported::ON].name, "ported-on"),
+            (substation::FIELDS[substation::PREFECTURE].name, "prefecture"),
+            (line::FIELDS[line::SUBSTATION].name, "substation"),
+            (section::FIELDS[section::SWITCH_NAME].name, "switch-name"),
+            (transformer::FIELDS[transformer::MANAGER_PHONE].name, "manager-phone"),
+            (supply::FIELDS[supply::ENDED].name, "ended"),
         ];
         for (is, should) in named {
             assert_eq!(is, should);

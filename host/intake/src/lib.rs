@@ -1,5 +1,5 @@
-//! Imports: files of customers, bills, balances, payments, addresses at platforms and ported numbers become typed rows and a report of what was
-//! refused.
+//! Imports: files of customers, bills, balances, payments, addresses at platforms, ported numbers and the grid become typed rows and a report of
+//! what was refused.
 //!
 //! CSV (UTF-8, GB18030, UTF-16 with its mark) and XLSX, Chinese or English headers or a mapping file, streaming: memory stays the same however
 //! long the file is. A row whose identity or money is wrong is refused with its line, column and reason and the import goes on; anything else that
@@ -14,6 +14,7 @@ mod codes;
 mod decode;
 mod error;
 mod field;
+mod grid;
 mod import;
 mod input;
 mod layout;
@@ -32,6 +33,7 @@ pub use batch::Batch;
 pub use decode::Encoding;
 pub use error::IntakeError;
 pub use field::{FieldSpec, Kind};
+pub use grid::SupplyRow;
 pub use import::{Import, Options, Places, Progress};
 pub use input::CustomerInput;
 pub use mapping::Mapping;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use gridbell_model::{
     BindingSource, Carrier, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits,
 };
+use gridbell_topology::{LineFact, SectionFact, SubstationFact, TransformerFact};
 
 use crate::cell;
 use crate::field::{Kind, balance, bill, contact, customer, payment, ported};
+use crate::grid::SupplyRow;
 use crate::layout::Layout;
 use crate::reject::Reason;
 use crate::rows::{BalanceRow, BillRow, ContactRow, CustomerRow, MAX_NAME, PaymentRow, PortedRow, Refusal};
@@ -78,9 +80,28 @@ impl Row for ContactRow {
 impl Row for PortedRow {
     const KIND: Kind = Kind::Ported;
 }
+impl Row for SubstationFact {
+    const KIND: Kind = Kind::Substations;
+}
+impl Row for LineFact {
+    const KIND: Kind = Kind::Lines;
+}
+impl Row for SectionFact {
+    const KIND: Kind = Kind::Sections;
+}
+impl Row for TransformerFact {
+    const KIND: Kind = Kind::Transformers;
+}
+impl Row for SupplyRow {
+    const KIND: Kind = Kind::Supply;
+}
 
 /// A field that must not be blank, through `read`.
-fn need<V>(texts: &impl Texts, field: usize, read: impl FnOnce(&str) -> Result<V, Reason>) -> Result<V, Bad> {
+pub(crate) fn need<V>(
+    texts: &impl Texts,
+    field: usize,
+    read: impl FnOnce(&str) -> Result<V, Reason>,
+) -> Result<V, Bad> {
     let value = match texts.text(field) {
         Ok("") => Err(Reason::Missing),
         Ok(text) => read(text),
@@ -90,7 +111,11 @@ fn need<V>(texts: &impl Texts, field: usize, read: impl FnOnce(&str) -> Result<V
 }
 
 /// A field that may be blank, through `read`.
-fn given<V>(texts: &impl Texts, field: usize, read: impl FnOnce(&str) -> Result<V, Reason>) -> Result<Option<V>, Bad> {
+pub(crate) fn given<V>(
+    texts: &impl Texts,
+    field: usize,
+    read: impl FnOnce(&str) -> Result<V, Reason>,
+) -> Result<Option<V>, Bad> {
     match texts.text(field) {
         Ok("") => Ok(None),
         Ok(text) => read(text).map(Some).map_err(|reason| Bad { field, reason }),
@@ -308,7 +333,7 @@ impl Parse for PaymentRow {
 }
 
 /// A word of a list, as the list or an office writes it.
-fn one_of<V: Copy>(all: &[V], names: impl Fn(V) -> (&'static str, &'static str), text: &str) -> Option<V> {
+pub(crate) fn one_of<V: Copy>(all: &[V], names: impl Fn(V) -> (&'static str, &'static str), text: &str) -> Option<V> {
     all.iter().copied().find(|v| {
         let (word, chinese) = names(*v);
         word.eq_ignore_ascii_case(text) || chinese == text

@@ -131,6 +131,8 @@ codes! {
     HangsOn = "hangs-on", "a transformer hangs on a section or a line: give one of them", "变压器须填写所属区段或线路";
     /// Not the number of a source.
     Source = "source", "a customer's sources are numbered from 1 to 8, the main one is 1", "电源序号应为 1 至 8，主供电源为 1";
+    /// Neither yes nor no.
+    Ended = "ended", "whether it has ended is yes or no", "是否解除应为 是 或 否";
     /// For those who apply the rows: no such substation.
     UnknownSubstation = "unknown-substation", "there is no such substation: import the substations first", "没有这座变电站：请先导入变电站";
     /// For those who apply the rows: no such line.

@@ -25,7 +25,9 @@ codes! {
     /// The energy was not taken.
     UnreadEnergy = "unread-energy", "the energy is no whole number of kWh, and was not taken", "电量不是整数，未采用";
     /// The same key came before in the file; the later row counts.
-    Repeated = "repeated", "the same account (and period) came before in the file: the later row counts", "同一户号（及账期）在文件中重复，以后出现的为准";
+    Repeated = "repeated", "the same account (and period) or code came before in the file: the later row counts", "同一户号（及账期）或编码在文件中重复，以后出现的为准";
+    /// For those who apply the rows: supply over the border of a prefecture.
+    OtherPrefecture = "across-prefectures", "a customer or transformer is fed from another prefecture: legitimate at borders, and worth a look", "跨地市供电：请核实";
 }
 
 const WARNINGS: usize = Warning::ALL.len();

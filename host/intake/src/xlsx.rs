@@ -28,8 +28,6 @@ pub(crate) const MAX_UNPACKED: u64 = 1 << 30;
 const BATCH_ROWS: usize = 4096;
 /// The most bytes of a cell that are looked at.
 const MAX_CELL: usize = 4096;
-/// The index of the account in every kind's fields.
-const ACCOUNT: usize = 0;
 /// Days from a spreadsheet's day 0, 1899-12-30, to 1970-01-01.
 const SERIAL_OF_1970: f64 = 25_569.0;
 /// Serial dates of 1990-01-01 to 2200-12-31.
@@ -271,9 +269,10 @@ impl SheetRow {
         let text = float(number);
         // Spreadsheets keep 15 digits.
         let whole = number.fract() == 0.0 && (0.0..1e15).contains(&number);
+        let is_account = self.kind.fields().get(field).is_some_and(|f| f.name == "account");
         match self.account_digits {
-            _ if field == ACCOUNT && !whole => (text, Some(Reason::AccountFloat)),
-            Some(digits) if field == ACCOUNT && text.len() <= digits => (format!("{text:0>digits$}"), None),
+            _ if is_account && !whole => (text, Some(Reason::AccountFloat)),
+            Some(digits) if is_account && text.len() <= digits => (format!("{text:0>digits$}"), None),
             _ => (text, Some(Reason::NumericCell)),
         }
     }

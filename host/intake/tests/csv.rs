@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use gridbell_intake::{
     BalanceRow, BillRow, ContactRow, CustomerInput, CustomerRow, Encoding, Import, IntakeError, Mapping, Options,
-    PaymentRow, PortedRow, Reason, Reject, RejectFile, Row, Summary, Warning, read_segments,
+    PaymentRow, PortedRow, Reason, Reject, RejectFile, Row, Summary, SupplyRow, Warning, read_segments,
 };
 use gridbell_model::{
     BindingSource, Carrier, Channel, ContactSource, Date, Fen, OrgCode, Phone, PhoneClass, Segments, Traits,
 };
+use gridbell_topology::{LineFact, SectionFact, Spot, SubstationFact, TransformerFact};
 use proptest::prelude::*;
 
 fn segments() -> Arc<Segments> {
@@ -480,4 +481,55 @@ fn a_list_of_ported_numbers() {
     assert_eq!(reasons(&o), why);
     assert!(o.rejects.iter().all(|r| !r.value.contains("12341234")), "masked: {:?}", o.rejects);
     assert!(!format!("{:?}", o.rows).contains("12341234"));
+}
+
+#[test]
+fn files_of_the_grid() {
+    let o = read::<SubstationFact>(
+        "变电站编码,变电站名称,地市\nA1,城西110kV变电站,140100\nA 2,城东站,140100\nA3,,140100\nA4,城北站,太原\nA1,城西站,140100\n",
+    );
+    assert_eq!(o.rows.iter().map(|s| (s.code.as_str(), s.prefecture.0)).collect::<Vec<_>>(), [("A1", 140_100); 2]);
+    assert_eq!(reasons(&o), [(3, Reason::Code), (4, Reason::Missing), (5, Reason::Prefecture)]);
+    assert_eq!(o.summary.warning(Warning::Repeated).count, 1, "the same code twice");
+    let o = read::<LineFact>("code,name,substation\nL1,锦绣线,A1\n");
+    assert_eq!((o.rows[0].code.as_str(), o.rows[0].substation.as_str()), ("L1", "A1"));
+    let o = read::<SectionFact>(
+        "区段编码,所属线路,上级区段,开关编码,开关名称\nS1,L1,,,\nS2,L1,S1,K2,2号杆开关\nS3,,S1,,\n",
+    );
+    let switch = o.rows[1].switch.as_ref().unwrap();
+    assert_eq!((o.rows[0].upstream.as_ref(), switch.code.as_str(), switch.name.as_str()), (None, "K2", "2号杆开关"));
+    assert_eq!(reasons(&o), [(4, Reason::Missing)]);
+
+    let o = read::<TransformerFact>(
+        "台区编号,台区名称,地市,所属区段,所属线路,小区,经度,纬度,公专变,台区经理,台区经理电话\n\
+         T1,锦绣1号,140100,S2,,锦绣花园,112.5492480001,37.87,公变,张三丰,13812341234\n\
+         T2,锦绣2号,140100,,L1,,-0.5,,,,\n\
+         T3,锦绣3号,140100,,,,,,,,\n\
+         T4,锦绣4号,140100,,L1,,112.549248,北纬37,,,\n\
+         T5,锦绣5号,140100,,L1,,,,共用,,\n\
+         T6,锦绣6号,140100,,L1,,,,专变,,\n",
+    );
+    let first = &o.rows[0];
+    assert_eq!(first.hangs_on, Spot::Section("S2".parse().unwrap()));
+    let at = first.position.unwrap();
+    assert_eq!((at.longitude, at.latitude, first.private), (112_549_248, 37_870_000, Some(false)));
+    assert_eq!((o.rows[1].private, &o.rows[1].hangs_on), (Some(true), &Spot::Line("L1".parse().unwrap())));
+    let why = [(3, Reason::Position), (4, Reason::HangsOn), (5, Reason::Position), (6, Reason::Ownership)];
+    assert_eq!(reasons(&o), why);
+    let shown = format!("{:?}{:?}", o.rows, o.rejects);
+    assert!(!shown.contains("张三丰") && !shown.contains("13812341234"), "staff are shown nowhere: {shown}");
+
+    let o = read::<SupplyRow>(
+        "户号,台区编号,电源序号,是否解除\n\
+         0010000001,T1,,\n\
+         0010000001,T2,2,否\n\
+         0010000002,T1,9,\n\
+         0010000003,T1,1,也许\n\
+         10000004x,T1,1,\n\
+         0010000001,T3,2,是\n",
+    );
+    let rows: Vec<_> = o.rows.iter().map(|r| (r.transformer.as_str(), r.source, r.ended)).collect();
+    assert_eq!(rows, [("T1", 1, false), ("T2", 2, false), ("T3", 2, true)]);
+    assert_eq!(reasons(&o), [(4, Reason::Source), (5, Reason::Ended), (6, Reason::Account)]);
+    assert_eq!(o.summary.warning(Warning::Repeated).count, 1, "the same source of the same customer");
 }

@@ -237,6 +237,7 @@ impl From<StateError> for Problem {
                 tracing::error!(cause = %e, "api.state_refused: {e}");
                 Self { retry_after_s: Some(5), ..Self::new(Code::Unavailable) }
             }
+            StateError::Grid(refusal) => Self::field(refusal.at_fault(), format!("{refusal} ({})", refusal.chinese())),
             other => Self::internal(&other),
         }
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use gridbell_conductor::{ProvinceFile, ProvinceProposal};
 use gridbell_server::{Action, Role};
+use gridbell_topology::{GridFact, LineFact, SectionFact, Spot, SubstationFact, TransformerFact};
 use serde_json::{Value, json};
 use support::{Desk, TAIYUAN, stand, token};
 
@@ -112,6 +113,36 @@ fn cases() -> Vec<Case> {
         case("POST /v1/imports/balances", "/v1/imports/balances".into(), Some(A::Import), S::Anywhere, None),
         case("POST /v1/imports/contacts", "/v1/imports/contacts".into(), Some(A::Import), S::Anywhere, None),
         case("POST /v1/imports/ported", "/v1/imports/ported".into(), Some(A::Import), S::Province, None),
+        case("POST /v1/imports/substations", "/v1/imports/substations".into(), Some(A::Import), S::Province, None),
+        case("POST /v1/imports/lines", "/v1/imports/lines".into(), Some(A::Import), S::Province, None),
+        case("POST /v1/imports/sections", "/v1/imports/sections".into(), Some(A::Import), S::Province, None),
+        case("POST /v1/imports/transformers", "/v1/imports/transformers".into(), Some(A::Import), S::Province, None),
+        case("POST /v1/imports/supply", "/v1/imports/supply".into(), Some(A::Import), S::Anywhere, None),
+        case("GET /v1/topology", "/v1/topology".into(), Some(A::CustomerRead), S::Anywhere, None),
+        case("GET /v1/topology/things", "/v1/topology/things?code=L1".into(), Some(A::CustomerRead), S::Anywhere, None),
+        case("GET /v1/topology/check", "/v1/topology/check".into(), Some(A::CustomerRead), S::Anywhere, None),
+        case("GET /v1/topology/feeds", "/v1/topology/feeds".into(), Some(A::CustomerRead), S::Anywhere, None),
+        case(
+            "POST /v1/topology/feeds",
+            "/v1/topology/feeds".into(),
+            Some(A::ProvinceWrite),
+            S::Province,
+            Some(json!({ "section": "S2", "from_line": "L2", "since": "2026-11-21T09:00", "why": "试验" })),
+        ),
+        case(
+            "POST /v1/topology/feeds/end",
+            "/v1/topology/feeds/end".into(),
+            Some(A::ProvinceWrite),
+            S::Province,
+            Some(json!({ "section": "S2", "why": "试验" })),
+        ),
+        case(
+            "POST /v1/topology/remove",
+            "/v1/topology/remove".into(),
+            Some(A::ProvinceWrite),
+            S::Province,
+            Some(json!({ "kind": "transformer", "code": "T9", "why": "试验" })),
+        ),
         case("POST /v1/imports/payments", "/v1/imports/payments".into(), Some(A::Import), S::Anywhere, None),
         case("GET /v1/imports/{id}", "/v1/imports/I1".into(), Some(A::ImportRead), S::Taiyuan, None),
         case("GET /v1/imports/{id}/rejects", "/v1/imports/I1/rejects".into(), Some(A::ImportRead), S::Taiyuan, None),
@@ -506,8 +537,42 @@ fn every_operation_of_the_document_is_in_the_matrix() {
     assert_eq!(listed, operations());
 }
 
+/// A line of a substation, a section on it that another line can feed, and a transformer on which nobody hangs.
+fn grid() -> Vec<GridFact> {
+    let code = |text: &str| text.parse().unwrap();
+    let line = |text| LineFact { code: code(text), name: "锦绣线".into(), substation: code("A1") };
+    let section = |text, upstream: Option<&str>| {
+        GridFact::Section(SectionFact {
+            code: code(text),
+            line: code("L1"),
+            upstream: upstream.map(code),
+            switch: None,
+        })
+    };
+    let transformer = TransformerFact {
+        code: code("T9"),
+        name: "锦绣花园 9 号公变".into(),
+        prefecture: TAIYUAN,
+        hangs_on: Spot::Section(code("S2")),
+        place: None,
+        position: None,
+        private: None,
+        manager: None,
+    };
+    vec![
+        GridFact::Substation(SubstationFact { code: code("A1"), name: "城西站".into(), prefecture: TAIYUAN }),
+        GridFact::Line(line("L1")),
+        GridFact::Line(line("L2")),
+        section("S1", None),
+        section("S2", Some("S1")),
+        GridFact::Transformer(Box::new(transformer)),
+    ]
+}
+
 async fn prepared() -> support::Stand {
     let mut stand = stand(60).await;
+    let known = stand.state.facts(gridbell_state::Facts::Grid(grid()), false, vec![]).await.unwrap();
+    assert_eq!(known.grid.created, 6);
     let order = |ceiling_run: bool| gridbell_server::RunOrder {
         prefecture: TAIYUAN,
         policy: if ceiling_run { "bill-notice" } else { "arrears-reminder" }.into(),

@@ -259,6 +259,14 @@ impl Supply {
         Piece { chunk, main, further: self.further(rows_of(chunk)) }
     }
 
+    /// The transformers on which somebody hangs, some of them more than once.
+    fn transformers(&self) -> Vec<u32> {
+        let further = self.further_of.iter().map(|(t, _, _)| *t);
+        let mut all: Vec<u32> = self.holders.iter().map(|(t, _)| *t).chain(further).collect();
+        all.dedup();
+        all
+    }
+
     /// Bytes that it takes in memory, by allocation; nodes of trees as full as they come.
     pub(crate) fn bytes(&self) -> usize {
         /// A tree's entry of 8 to 16 bytes, with its node's slack.
@@ -407,6 +415,14 @@ impl State {
             }
         }
         (count, first)
+    }
+
+    /// The transformers on which some customer hangs.
+    #[must_use]
+    pub fn transformers_in_use(&self) -> TransformerSet {
+        let all: Vec<_> = self.shared().core.prefectures.read().values().map(Arc::clone).collect();
+        let used = all.iter().flat_map(|p| p.read().beside.supply.transformers());
+        used.collect()
     }
 
     /// Bytes that customers' transformers take in memory.

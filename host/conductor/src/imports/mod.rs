@@ -2,6 +2,7 @@
 //!
 //! A file that was cut off by a crash is shown as interrupted; sending it again changes nothing twice, since every row is told under its own key.
 
+mod grid;
 mod record;
 mod take;
 mod upload;

@@ -6,14 +6,17 @@ use std::path::PathBuf;
 
 use gridbell_intake::{
     BalanceRow, Batch, BillRow, ContactRow, CustomerRow, Import, IntakeError, Kind, Options, PaymentRow, Places,
-    PortedRow, Reason, Reject, RejectFile, Row, Summary,
+    PortedRow, Reason, Reject, RejectFile, Row, Summary, SupplyRow, Warning,
 };
 use gridbell_model::OrgCode;
 use gridbell_state::{FactReject, Facts, Handed, State};
+use gridbell_topology::{GridFact, LineFact, SectionFact, SubstationFact, TransformerFact};
 use serde::{Deserialize, Serialize};
 
 use crate::error::HostError;
 use crate::facts::{IntoFact, Subject};
+
+use super::grid::{Later, reject, resolve};
 
 /// Batches that are on their way to the state while the next are parsed.
 const UNDER_WAY: usize = 3;
@@ -75,6 +78,12 @@ impl ImportTally {
         self.rejected += 1;
         *self.reasons.entry(reason.code().to_owned()).or_default() += 1;
     }
+
+    fn flag(&mut self, warning: Warning, count: usize) {
+        if count > 0 {
+            *self.warnings.entry(warning.code().to_owned()).or_default() += count as u64;
+        }
+    }
 }
 
 /// Where a row says that it belongs, if it says so itself.
@@ -94,6 +103,11 @@ impl Claims for BalanceRow {}
 impl Claims for PaymentRow {}
 impl Claims for ContactRow {}
 impl Claims for PortedRow {}
+impl Claims for SubstationFact {}
+impl Claims for LineFact {}
+impl Claims for SectionFact {}
+impl Claims for TransformerFact {}
+impl Claims for SupplyRow {}
 
 /// Takes `file` into `state`; rows that are not taken go to `rejects`. `watch` is told after each batch and says whether to go on: where it says
 /// no, what was taken stands and the second value is false.
@@ -113,6 +127,14 @@ pub async fn take_file(
         Kind::Payments => take::<PaymentRow>(state, file, rejects, watch, Facts::Payments).await,
         Kind::Contacts => take::<ContactRow>(state, file, rejects, watch, Facts::Contacts).await,
         Kind::Ported => take::<PortedRow>(state, file, rejects, watch, Facts::Ported).await,
+        Kind::Substations => take::<SubstationFact>(state, file, rejects, watch, Facts::Grid).await,
+        Kind::Lines => take::<LineFact>(state, file, rejects, watch, Facts::Grid).await,
+        Kind::Sections => take::<SectionFact>(state, file, rejects, watch, Facts::Grid).await,
+        Kind::Transformers => take::<TransformerFact>(state, file, rejects, watch, Facts::Grid).await,
+        Kind::Supply => {
+            let facts = |rows| Facts::Supply(resolve(&state.grid(), rows));
+            take::<SupplyRow>(state, file, rejects, watch, facts).await
+        }
     }
 }
 
@@ -121,7 +143,7 @@ async fn take<T: Row + IntoFact + Claims>(
     file: &ImportFile,
     rejects: RejectFile,
     watch: &(dyn Fn(&ImportTally) -> bool + Send + Sync),
-    facts: fn(Vec<T::Fact>) -> Facts,
+    facts: impl Fn(Vec<T::Fact>) -> Facts,
 ) -> Result<(ImportTally, bool), HostError>
 where
     T::Fact: Send + 'static,
@@ -129,7 +151,8 @@ where
     let import = Import::<T>::open_as(&file.path, &file.name, &file.options)?;
     let progress = import.progress();
     let places = import.places();
-    let mut work = Work { state, places, rejects, tally: ImportTally::default(), waiting: VecDeque::new() };
+    let (tally, later) = (ImportTally::default(), Later::default());
+    let mut work = Work { state, places, rejects, tally, later, waiting: VecDeque::new() };
     work.tally.bytes = progress.total_bytes().unwrap_or(0);
     // The file is read on a thread of its own; the channel is the back-pressure.
     let (tx, mut rx) = tokio::sync::mpsc::channel::<Batch<T>>(UNDER_WAY);
@@ -145,12 +168,7 @@ where
         if !rows.is_empty() {
             let places = rows.iter().map(IntoFact::subject).zip(lines).collect();
             let facts = facts(rows.into_iter().map(IntoFact::into_fact).collect());
-            // Handed over here and not by a task for each: two tasks may begin in either order.
-            let taken = state.hand_facts(facts, true, Vec::new()).await?;
-            work.waiting.push_back((places, taken));
-            if work.waiting.len() >= UNDER_WAY {
-                work.settle().await?;
-            }
+            work.hand(facts, places).await?;
         }
         if !watch(&work.tally) {
             whole = false;
@@ -159,28 +177,32 @@ where
     }
     // Dropped, so that a reader that was stopped in the middle does not wait for room.
     drop(rx);
-    while !work.waiting.is_empty() {
-        work.settle().await?;
-    }
+    work.settle_all().await?;
+    work.try_again().await?;
     let summary = reader.await.map_err(|e| HostError::Task(e.to_string()))??;
     let mut tally = work.tally;
     if whole {
         tally.bytes_read = tally.bytes.max(tally.bytes_read);
     }
-    tally.warnings = summary.warnings().map(|(w, n)| (w.code().to_owned(), n.count)).collect();
+    summary.warnings().for_each(|(w, n)| tally.flag(w, usize::try_from(n.count).unwrap_or(usize::MAX)));
     work.rejects.finish()?;
     watch(&tally);
     Ok((tally, whole))
 }
 
-/// The places of a batch's rows, and the batch on its way.
-type Waiting = (Vec<(Subject, u64)>, Handed);
+/// A batch on its way: the places of its rows, and of facts about the grid what may have to be tried again.
+struct Waiting {
+    places: Vec<(Subject, u64)>,
+    facts: Vec<GridFact>,
+    taken: Handed,
+}
 
 struct Work<'a> {
     state: &'a State,
     places: Places,
     rejects: RejectFile,
     tally: ImportTally,
+    later: Later,
     waiting: VecDeque<Waiting>,
 }
 
@@ -202,9 +224,11 @@ impl Work<'_> {
         for (row, line) in batch.rows.into_iter().zip(batch.lines) {
             let (field, value) = row.subject().field();
             let known = match row.subject() {
-                Subject::Account(account) => self.state.customer(account).map(|(_, view)| view.station),
-                // Whose numbers are is the province's: who may import it has no scope.
-                Subject::Number(_) => None,
+                Subject::Account(account) | Subject::Supply(account, _) => {
+                    self.state.customer(account).map(|(_, view)| view.station)
+                }
+                // Whose numbers are, and the grid, are the province's: who may import it has no scope.
+                Subject::Number(_) | Subject::Thing(_) => None,
             };
             let (column, value, reason) = match (row.station(), known) {
                 (Some(station), _) if !org.is_within(station, scope) => {
@@ -230,19 +254,75 @@ impl Work<'_> {
         Ok((rows, lines))
     }
 
+    /// Hands a batch over, and waits for the oldest where enough are under way.
+    async fn hand(&mut self, facts: Facts, places: Vec<(Subject, u64)>) -> Result<(), HostError> {
+        let again = match &facts {
+            Facts::Grid(facts) if matches!(facts.first(), Some(GridFact::Section(_))) => facts.clone(),
+            _ => Vec::new(),
+        };
+        // Handed over here and not by a task for each: two tasks may begin in either order.
+        let taken = self.state.hand_facts(facts, true, Vec::new()).await?;
+        self.waiting.push_back(Waiting { places, facts: again, taken });
+        if self.waiting.len() >= UNDER_WAY {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
     /// Waits for the oldest batch under way; rows that the state did not take go to the reject report with their line.
     async fn settle(&mut self) -> Result<(), HostError> {
-        let Some((places, taken)) = self.waiting.pop_front() else { return Ok(()) };
+        let Some(Waiting { places, facts, taken }) = self.waiting.pop_front() else { return Ok(()) };
         let applied = taken.durable().await?;
         for (row, why) in &applied.facts.rejected {
             let Some((subject, line)) = places.get(*row as usize) else { continue };
-            let (field, value) = subject.field();
+            let (field, value) = match (subject, why) {
+                (Subject::Supply(_, code), FactReject::UnknownTransformer) => ("transformer", code.to_string()),
+                _ => subject.field(),
+            };
             let reject = self.places.reject(*line, field, &value, reason(*why));
             self.refuse(&reject)?;
         }
-        self.tally.created += applied.facts.created;
-        self.tally.changed += applied.facts.changed;
-        self.tally.unchanged += applied.facts.unchanged;
+        for (row, why) in &applied.grid.refused {
+            let Some((subject, line)) = places.get(*row as usize) else { continue };
+            let may_be_later = facts.get(*row as usize).is_some_and(|f| self.later.keep(f, subject, *line, why));
+            if !may_be_later && let Subject::Thing(code) = subject {
+                let (field, value, why) = reject(why, code);
+                let reject = self.places.reject(*line, field, &value, why);
+                self.refuse(&reject)?;
+            }
+        }
+        self.tally.flag(Warning::OtherPrefecture, applied.facts.flagged.len() + applied.grid.warned.len());
+        self.tally.created += applied.facts.created + applied.grid.created;
+        self.tally.changed += applied.facts.changed + applied.grid.changed;
+        self.tally.unchanged += applied.facts.unchanged + applied.grid.unchanged;
+        Ok(())
+    }
+
+    async fn settle_all(&mut self) -> Result<(), HostError> {
+        while !self.waiting.is_empty() {
+            self.settle().await?;
+        }
+        Ok(())
+    }
+
+    /// Tries what named something that came later in the file, as long as each round takes some of it.
+    async fn try_again(&mut self) -> Result<(), HostError> {
+        let mut left = usize::MAX;
+        while (1..left).contains(&self.later.len()) {
+            left = self.later.len();
+            let mut rows = self.later.take().into_iter().peekable();
+            while rows.peek().is_some() {
+                let some = rows.by_ref().take(Import::<SectionFact>::MAX_BATCH_ROWS);
+                let (facts, places) = some.map(|(fact, subject, line)| (fact, (subject, line))).unzip();
+                self.hand(Facts::Grid(facts), places).await?;
+            }
+            self.settle_all().await?;
+        }
+        for (line, code, why) in self.later.refused() {
+            let (_, value, why) = reject(&why, &code);
+            let reject = self.places.reject(line, "upstream", &value, why);
+            self.refuse(&reject)?;
+        }
         Ok(())
     }
 }

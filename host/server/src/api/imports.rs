@@ -72,7 +72,7 @@ pub(crate) struct CodeCount {
 pub(crate) struct ImportView {
     /// Its number, as `I17`.
     pub(crate) id: String,
-    /// `customers`, `bills`, `balances`, `payments`, `contacts`, `ported`.
+    /// `customers`, `bills`, `balances`, `payments`, `contacts`, `ported`, `substations`, `lines`, `sections`, `transformers`, `supply`.
     pub(crate) kind: WordView,
     /// What the file is called.
     pub(crate) file: String,
@@ -254,8 +254,8 @@ pub(crate) async fn receive<E: std::fmt::Display>(
 
 /// How the caller's file is to be taken in; told before it is received.
 pub(crate) fn order(app: &App, caller: &Caller, kind: Kind, query: &ImportQuery) -> Result<ImportOrder, Problem> {
-    // Whose numbers are is not a unit's to say.
-    if kind == Kind::Ported {
+    // Whose numbers are is not a unit's to say, nor how the grid is built.
+    if kind == Kind::Ported || kind.is_grid() {
         caller.at_province(&app.org(), Action::Import)?
     } else {
         caller.require(Action::Import)?
@@ -394,6 +394,71 @@ pub(crate) async fn import_ported(
     request: Request,
 ) -> Result<Response, Problem> {
     post(app, caller, Kind::Ported, query, request).await
+}
+
+/// Imports the grid's substations (变电站), the province's. The answer comes when the file is received; ask `GET /v1/imports/{id}` how far it is.
+#[utoipa::path(post, path = "/v1/imports/substations", tag = "imports", params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "text/csv", description = "CSV (UTF-8, GB18030, UTF-16) or XLSX itself: code, name, prefecture"),
+    responses((status = 202, body = ImportView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub(crate) async fn import_substations(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    post(app, caller, Kind::Substations, query, request).await
+}
+
+/// Imports the grid's lines (线路), the province's. The answer comes when the file is received; ask `GET /v1/imports/{id}` how far it is.
+#[utoipa::path(post, path = "/v1/imports/lines", tag = "imports", params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "text/csv", description = "CSV (UTF-8, GB18030, UTF-16) or XLSX itself: code, name, substation"),
+    responses((status = 202, body = ImportView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub(crate) async fn import_lines(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    post(app, caller, Kind::Lines, query, request).await
+}
+
+/// Imports the sections that switches cut lines into (线路区段), the province's, in any order. The answer comes when the file is received; ask `GET /v1/imports/{id}` how far it is.
+#[utoipa::path(post, path = "/v1/imports/sections", tag = "imports", params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "text/csv", description = "CSV (UTF-8, GB18030, UTF-16) or XLSX itself: code, line, section upstream, switch"),
+    responses((status = 202, body = ImportView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub(crate) async fn import_sections(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    post(app, caller, Kind::Sections, query, request).await
+}
+
+/// Imports the grid's transformers (变压器), the province's. The answer comes when the file is received; ask `GET /v1/imports/{id}` how far it is.
+#[utoipa::path(post, path = "/v1/imports/transformers", tag = "imports", params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "text/csv", description = "CSV (UTF-8, GB18030, UTF-16) or XLSX itself: code, name, prefecture, section or line, place, position, ownership, 台区经理"),
+    responses((status = 202, body = ImportView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub(crate) async fn import_transformers(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    post(app, caller, Kind::Transformers, query, request).await
+}
+
+/// Imports which transformers customers hang on (户变关系). The answer comes when the file is received; ask `GET /v1/imports/{id}` how far it is.
+#[utoipa::path(post, path = "/v1/imports/supply", tag = "imports", params(ImportQuery),
+    request_body(content = Vec<u8>, content_type = "text/csv", description = "CSV (UTF-8, GB18030, UTF-16) or XLSX itself: account, transformer, which of several sources"),
+    responses((status = 202, body = ImportView), (status = 403, body = ProblemBody), (status = 413, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub(crate) async fn import_supply(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    post(app, caller, Kind::Supply, query, request).await
 }
 
 /// Imports within the caller's scope, newest first.

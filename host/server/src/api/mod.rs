@@ -40,6 +40,7 @@ mod screens;
 mod statistics;
 mod stops;
 mod templates;
+mod topology;
 mod undelivered;
 mod view;
 mod work_orders;
@@ -140,6 +141,11 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(imports::import_payments))
         .routes(routes!(imports::import_contacts))
         .routes(routes!(imports::import_ported))
+        .routes(routes!(imports::import_substations))
+        .routes(routes!(imports::import_lines))
+        .routes(routes!(imports::import_sections))
+        .routes(routes!(imports::import_transformers))
+        .routes(routes!(imports::import_supply))
         .routes(routes!(imports::get_import))
         .routes(routes!(imports::get_rejects))
         .routes(routes!(province::get_org_units, province::put_org_units))
@@ -149,6 +155,12 @@ pub(crate) fn router() -> (Router<App>, utoipa::openapi::OpenApi) {
         .routes(routes!(numbers::ported))
         .routes(routes!(numbers::number))
         .routes(routes!(numbers::forget_number))
+        .routes(routes!(topology::get_topology))
+        .routes(routes!(topology::get_things))
+        .routes(routes!(topology::check_topology))
+        .routes(routes!(topology::list_feeds, topology::post_feed))
+        .routes(routes!(topology::end_feed))
+        .routes(routes!(topology::remove_thing))
         .routes(routes!(backups::list_backups, backups::post_backup))
         .routes(routes!(policies::list_policies))
         .routes(routes!(policies::get_policies, policies::put_policies))
