@@ -73,13 +73,13 @@ fn the_grid_comes_from_files_and_says_whom_a_switch_takes_along_through_a_kill()
         X3,L1,X1,,\n\
         X4,L1,L1-9,,\n\
         X5,L2,L1-1,,\n\
-        X6,L1,L1-1,K12,\n\
+        X6,L1,L1-1,K22,\n\
         X7,L1,,,\n";
     let (record, refused) = imported(&host, "sections", sections);
     assert_eq!((record["created"].as_u64(), record["rejected"].as_u64()), (Some(4), Some(7)), "{record} {refused:?}");
     let expected = four(&[
         ["10", "上级区段", "L1-1", "other-line"],
-        ["11", "开关编码", "K12", "switch-taken"],
+        ["11", "开关编码", "K22", "switch-taken"],
         ["12", "所属线路", "L1", "second-first-section"],
         ["6", "上级区段", "X1 < X2 < X3 < X1", "cycle"],
         ["7", "上级区段", "X2 < X3 < X1 < X2", "cycle"],
