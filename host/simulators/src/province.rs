@@ -10,6 +10,7 @@ mod customer;
 mod draw;
 mod export;
 mod geography;
+mod grid;
 mod money;
 mod names;
 mod phones;
@@ -20,6 +21,7 @@ use gridbell_model::{AccountNumber, Date, OrgCode, OrgLevel, OrgTree, OrgUnit, P
 pub use customer::Customer;
 pub use export::CsvKind;
 pub use geography::{County, PREFECTURES, Prefecture};
+pub use grid::{Line, Section, Substation, Supply, Transformer};
 pub use money::{Balance, Bill, Payment};
 pub use phones::Contact;
 
@@ -160,6 +162,7 @@ enum Purpose {
     Phone = 4,
     Bills = 5,
     Balance = 6,
+    Grid = 7,
 }
 
 impl Part {

@@ -40,7 +40,7 @@ const fn more(key: &'static str, what: &'static str, must: f64, aim: f64) -> Fig
 }
 
 /// Every promised figure, in the order in which it is printed.
-pub(super) const FIGURES: [Figure; 27] = [
+pub(super) const FIGURES: [Figure; 29] = [
     less("evaluate.ratio_to_native", "arrears-reminder as a plugin to the same rule in native Rust", 2.7, 1.5),
     more("evaluate.customers_per_s_per_core", "customers decided a second, one core", 40e6, 100e6),
     less("evaluate.province_s", "12.84 M customers, all cores, without interest, s", 0.5, 0.2),
@@ -68,6 +68,8 @@ pub(super) const FIGURES: [Figure; 27] = [
     less("dispatch.event_to_submit_ms_p99", "urgent notice to SUBMIT beside a backlog, ms", 100.0, 20.0),
     less("fallback.untold", "customers told nothing, through refusals, lost receipts and 10 kills", 0.0, 0.0),
     less("fallback.unmarked_twice", "customers told twice of whom no message is marked", 0.0, 0.0),
+    less("outage.affected_ms", "a line's customers out of all, transformers to rows, ms", 5.0, 0.5),
+    more("topology.import_rows_per_s", "rows of the grid's CSV files a second, durable and in memory", 200e3, 200e3),
 ];
 
 /// What was measured: promised figures, and others that explain them.

@@ -15,6 +15,7 @@ mod machine;
 mod mixed;
 mod preview;
 mod rig;
+mod topology;
 mod upload;
 
 use std::path::PathBuf;
@@ -95,6 +96,8 @@ enum Part {
     Mixed,
     /// Who is told nothing or twice by a host that is killed
     Fallback,
+    /// The grid: files to columns, and whom a line takes along
+    Topology,
 }
 
 impl BenchArgs {
@@ -157,6 +160,11 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
     } else {
         Ok(())
     };
+    let mapped = if args.wants(Part::Topology) && !args.province {
+        topology::measure(args.customers, today, &scratch, &mut report, &say).await
+    } else {
+        Ok(())
+    };
     let on_host = [Part::Memory, Part::Import, Part::Load, Part::Update, Part::Outbox, Part::Cmpp];
     let measured = if args.province {
         host::province(PROVINCE, today, &scratch, &mut report, &say).await
@@ -172,5 +180,5 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), CommandError> {
     } else {
         println!("{}", report.table())
     }
-    previewed.and(dispatched).and(mixed).and(fallen).and(measured)
+    previewed.and(dispatched).and(mixed).and(fallen).and(mapped).and(measured)
 }

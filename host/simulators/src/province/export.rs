@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use gridbell_model::{AccountNumber, CivilMinute, Date, Fen, MINUTES_PER_DAY, PrefectureCode, Traits};
 
-use super::{Balance, Bill, Customer, Payment, Province};
+use super::{Balance, Bill, Customer, Payment, Province, Supply, Transformer};
 
 /// Which file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,16 @@ pub enum CsvKind {
     Payments,
     /// Payments that arrive today, prefecture by prefecture, by their minute.
     DayPayments,
+    /// The grid's substations.
+    Substations,
+    /// Its lines.
+    Lines,
+    /// Their sections.
+    Sections,
+    /// Its transformers.
+    Transformers,
+    /// Which transformers customers hang on.
+    Supply,
 }
 
 /// Bytes handed to the writer at once.
@@ -61,6 +71,17 @@ impl Province {
                 CsvKind::Balances => self.balances(code).try_for_each(|row| csv.balance(&row))?,
                 CsvKind::Payments => self.payments(code).try_for_each(|row| csv.payment(&row))?,
                 CsvKind::DayPayments => self.day_payments(code).iter().try_for_each(|row| csv.payment(row))?,
+                CsvKind::Substations => self.substations(code).try_for_each(|s| {
+                    let prefecture = s.prefecture.to_string();
+                    csv.texts(&[&s.code, &s.name, &prefecture])
+                })?,
+                CsvKind::Lines => self.lines(code).try_for_each(|l| csv.texts(&[&l.code, &l.name, &l.substation]))?,
+                CsvKind::Sections => self.sections(code).try_for_each(|s| {
+                    let (upstream, switch) = (s.upstream.unwrap_or_default(), s.switch.unwrap_or_default());
+                    csv.texts(&[&s.code, &s.line, &upstream, &switch])
+                })?,
+                CsvKind::Transformers => self.transformers(code).try_for_each(|t| csv.transformer(&t))?,
+                CsvKind::Supply => self.supply(code).try_for_each(|s| csv.supply(&s))?,
             }
         }
         csv.out.write_all(csv.text.as_bytes())?;
@@ -80,6 +101,11 @@ impl Csv<'_> {
             CsvKind::Customers => "户号,供电单位,抄表段,户名,手机号,联系方式来源,核实日期,用电类别,预警阈值",
             CsvKind::Bills => "户号,电费年月,应收金额（元）,电量（千瓦时）,发行日期,违约金起算日,数据日期",
             CsvKind::Balances => "户号,可用余额（元）,数据日期",
+            CsvKind::Substations => "变电站编码,变电站名称,地市",
+            CsvKind::Lines => "线路编码,线路名称,所属变电站",
+            CsvKind::Sections => "区段编码,所属线路,上级区段,开关编码",
+            CsvKind::Transformers => "台区编号,台区名称,地市,所属区段,小区,经度,纬度,公专变,台区经理",
+            CsvKind::Supply => "户号,台区编号,电源序号",
             CsvKind::Payments | CsvKind::DayPayments => "户号,缴费流水号,缴费金额（元）,缴费时间,冲正",
         });
         if kind == CsvKind::Customers {
@@ -152,6 +178,33 @@ impl Csv<'_> {
         self.comma();
         self.minute(p.paid_at);
         self.text.push_str(if p.reversal { ",是" } else { ",否" });
+        self.end()
+    }
+
+    /// A row of texts that need no quotes.
+    fn texts(&mut self, texts: &[&str]) -> io::Result<()> {
+        for (n, text) in texts.iter().enumerate() {
+            if n > 0 {
+                self.comma();
+            }
+            self.text.push_str(text);
+        }
+        self.end()
+    }
+
+    fn transformer(&mut self, t: &Transformer) -> io::Result<()> {
+        let degrees = |millionths: i32| format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000);
+        let (longitude, latitude) = (degrees(t.position.0), degrees(t.position.1));
+        let prefecture = t.prefecture.to_string();
+        self.texts(&[&t.code, &t.name, &prefecture, &t.section, &t.place, &longitude, &latitude, "公变", &t.manager])
+    }
+
+    fn supply(&mut self, s: &Supply) -> io::Result<()> {
+        self.account(s.account);
+        self.comma();
+        self.text.push_str(&s.transformer);
+        self.comma();
+        self.digits(u64::from(s.source), 1);
         self.end()
     }
 
