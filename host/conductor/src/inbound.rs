@@ -254,15 +254,14 @@ impl Host {
         }
     }
 
-    /// One answer for each place of theirs where an outage is announced; one where none is.
+    /// One answer for each outage at a place of theirs; one where none is known.
     fn asks_outage(&self, mut effect: Effect, customers: &[Whose]) -> Effect {
-        let now = self.clock().now();
-        let mut places: Vec<(PrefectureCode, u32)> = Vec::new();
+        let mut said: Vec<(PrefectureCode, u32, answers::Outage)> = Vec::new();
         for (code, view) in customers.iter().filter(|(_, view)| !view.traits.has(Traits::CLOSED)) {
-            let place = (*code, view.section);
-            let dark = || self.screens().book(|book| answers::outage(book, *code, view.section, now)).is_some();
-            if effect.asked.len() < MAX_ACCOUNTS_ANSWERED && !places.contains(&place) && dark() {
-                places.push(place);
+            let Some(outage) = self.outage_of(*code, view) else { continue };
+            let known = (*code, view.section, outage);
+            if effect.asked.len() < MAX_ACCOUNTS_ANSWERED && !said.contains(&known) {
+                said.push(known);
                 effect.asked.push((Asked::Outage, (*code, *view)));
             }
         }

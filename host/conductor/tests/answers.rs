@@ -277,6 +277,44 @@ async fn an_outage_is_what_the_notices_where_the_customer_lives_announce() {
 }
 
 #[tokio::test]
+async fn an_outage_that_counts_on_the_customer_is_answered_with_its_time_until_it_is_restored() {
+    use gridbell_outages as outages;
+    let world = World::new().await;
+    let (dark, lit) = (customers(&world, |v| v.section == 4)[0], customers(&world, |v| v.section == 0)[0]);
+    let now = || Moment::from_unix_ms(world.clock.now().unix_ms() / 60_000 * 60_000);
+    let from = now();
+    let fault = outages::DraftOrder {
+        prefecture: TAIYUAN,
+        kind: outages::Kind::Fault,
+        content: outages::Content {
+            scope: outages::Scope { customers: [dark].into(), ..outages::Scope::default() },
+            from,
+            until: None,
+            reason: "电缆故障".to_owned(),
+            class: outages::Class::Minor,
+        },
+        by: String::new(),
+        why: String::new(),
+    };
+    let id = world.host.outages().enter(fault, true, "wang", false).await.unwrap().outage.id();
+    for (number, account) in [(1, dark), (2, lit)] {
+        write(&world, number, view(&world, account).phone, "停电").await;
+    }
+    assert_eq!(served(&world).await, 2);
+    let (notice, text) = answers(&world, dark).remove(0);
+    let (text, m) = (text.unwrap(), from.civil_minute().minute_of_day());
+    assert!(notice == "outage-from" && text.contains(&format!("{:02}:{:02}起", m / 60, m % 60)), "{text}");
+    assert_eq!(notices(&world, lit), ["no-outage"]);
+
+    world.clock.advance_to(first_day().at(18, 1).moment());
+    let step = outages::StepOrder { id, expected: None, by: String::new(), why: "已修复".to_owned() };
+    world.host.outages().step(step, OutageStep::Restore(now()), "wang", false).await.unwrap();
+    write(&world, 9, view(&world, dark).phone, "停电").await;
+    served(&world).await;
+    assert_eq!(notices(&world, dark), ["outage-from", "no-outage"]);
+}
+
+#[tokio::test]
 async fn a_work_order_goes_a_quarter_after_it_closed_and_a_carriers_count_after_thirteen_months() {
     let world = World::new().await;
     let wrong: Vec<_> = customers(&world, |_| true).into_iter().take(2).collect();

@@ -1,6 +1,6 @@
 //! Which notice answers a question, with its numbers: from what is true of the customer, and nothing else. Pure.
 
-use gridbell_model::{CivilMinute, CustomerView, Date, Moment, PrefectureCode, Topic, Traits};
+use gridbell_model::{AccountNumber, CivilMinute, CustomerView, Date, Moment, PrefectureCode, Topic, Traits};
 use gridbell_planner::ProvinceRules;
 use gridbell_screens::{Book, Content, Kind};
 
@@ -98,9 +98,25 @@ pub(crate) fn outage(book: &Book, prefecture: PrefectureCode, section: u32, now:
     coming.min_by_key(|o| o.begins.map_or(i64::MAX, |b| b.0))
 }
 
+/// The next time that the customer is without power by the outages that count, or the one under way. Who keeps another source is not without.
+pub(crate) fn own_outage(book: &gridbell_outages::Book, account: AccountNumber, now: Moment) -> Option<Outage> {
+    let is_out = |o: &gridbell_outages::Outage| {
+        let concerned = book.affected(o.id()).and_then(|affected| affected.of(account));
+        concerned.is_some_and(|c| (c.lost | c.maybe).count_ones() >= u32::from(c.sources.max(1)))
+    };
+    let cuts = book.on_customer(account).filter(|o| is_out(o)).filter_map(|o| {
+        let (content, running) = (&o.latest().content, o.phase().is_running());
+        let is_over = content.until.is_some_and(|until| until < now);
+        // Beyond its end and not restored: nobody knows until when.
+        let ends = content.until.filter(|_| !is_over).map(|until| until.civil_minute());
+        (running || !is_over).then_some(Outage { begins: Some(content.from.civil_minute()), ends })
+    });
+    cuts.min_by_key(|o| o.begins.map_or(i64::MAX, |b| b.0))
+}
+
 #[cfg(test)]
 mod tests {
-    use gridbell_model::{AccountNumber, Fen, OrgCode, Phone, Preferences};
+    use gridbell_model::{Fen, OrgCode, Phone, Preferences};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! From questions to messages: the notice is chosen from what is true now, the guardrails of the class `answer` judge it, its text is the province's.
 
 use gridbell_model::{
-    Channel, CivilMinute, CustomerView, Date, Decision, HoldReason, Moment, RunId, Topic, TopicClass,
+    Channel, CivilMinute, CustomerView, Date, Decision, HoldReason, Moment, PrefectureCode, RunId, Topic, TopicClass,
 };
 use gridbell_planner::{
     ANSWER_VALID_MINUTES, ANSWERS, Guard, GuardContext, GuardSetup, RunScope, Told, Verdict, answers_manifest,
@@ -9,7 +9,7 @@ use gridbell_planner::{
 };
 use gridbell_state::{DecisionRecord, Outcome, RunRecord, Snapshot};
 
-use super::choose::{Said, choose, outage};
+use super::choose::{Said, choose};
 use super::{Asked, Due, is_verified};
 use crate::basis::{Sources, Written};
 use crate::error::HostError;
@@ -101,15 +101,18 @@ impl Host {
 
     /// What answers, first for whoever asked and then for whoever only has the number: the second where the first would go there.
     fn notices_for(&self, due: &Due, view: &CustomerView, settings: &Settings, now: CivilMinute) -> [Said; 2] {
-        let announced = || {
-            let at = self.clock().now();
-            self.screens().book(|book| outage(book, due.prefecture, view.section, at))
-        };
-        let outage = if due.asked == Asked::Outage { announced() } else { None };
+        let outage = if due.asked == Asked::Outage { self.outage_of(due.prefecture, view) } else { None };
         // Who follows on a platform was bound to the account by somebody who knew him; the number is another matter.
         let may_know = if due.channel == Channel::Sms { is_verified(view) } else { true };
         let rules = (&*settings.rules, now.date());
         [choose(due.asked, view, may_know, outage, rules), choose(due.asked, view, is_verified(view), outage, rules)]
+    }
+
+    /// What is known of an outage at a customer's: of the outages that count on him, else of the notices where he lives.
+    pub(crate) fn outage_of(&self, prefecture: PrefectureCode, view: &CustomerView) -> Option<super::Outage> {
+        let now = self.clock().now();
+        let own = self.outages().book(|book| super::own_outage(book, view.account, now));
+        own.or_else(|| self.screens().book(|book| super::outage(book, prefecture, view.section, now)))
     }
 
     fn record_of(

@@ -19,7 +19,7 @@ use crate::documents::{self, ANSWER_DUE, note};
 use crate::error::HostError;
 use crate::host::Host;
 
-pub(crate) use choose::outage;
+pub(crate) use choose::{Outage, outage, own_outage};
 pub(crate) use limits::{Begin, DUE, Inbox, Wrote};
 
 /// Answers that are due at most; what asks beyond is kept unanswered.
