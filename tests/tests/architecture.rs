@@ -91,6 +91,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "screens",
             "mqtt",
             "topology",
+            "outages",
         ],
     ),
     ("tests", &["model", "cmpp", "sgip", "smgp", "simulators", "engine"]),

@@ -13,6 +13,19 @@
     source.addEventListener("error", () => lamp && (lamp.classList.remove("on"), lamp.textContent = "连接中断，正在重连"));
   }
 
+  // A page that is read again while it is open; what somebody is about to choose stays.
+  const again = document.querySelector("[data-again]");
+  if (again) {
+    setInterval(async () => {
+      if (document.hidden || again.contains(document.activeElement)) { return; }
+      try {
+        const answer = await fetch(location.href);
+        const page = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-again]");
+        if (page) { again.innerHTML = page.innerHTML; }
+      } catch { /* the network is down: what was shown says when it was read */ }
+    }, again.dataset.again * 1000);
+  }
+
   // On a telephone the menu is a strip: the page that is open is brought into sight.
   document.querySelector(".side nav a[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 

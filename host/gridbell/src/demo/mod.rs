@@ -3,6 +3,7 @@
 mod day;
 mod export;
 mod gateway;
+mod outages;
 mod platforms;
 mod report;
 mod screens;
@@ -112,7 +113,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         say(format!("  console: http://{}/  user {}  password {}", server.addr(), first.user, first.password));
     }
     if let Some(server) = &server {
-        screens::show(&host, &format!("http://{}", server.addr()), today, &say).await?;
+        let base = format!("http://{}", server.addr());
+        screens::show(&host, &base, today, &say).await?;
+        outages::story(&host, &base, today, &say).await?;
     }
     // Platforms call the server, so that there are none without it.
     let platforms = match &server {
@@ -192,11 +195,16 @@ fn write_inputs(province: &Province, dir: &std::path::Path) -> Result<(), Comman
     Ok(())
 }
 
-const FILES: [(CsvKind, &str); 4] = [
+const FILES: [(CsvKind, &str); 9] = [
     (CsvKind::Customers, "customers.csv"),
     (CsvKind::Bills, "bills.csv"),
     (CsvKind::Balances, "balances.csv"),
     (CsvKind::Payments, "payments.csv"),
+    (CsvKind::Substations, "substations.csv"),
+    (CsvKind::Lines, "lines.csv"),
+    (CsvKind::Sections, "sections.csv"),
+    (CsvKind::Transformers, "transformers.csv"),
+    (CsvKind::Supply, "supply.csv"),
 ];
 
 async fn import_inputs(
@@ -210,6 +218,11 @@ async fn import_inputs(
         (ImportKind::Bills, "bills.csv"),
         (ImportKind::Balances, "balances.csv"),
         (ImportKind::Payments, "payments.csv"),
+        (ImportKind::Substations, "substations.csv"),
+        (ImportKind::Lines, "lines.csv"),
+        (ImportKind::Sections, "sections.csv"),
+        (ImportKind::Transformers, "transformers.csv"),
+        (ImportKind::Supply, "supply.csv"),
     ] {
         import(host, kind, &dir.join(name), say).await?;
     }

@@ -14,13 +14,16 @@ const WHO: &str = "demo";
 pub(super) async fn show(host: &Host, base: &str, today: Date, say: &impl Fn(String)) -> Result<(), CommandError> {
     let screens = host.screens();
     let key = |code: &str| CommunityKey::new(TAIYUAN, code).map_err(|e| CommandError::Failed(e.to_string()));
-    let homes = [("jinxiu", "锦绣花园", "T-0101", "南门门厅"), ("xingfu", "幸福里", "T-0102", "1号楼大厅")];
+    let homes = [("jinxiu", "锦绣花园", "南门门厅"), ("xingfu", "幸福里", "1号楼大厅")];
+    let grid = host.state().grid();
+    let of_city = grid.transformers().filter(|(_, t)| t.prefecture == TAIYUAN).map(|(_, t)| t.code.to_string());
+    let mut transformers = of_city.take(homes.len());
     let mut pages = Vec::new();
-    for (code, name, transformer, place) in homes {
+    for (code, name, place) in homes {
         let community = Community {
             key: key(code)?,
             name: name.to_owned(),
-            transformers: [transformer.to_owned()].into(),
+            transformers: transformers.next().into_iter().collect(),
             sections: Default::default(),
             contacts: Vec::new(),
         };

@@ -6,6 +6,7 @@ mod dashboard;
 mod files;
 mod form;
 mod lookup;
+mod map;
 mod notices;
 mod page;
 mod people;
@@ -60,6 +61,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/people/token/delete", post(people::delete_token))
         .route("/audit", get(records::audit))
         .route("/inbound", get(records::inbound))
+        .route("/map", get(map::show))
         .route("/notices", get(notices::list))
         .route("/notices/new", get(notices::draft).post(notices::publish))
         .route("/notices/{id}", get(notices::show).post(notices::correct))

@@ -5,6 +5,7 @@ use minijinja::{Environment, Value};
 pub(super) fn add_filters(env: &mut Environment<'static>) {
     env.add_filter("yuan", |fen: i64| gridbell_model::Fen(fen).yuan());
     env.add_filter("num", grouped);
+    env.add_filter("url", in_query);
     env.add_filter("cost", |milli_fen: u64| {
         format!("{}.{:02}", grouped((milli_fen / 100_000) as i64), milli_fen % 100_000 / 1_000)
     });
@@ -110,6 +111,18 @@ fn when(text: String) -> String {
         (Some(day), Some(clock)) => format!("{} {clock}", month_day(day)),
         _ => text,
     }
+}
+
+/// A code as the value of a query.
+fn in_query(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'_' | b'.' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }
 
 /// `2026-11-21` as 2026年11月21日.
