@@ -8,12 +8,12 @@ use crate::remote::{Remote, path_part};
 #[derive(clap::Subcommand, Debug)]
 #[command(after_help = "\
 An outage is a draft, is approved by another person than wrote it, published, changed as often as it must, begun, restored part by part or in whole, or
-cancelled. A fault needs no second person: `draft --kind fault --publish`. Each revision is kept with who and why; what customers are told of it, and
-to whom nothing new is to be told, is the host's to know. Planned outages are announced 7 days ahead and temporary ones a day, unless the
+cancelled. A fault needs no second person: `draft --kind fault --publish`. Each revision is kept with who and why. Customers who
+ask are answered by it; no message goes out by itself in this version. Planned outages are announced 7 days ahead and temporary ones a day, unless the
 prefecture's rules say otherwise; for less somebody who may approve answers with a reason.
 
 EXAMPLES
-  gridbell outage draft --prefecture 140100 --kind planned --line 城南线-L12 --from 2026-12-01T08:00 --until 2026-12-01T12:00 \\
+  gridbell outage draft --prefecture 140100 --kind planned --line L12 --from 2026-12-01T08:00 --until 2026-12-01T12:00 \\
       --reason 10kV城南线检修 --dry-run --url http://127.0.0.1:8080 --token gb_…
   gridbell outage approve O00000012 --url … --token …
   gridbell outage publish O00000012 --dry-run --url … --token …     whom it would concern
@@ -33,9 +33,9 @@ pub(crate) enum OutageCommand {
     Begin(StepArgs),
     /// Say that the power is back: for all, or for the part that is named
     Restore(Box<RestoreArgs>),
-    /// Call an outage off: whoever was told of it is told
+    /// Call an outage off: it does not take place, or never was one
     Cancel(CancelArgs),
-    /// Say what the crew of a fault did: those who reported it are told
+    /// Say what the crew of a fault did
     Crew(CrewArgs),
     /// Enter a fault report (报修) by account or transformer
     Report(ReportArgs),

@@ -169,7 +169,7 @@ pub(crate) struct CrewBody {
     event: String,
 }
 
-/// Keeps what the crew of an outage did; whoever reported the fault is told of it.
+/// Keeps what the crew of an outage did.
 #[utoipa::path(post, path = "/v1/outages/{outage}/crew", tag = "outages", params(("outage" = String, Path, description = "such as O00000012")), request_body = CrewBody,
     responses((status = 200, body = OutageView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody), (status = 422, body = ProblemBody)))]
 pub(crate) async fn post_crew(

@@ -236,7 +236,7 @@ pub(crate) struct StepBody {
     why: String,
 }
 
-/// Publishes an outage: from now on it counts, and customers are told. With `dry_run=true` only says whom it would concern.
+/// Publishes an outage: from now on it counts, and customers who ask are answered by it. With `dry_run=true` only says whom it would concern.
 #[utoipa::path(post, path = "/v1/outages/{outage}/publish", tag = "outages",
     params(("outage" = String, Path, description = "such as O00000012"), OutageTrial), request_body = StepBody,
     responses((status = 200, body = OutageView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
@@ -371,7 +371,7 @@ pub(crate) struct CallOffBody {
     why: String,
 }
 
-/// Calls an outage off: it does not take place, or never was one. Whoever was told is told.
+/// Calls an outage off: it does not take place, or never was one.
 #[utoipa::path(post, path = "/v1/outages/{outage}/cancel", tag = "outages",
     params(("outage" = String, Path, description = "such as O00000012"), OutageTrial), request_body = CallOffBody,
     responses((status = 200, body = OutageView), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody), (status = 409, body = ProblemBody),
