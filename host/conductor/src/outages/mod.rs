@@ -160,13 +160,17 @@ impl Outages {
         self.0.clock.now()
     }
 
-    /// Whom `outage` concerns; of a draft, whom it would.
-    fn affected(&self, outage: &Outage) -> Affected {
-        let (reach, latest, now) = (OfState(&self.0.state), outage.latest(), self.now());
-        if latest.phase.is_public() {
-            return latest.affected(outage.head.prefecture, &reach, now);
-        }
-        reach.affected(outage.head.prefecture, &latest.content.scope, &[], now)
+    /// Whom `outage` concerns; of a draft, whom it would. That may be a whole city: not for the runtime's threads.
+    async fn affected(&self, outage: &Arc<Outage>) -> Result<Affected, HostError> {
+        let (outages, outage, now) = (self.clone(), Arc::clone(outage), self.now());
+        let work = move || {
+            let (reach, latest, prefecture) = (OfState(&outages.0.state), outage.latest(), outage.head.prefecture);
+            match latest.phase.is_public() {
+                true => latest.affected(prefecture, &reach, now),
+                false => reach.affected(prefecture, &latest.content.scope, &[], now),
+            }
+        };
+        self.0.clock.offload(work).await.map_err(|e| HostError::Task(e.to_string()))
     }
 
     /// Enters an outage: a draft, or with `publish` a fault that counts at once. With `dry_run` only says what it would be.
@@ -229,7 +233,7 @@ impl Outages {
         })?;
         match made {
             Some(outage) => self.finish(held, outage, action, who, dry_run).await,
-            None => Ok(OutageOutcome { affected: self.affected(&before), outage: before, changed: false }),
+            None => Ok(OutageOutcome { affected: self.affected(&before).await?, outage: before, changed: false }),
         }
     }
 
@@ -263,8 +267,9 @@ impl Outages {
         who: &str,
         dry_run: bool,
     ) -> Result<OutageOutcome, HostError> {
-        let affected = self.affected(&outage);
-        let outcome = OutageOutcome { outage: Arc::new(outage.clone()), affected: affected.clone(), changed: true };
+        let shown = Arc::new(outage.clone());
+        let affected = self.affected(&shown).await?;
+        let outcome = OutageOutcome { outage: shown, affected: affected.clone(), changed: true };
         if dry_run {
             return Ok(outcome);
         }
@@ -335,9 +340,12 @@ impl Outages {
         let outages = self.clone();
         let work = async move {
             outages.0.state.put_docs(docs, audit).await?;
-            outages.put_in(entry);
+            let clock = outages.0.clock.clone();
+            // Listing a city's customers takes a moment, too.
+            let visible =
+                clock.offload(move || outages.put_in(entry)).await.map_err(|e| HostError::Task(e.to_string()));
             drop(held);
-            Ok(())
+            visible
         };
         tokio::spawn(work).await.map_err(|e| HostError::Task(e.to_string()))?
     }
