@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use gridbell_model::{AccountNumber, Moment, PrefectureCode};
 
+use crate::answer::Answer;
 use crate::error::Error;
+use crate::facts::Told;
 use crate::outage::{Outage, OutageId};
 use crate::owed::{Hit, Trigger};
 use crate::report::{Report, ReportId};
@@ -108,6 +110,13 @@ impl Book {
     /// Outages that count and concern a customer, now or later.
     pub fn on_customer(&self, account: AccountNumber) -> impl Iterator<Item = &Arc<Outage>> {
         self.numbers_on(account).iter().filter_map(|id| self.outage(*id))
+    }
+
+    /// What a customer who asks is answered by the outages that count on him; `told` is all that he was told, `at` the time that is asked for.
+    #[must_use]
+    pub fn answer(&self, account: AccountNumber, told: &[Told], at: Moment) -> Answer {
+        let held = self.numbers_on(account).iter().filter_map(|id| self.outages.get(id));
+        Answer::of(held.filter_map(|h| Some((h.outage.as_ref(), h.now.of(account)?))), told, at)
     }
 
     fn numbers_on(&self, account: AccountNumber) -> &[OutageId] {

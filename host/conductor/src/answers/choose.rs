@@ -100,18 +100,11 @@ pub(crate) fn outage(book: &Book, prefecture: PrefectureCode, section: u32, now:
 
 /// The next time that the customer is without power by the outages that count, or the one under way. Who keeps another source is not without.
 pub(crate) fn own_outage(book: &gridbell_outages::Book, account: AccountNumber, now: Moment) -> Option<Outage> {
-    let is_out = |o: &gridbell_outages::Outage| {
-        let concerned = book.affected(o.id()).and_then(|affected| affected.of(account));
-        concerned.is_some_and(|c| (c.lost | c.maybe).count_ones() >= u32::from(c.sources.max(1)))
-    };
-    let cuts = book.on_customer(account).filter(|o| is_out(o)).filter_map(|o| {
-        let (content, running) = (&o.latest().content, o.phase().is_running());
-        let is_over = content.until.is_some_and(|until| until < now);
-        // Beyond its end and not restored: nobody knows until when.
-        let ends = content.until.filter(|_| !is_over).map(|until| until.civil_minute());
-        (running || !is_over).then_some(Outage { begins: Some(content.from.civil_minute()), ends })
-    });
-    cuts.min_by_key(|o| o.begins.map_or(i64::MAX, |b| b.0))
+    let mut cuts = book.answer(account, &[], now).outages.into_iter();
+    let cut = cuts.find(|about| about.level != gridbell_outages::Level::Part)?;
+    // Beyond its end and not restored: nobody knows until when.
+    let ends = cut.until.filter(|until| *until >= now).map(|until| until.civil_minute());
+    Some(Outage { begins: Some(cut.from.civil_minute()), ends })
 }
 
 #[cfg(test)]

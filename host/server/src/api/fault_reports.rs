@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use gridbell_conductor::OutageRules;
 use gridbell_model::{AccountNumber, CivilMinute, Moment, PrefectureCode};
-use gridbell_outages::{Answer, Crew, LeadRule, LeadRules, OutageId, ProposalRule, Report, ReportId, ReportOrder, Via};
+use gridbell_outages::{Crew, LeadRule, LeadRules, OutageId, ProposalRule, Report, ReportId, ReportOrder, Via};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -315,11 +315,7 @@ pub(crate) async fn customer_outages(
     look_up(&app, &caller, account, Action::OutageRead)?;
     let time = query.time.as_deref().map(|t| given::<CivilMinute, _>("time", t)).transpose()?;
     let at: Moment = time.map_or_else(|| app.clock().now(), CivilMinute::moment);
-    let answer = app.conduct.outages().book(|book| {
-        let on = book.on_customer(account);
-        let his = on.filter_map(|o| Some((o.as_ref(), book.affected(o.id())?.of(account)?)));
-        Answer::of(his, &[], at)
-    });
+    let answer = app.conduct.outages().book(|book| book.answer(account, &[], at));
     let about = |a: &gridbell_outages::About| AboutView {
         outage: a.outage.to_string(),
         revision: a.revision,
