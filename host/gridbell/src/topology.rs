@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::error::CommandError;
-use crate::remote::Remote;
+use crate::remote::{Remote, path_part};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "\
@@ -102,12 +102,15 @@ pub(crate) async fn topology(args: TopologyArgs) -> Result<(), CommandError> {
     // The client blocks: not on the runtime's threads.
     let work = move || match args.command {
         Topology::Show { code, remote, json } => {
-            let found = remote.get(&format!("/v1/topology/things?code={}", escaped(&code)))?;
+            let found = remote.get(&format!("/v1/topology/things?code={}", path_part(&code)))?;
             each(&found, json, show_thing);
             Ok(())
         }
         Topology::Check { remote, json } => {
             let found = remote.get_at_length("/v1/topology/check")?;
+            if !json && found["items"].as_array().is_some_and(Vec::is_empty) {
+                eprintln!("没有需要核对的 nothing to look at");
+            }
             each(&found, json, show_finding);
             Ok(())
         }
@@ -123,15 +126,6 @@ pub(crate) async fn topology(args: TopologyArgs) -> Result<(), CommandError> {
         }
     };
     tokio::task::spawn_blocking(work).await.map_err(|e| CommandError::Failed(e.to_string()))?
-}
-
-/// A code within an address: signs that mean something there are written by number.
-fn escaped(code: &str) -> String {
-    let sign = |b: u8| {
-        let plain = b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-        if plain { char::from(b).to_string() } else { format!("%{b:02X}") }
-    };
-    code.bytes().map(sign).collect()
 }
 
 fn feed(feed: &Feed) -> Result<(), CommandError> {

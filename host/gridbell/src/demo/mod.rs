@@ -185,7 +185,7 @@ async fn serve(
 
 fn write_inputs(province: &Province, dir: &std::path::Path) -> Result<(), CommandError> {
     std::fs::create_dir_all(dir).map_err(CommandError::file("create", dir))?;
-    for (kind, name) in FILES {
+    for (kind, _, name) in FILES {
         let path = dir.join(name);
         let file = std::fs::File::create(&path).map_err(CommandError::file("create", &path))?;
         let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
@@ -195,16 +195,18 @@ fn write_inputs(province: &Province, dir: &std::path::Path) -> Result<(), Comman
     Ok(())
 }
 
-const FILES: [(CsvKind, &str); 9] = [
-    (CsvKind::Customers, "customers.csv"),
-    (CsvKind::Bills, "bills.csv"),
-    (CsvKind::Balances, "balances.csv"),
-    (CsvKind::Payments, "payments.csv"),
-    (CsvKind::Substations, "substations.csv"),
-    (CsvKind::Lines, "lines.csv"),
-    (CsvKind::Sections, "sections.csv"),
-    (CsvKind::Transformers, "transformers.csv"),
-    (CsvKind::Supply, "supply.csv"),
+/// What the province's files hold, in the order in which each needs those before. Payments of the day come in during the day; what is imported before it is
+/// what the billing system knows by midnight.
+const FILES: [(CsvKind, ImportKind, &str); 9] = [
+    (CsvKind::Customers, ImportKind::Customers, "customers.csv"),
+    (CsvKind::Bills, ImportKind::Bills, "bills.csv"),
+    (CsvKind::Balances, ImportKind::Balances, "balances.csv"),
+    (CsvKind::Payments, ImportKind::Payments, "payments.csv"),
+    (CsvKind::Substations, ImportKind::Substations, "substations.csv"),
+    (CsvKind::Lines, ImportKind::Lines, "lines.csv"),
+    (CsvKind::Sections, ImportKind::Sections, "sections.csv"),
+    (CsvKind::Transformers, ImportKind::Transformers, "transformers.csv"),
+    (CsvKind::Supply, ImportKind::Supply, "supply.csv"),
 ];
 
 async fn import_inputs(
@@ -212,18 +214,7 @@ async fn import_inputs(
     dir: &std::path::Path,
     say: &impl Fn(String),
 ) -> Result<(), CommandError> {
-    // Payments of the day come in during the day; what is imported before it is what the billing system knows by midnight.
-    for (kind, name) in [
-        (ImportKind::Customers, "customers.csv"),
-        (ImportKind::Bills, "bills.csv"),
-        (ImportKind::Balances, "balances.csv"),
-        (ImportKind::Payments, "payments.csv"),
-        (ImportKind::Substations, "substations.csv"),
-        (ImportKind::Lines, "lines.csv"),
-        (ImportKind::Sections, "sections.csv"),
-        (ImportKind::Transformers, "transformers.csv"),
-        (ImportKind::Supply, "supply.csv"),
-    ] {
+    for (_, kind, name) in FILES {
         import(host, kind, &dir.join(name), say).await?;
     }
     Ok(())
